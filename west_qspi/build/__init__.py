@@ -1,0 +1,1 @@
+"""Reading a build directory: Kconfig, partitions, devicetree, sysbuild, artifacts."""

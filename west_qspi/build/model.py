@@ -1,0 +1,187 @@
+"""What a build directory holds, as values: the types that the readers of this package fill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from west_qspi.memory import MemoryKind, Range
+
+KconfigValue = str | int | bool
+
+
+class Shape(str, Enum):
+    """How the build directory is laid out."""
+
+    CHILD_PARENT = "child/parent"
+    SYSBUILD_PM = "sysbuild, Partition Manager"
+    SYSBUILD_DTS = "sysbuild, devicetree partitions"
+    SINGLE = "single image"
+
+
+class ImageKind(str, Enum):
+    """What an image is for."""
+
+    APPLICATION = "application"
+    VARIANT = "variant"  # the direct-XIP twin, built for the other slot
+    BOOTLOADER = "bootloader"
+    NETWORK = "network"
+    OTHER = "other"
+
+
+class UpdateMode(str, Enum):
+    """What MCUboot does with a new image."""
+
+    OVERWRITE = "overwrite"
+    SWAP = "swap"
+    DIRECT_XIP = "direct-xip"
+    DIRECT_XIP_REVERT = "direct-xip with revert"
+    SINGLE_SLOT = "single slot"
+    FIRMWARE_LOADER = "firmware loader"
+
+
+@dataclass(frozen=True)
+class Kconfig:
+    """The symbols of one ``.config``; a symbol that is "not set" is False, an absent one is absent."""
+
+    path: Path
+    symbols: Mapping[str, KconfigValue] = field(default_factory=dict)
+
+    def enabled(self, symbol: str) -> bool:
+        """Tell whether a bool symbol is y."""
+        return self.symbols.get(symbol) is True
+
+    def number(self, symbol: str) -> int | None:
+        """Return an int or hex symbol, or None where it is absent or of another type."""
+        value = self.symbols.get(symbol)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def text(self, symbol: str) -> str | None:
+        """Return a string symbol, or None where it is absent or of another type."""
+        value = self.symbols.get(symbol)
+        return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A named range as Partition Manager or devicetree gives it.
+
+    ``address`` is in the source's own terms (``region``); ``memory`` and ``offset`` say where it physically
+    is, and are None and 0 for RAM and for memories that are never flashed. ``bus`` is where the CPU sees it,
+    None where it does not (external flash that is not on QSPI). ``members`` names the partitions that a
+    container spans. ``image`` is the image whose devicetree declares it, None for Partition Manager's.
+    """
+
+    name: str
+    address: int
+    size: int
+    region: str
+    memory: MemoryKind | None
+    offset: int
+    bus: Range | None
+    members: tuple[str, ...] = ()
+    image: str | None = None
+
+    @property
+    def end(self) -> int:
+        """The first address after it, in the source's own terms."""
+        return self.address + self.size
+
+    @property
+    def is_container(self) -> bool:
+        """Tell whether it only groups others."""
+        return bool(self.members)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A device that Partition Manager places partitions in: base and size in its own terms."""
+
+    name: str
+    base: int
+    size: int
+    memory: MemoryKind | None
+
+
+@dataclass(frozen=True)
+class FlashNode:
+    """The external flash as the default image's devicetree describes it; sizes in bytes, times in ns.
+
+    ``address_bytes`` is 3 or 4; ``enter_4byte`` the DW16 mask of ``enter-4byte-addr`` (bit 0: 0xB7, bit 1:
+    write enable and 0xB7), None where the property is absent. ``on_qspi`` is False for a chip on plain SPI,
+    which has no XIP window and which no QSPI runner can reach.
+    """
+
+    path: str
+    label: str | None
+    compatible: str
+    on_qspi: bool
+    size: int | None
+    jedec_id: bytes | None
+    address_bytes: int
+    enter_4byte: int | None
+    quad_enable: str
+    read_opcode: str
+    write_opcode: str
+    page_size: int
+    frequency: int | None
+    has_dpd: bool
+    xip: Range | None
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image (domain) of the build.
+
+    ``directory`` holds its ``zephyr`` folder; ``flash_file`` is the hex that its runners.yaml names,
+    ``hex_file`` its own unsigned, unmerged one; both may not exist. ``flashed`` is False for images that are
+    only built.
+    """
+
+    name: str
+    kind: ImageKind
+    directory: Path
+    kconfig: Kconfig
+    hex_file: Path
+    flash_file: Path | None
+    flashed: bool
+    runner: str | None
+    runner_args: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place that MCUboot boots from or updates from.
+
+    ``number`` is the MCUboot image number; ``secondary`` tells the update slot (with direct-XIP the second
+    place to run from). ``partition`` is None's opposite: slots without a partition are not listed.
+    """
+
+    number: int
+    secondary: bool
+    partition: Partition
+
+
+@dataclass(frozen=True)
+class SplitPart:
+    """One half of the split image: its slot and its files, which may not exist.
+
+    ``unsigned`` and ``signed`` are hex files, ``update`` the signed bin for DFU.
+    """
+
+    image: str
+    external: bool
+    slot: Slot
+    unsigned: Path
+    signed: Path
+    update: Path
+
+
+@dataclass(frozen=True)
+class FlashFile:
+    """One file of the flash job, with the image that names it."""
+
+    path: Path
+    image: str

@@ -1,0 +1,60 @@
+"""What happens during a run: a closed set of events, each a value. The console and ``--json`` render them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Operation(str, Enum):
+    """The kinds of work that take time."""
+
+    READ = "read"
+    ERASE = "erase"
+    PROGRAM = "program"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True)
+class Started:
+    """Work of ``total`` bytes on a memory begins."""
+
+    operation: Operation
+    memory: str
+    total: int
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """``done`` bytes of the work that was started last are finished."""
+
+    operation: Operation
+    memory: str
+    done: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The work that was started last is done; ``seconds`` by the target's own clock."""
+
+    operation: Operation
+    memory: str
+    total: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """Something that the user should know, with no consequence for success: a name for machines, a text."""
+
+    name: str
+    message: str
+
+
+Event = Started | Advanced | Finished | Noticed
+Listener = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Listen to nothing."""

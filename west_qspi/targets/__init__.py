@@ -1,0 +1,56 @@
+"""A target: a connected device whose memories can be read, erased and programmed."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from west_qspi.memory import Memory, MemoryMap
+from west_qspi.soc import Soc
+
+
+class Target(Protocol):
+    """A connected device. Offsets count from the start of a memory; every call blocks until it is done.
+
+    All methods raise TargetError: LinkError, PowerLost, FlashBusy, WriteProtected, Protected, LowVoltage,
+    ChipAbsent, ChipAsleep, QuadDisabled, or IllegalAccess for what the device's rules forbid.
+    """
+
+    @property
+    def identity(self) -> str:
+        """A name that stays the same for this device between runs, such as its serial number."""
+
+    @property
+    def soc(self) -> Soc:
+        """The SoC that answered."""
+
+    @property
+    def memories(self) -> MemoryMap:
+        """The memories that can be reached; external flash only if a chip answered."""
+
+    @property
+    def clock(self) -> float:
+        """Seconds since some fixed moment, by the clock that this device's work is measured with."""
+
+    def external_id(self) -> bytes:
+        """Return the JEDEC id of the external flash: three bytes."""
+
+    def external_uses_4_bytes(self) -> bool | None:
+        """Return the chip's own address mode flag; None where the part has none."""
+
+    def read(self, memory: Memory, offset: int, size: int) -> bytes:
+        """Read ``size`` bytes."""
+
+    def erase(self, memory: Memory, offset: int, size: int) -> None:
+        """Erase one block: ``size`` is one of the memory's erase sizes, or its whole size, and aligned."""
+
+    def program(self, memory: Memory, offset: int, data: bytes) -> None:
+        """Clear bits: at most one page, within one page, aligned to the memory's word."""
+
+    def recover(self) -> None:
+        """Lift access protection, which erases internal flash and UICR."""
+
+    def reset(self) -> None:
+        """Reset the SoC and let it run."""
+
+    def close(self) -> None:
+        """Let go of the device."""
