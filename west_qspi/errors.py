@@ -6,28 +6,32 @@
      ├─ UsageError                     the command line asks for something that cannot be meant (exit code 2)
      ├─ InputError                     a file is not what it should be
      │   ├─ FileUnreadable             missing, a folder, or not permitted
+     │   ├─ FileUnwritable             no room, a folder, or not permitted
      │   ├─ HexError                   Intel HEX, with the line
      │   ├─ ElfError
      │   ├─ BinNeedsAddress
      │   ├─ EmptyFirmware              nothing in it to program
      │   ├─ FirmwareConflict           two files want different bytes at one address
-     │   └─ ImageError                 MCUboot header, TLVs, hash, signature, version
+     │   ├─ ImageError                 MCUboot header, TLVs, hash, signature, version
+     │   └─ SigningKeyError            not a key that MCUboot could use
      ├─ BuildError                     the build directory
      │   ├─ NotABuildDirectory
      │   ├─ BrokenBuildFile            present, but not to be understood, with the line where known
-     │   └─ MissingOutput              a file that the build should have made
+     │   ├─ MissingOutput              a file that the build should have made
+     │   └─ UnsupportedSoc             built for a SoC without QSPI support here
      ├─ PlacementError                 bytes that have no place
      │   ├─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
-     │   ├─ WrongSoc  HalvesDiffer  PendingUpdate
+     │   ├─ WrongSoc  HalvesDiffer  OtherHalfDiffers  PendingUpdate
      ├─ RunnerError
      │   ├─ UnknownRunner  RunnerUnavailable  RebuildFailed
      ├─ TargetError                    the device, the probe, the wires
-     │   ├─ NoDevice  WrongDevice  ChipAbsent  ChipAsleep  WrongChip  QuadDisabled
+     │   ├─ NoDevice  ChipAbsent  ChipAsleep  WrongChip  QuadDisabled
      │   ├─ Protected  LowVoltage  LinkError  FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
      │   ├─ WriteFailed  UnstableRead  AddressWrapped
-     └─ Interrupted                    the user stopped it at a safe point
+     ├─ Interrupted                    the user stopped it at a safe point
+     └─ StoppedAtOnce                  the user did not want to wait for one
 """
 
 from __future__ import annotations
@@ -61,7 +65,7 @@ class QspiError(Exception):
     def as_json(self) -> dict[str, Any]:
         """Return name, message, advice and data, as ``--json`` prints them."""
         data = {
-            name: value if isinstance(value, (int, str, bool, type(None))) else str(value)
+            name: value if isinstance(value, (int, float, str, bool, type(None))) else str(value)
             for name, value in self._values().items()
         }
         return {"error": type(self).__name__, "message": str(self), "advice": self.advice, "data": data}
@@ -92,6 +96,14 @@ class FileUnreadable(InputError):
 
     reason: str
     text: ClassVar[str] = "{path}: cannot be read: {reason}"
+
+
+@dataclass(eq=False)
+class FileUnwritable(InputError):
+    """A file cannot be made; ``reason`` is the operating system's word."""
+
+    reason: str
+    text: ClassVar[str] = "{path}: cannot be written: {reason}"
 
 
 @dataclass(eq=False)
@@ -154,6 +166,15 @@ class ImageError(InputError):
     hint: ClassVar[str] = "MCUboot would refuse it; build and sign again."
 
 
+@dataclass(eq=False)
+class SigningKeyError(InputError):
+    """A file holds no key that MCUboot could check signatures with."""
+
+    reason: str
+    text: ClassVar[str] = "{path}: not a usable signing key: {reason}"
+    hint: ClassVar[str] = "Name the PEM file that the bootloader was built with; its public half is enough."
+
+
 # --- build directories -----------------------------------------------------------------------------
 
 
@@ -193,6 +214,15 @@ class MissingOutput(BuildError):
     purpose: str
     text: ClassVar[str] = "{path}: missing ({purpose})"
     hint: ClassVar[str] = "The build did not finish, or its outputs were not copied along: build again."
+
+
+@dataclass(eq=False)
+class UnsupportedSoc(BuildError):
+    """The build is for a SoC that has no external flash on a QSPI peripheral, or is not known here."""
+
+    soc: str
+    text: ClassVar[str] = "{path}: built for {soc}, which is not supported"
+    hint: ClassVar[str] = "Supported are the nRF5340 and the nRF52840."
 
 
 # --- placement -------------------------------------------------------------------------------------
@@ -248,7 +278,8 @@ class OutsidePartition(PlacementError):
     partition: str
     limit: int
     text: ClassVar[str] = (
-        "{origin}: {start:#010x}-{end:#010x} does not fit partition '{partition}', which ends at {limit:#010x}"
+        "{origin}: {start:#010x}-{end:#010x} does not fit partition '{partition}', which ends "
+        "at {limit:#010x}"
     )
     hint: ClassVar[str] = "Make the partition larger, or the image smaller."
 
@@ -293,6 +324,20 @@ class HalvesDiffer(CheckFailed):
     second_version: str
     text: ClassVar[str] = "{first} has version {first_version}, but {second} has {second_version}"
     hint: ClassVar[str] = "The two halves must come from one build; build again and flash both."
+
+
+@dataclass(eq=False)
+class OtherHalfDiffers(CheckFailed):
+    """Only a part of linked images was asked for, and the device does not hold the rest of that build."""
+
+    origin: str
+    start: int
+    end: int
+    text: ClassVar[str] = (
+        "the board holds something else than {origin} at {start:#010x}-{end:#010x}, which belongs to what "
+        "was selected: halves of two builds would meet"
+    )
+    hint: ClassVar[str] = "Flash without --only, so that everything comes from one build."
 
 
 @dataclass(eq=False)
@@ -372,7 +417,9 @@ class WrongChip(TargetError):
     text: ClassVar[str] = (
         "{device}: the external flash answers with JEDEC id {found}, the devicetree says {wanted}"
     )
-    hint: ClassVar[str] = "Wrong board, or a second-source part: correct 'jedec-id' and 'size' in the devicetree."
+    hint: ClassVar[str] = (
+        "Wrong board, or a second-source part: correct 'jedec-id' and 'size' in the devicetree."
+    )
 
 
 @dataclass(eq=False)
@@ -381,7 +428,9 @@ class ChipAbsent(TargetError):
 
     found: str
     text: ClassVar[str] = "{device}: no external flash answers (JEDEC id reads {found})"
-    hint: ClassVar[str] = "Check power, pins and chip select of the flash, and that no other code drives its pins."
+    hint: ClassVar[str] = (
+        "Check power, pins and chip select of the flash, and that no other code drives its pins."
+    )
 
 
 @dataclass(eq=False)
@@ -428,7 +477,9 @@ class LinkError(TargetError):
 
     during: str
     text: ClassVar[str] = "{device}: the debug link failed during {during}"
-    hint: ClassVar[str] = "Check the cable and try a lower speed; the next run repairs what was left half done."
+    hint: ClassVar[str] = (
+        "Check the cable and try a lower speed; the next run repairs what was left half done."
+    )
 
 
 @dataclass(eq=False)
@@ -505,7 +556,8 @@ class UnstableRead(ProofError):
         "{memory}: two reads at {address:#010x} differ ({first} and then {second}): the bus is unreliable"
     )
     hint: ClassVar[str] = (
-        "Try a slower clock, fewer data lines (FASTREAD, PP), a shorter cable, or reset and halt the SoC first."
+        "Try a slower clock, fewer data lines (FASTREAD, PP), a shorter cable, or reset and halt the SoC "
+        "first."
     )
 
 
@@ -523,8 +575,31 @@ class AddressWrapped(ProofError):
 
 @dataclass(eq=False)
 class Interrupted(QspiError):
-    """The user stopped the run; ``state`` says what the board holds now."""
+    """The user stopped the run at a safe point; the fields say what the board holds."""
 
-    state: str
-    text: ClassVar[str] = "interrupted: {state}"
+    changed: bool
+    bootable: bool
+    done: int
+    total: int
     hint: ClassVar[str] = "Run the same command again to finish."
+
+    def __str__(self) -> str:
+        return f"interrupted: {board_state(self.changed, self.bootable, self.done, self.total)}"
+
+
+@dataclass(eq=False)
+class StoppedAtOnce(QspiError):
+    """The user insisted on stopping, wherever the run was."""
+
+    text: ClassVar[str] = "stopped at once; if programming had begun, the board is half written"
+    hint: ClassVar[str] = "Run the same command again to finish."
+
+
+def board_state(changed: bool, bootable: bool, done: int, total: int) -> str:
+    """Say in words what a board holds after a run that did not come to its end; counts are bytes."""
+    if not changed:
+        return "nothing was changed; the board holds what it held before"
+    written = f"{done} of {total} bytes are written"
+    if bootable:
+        return f"{written}; what boots was not touched"
+    return f"{written}; the board does not boot until a flash is finished"

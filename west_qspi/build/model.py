@@ -156,7 +156,7 @@ class Slot:
     """A place that MCUboot boots from or updates from.
 
     ``number`` is the MCUboot image number; ``secondary`` tells the update slot (with direct-XIP the second
-    place to run from). ``partition`` is None's opposite: slots without a partition are not listed.
+    place to run from).
     """
 
     number: int

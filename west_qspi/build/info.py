@@ -1,0 +1,39 @@
+"""Zephyr's ``build_info.yml``: where the workspace is that the build came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from west_qspi.build.yamlfile import as_mapping, parse_yaml
+
+_SYSBUILD = "/share/sysbuild"
+
+
+@dataclass(frozen=True)
+class BuildInfo:
+    """Folders of the machine that made the build; None where the file does not say."""
+
+    topdir: str | None = None
+    zephyr_base: str | None = None
+
+
+def parse_build_info(text: str, path: Path) -> BuildInfo:
+    """Understand the text of a ``build_info.yml``; every key may be absent. Raises BrokenBuildFile."""
+    content = parse_yaml(text, path)
+    top = as_mapping({} if content is None else content, path, "the file")
+    topdir = _within(top, path, "west", "topdir")
+    # Sysbuild is the CMake project of the whole build, and it lives in Zephyr.
+    source = _within(top, path, "cmake", "application", "source-dir")
+    zephyr = source.removesuffix(_SYSBUILD) if source and source.endswith(_SYSBUILD) else None
+    return BuildInfo(topdir, zephyr)
+
+
+def _within(content: Mapping[str, object], path: Path, *keys: str) -> str | None:
+    value: object = content
+    for depth, key in enumerate(keys):
+        value = as_mapping(value, path, f"'{'.'.join(keys[:depth])}'").get(key)
+        if value is None:
+            return None
+    return str(value) or None
