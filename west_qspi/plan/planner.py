@@ -1,0 +1,202 @@
+"""The plan: wanted firmware, known content and geometry in; ordered steps with reasons and times out.
+
+Everything here is pure. A plan is complete: whoever carries it out has nothing left to decide.
+
+The order makes promise 3 (no half firmware boots): the bytes without which the bootloader refuses an
+application, the *boot key*, are cleared before anything else and programmed after everything else was
+verified. Clearing and programming them are single-word writes, so there is no moment at which half of the
+key counts, and a device that loses power in between starts nothing at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from west_qspi.firmware import Firmware, Origin, Segment
+from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
+from west_qspi.plan.blocks import (
+    Sectors,
+    bring,
+    foreign_bytes,
+    overlaid,
+    touched_sectors,
+    wrapped_sectors,
+)
+from west_qspi.plan.model import Action, BootUnit, Content, Plan, Sector, SectorState, Step
+
+# External before internal, so that an application whose key is written last finds everything in place.
+_ORDER = (MemoryKind.EXTERNAL, MemoryKind.NETWORK, MemoryKind.UICR, MemoryKind.APPLICATION)
+
+_HELD_BACK = Origin("(boot key, written last)")
+
+
+def sectors_to_read(
+    wanted: Firmware, memories: MemoryMap, *, units: Iterable[BootUnit] = ()
+) -> Iterator[tuple[Memory, int]]:
+    """Yield the sectors whose content a plan needs, ascending in each memory.
+
+    These are the sectors that hold wanted bytes; the rest of a larger erase block where erasing it at once
+    may be cheaper; for each sector above 16 MiB the one that it would become with 24-bit addresses; and
+    those of boot keys, which have to be put back where the wanted firmware leaves them out.
+    """
+    keys = [unit.key for unit in units if any(True for part in unit.parts for _ in wanted.pieces(part))]
+    for memory in memories:
+        touched = set(touched_sectors(wanted, memory))
+        needed = set(touched)
+        for key in filter(memory.bus.covers, keys):
+            needed |= {b.start for b in key.shifted(-memory.bus.start).blocks(memory.geometry.sector)}
+        for size, seconds in memory.geometry.erase[1:]:
+            for block in {offset // size * size for offset in touched}:
+                inside = set(range(block, min(block + size, memory.size), memory.geometry.sector))
+                if len(inside & touched) * memory.geometry.erase[0][1] > seconds:
+                    needed |= inside
+        needed |= wrapped_sectors(memory, touched)
+        for offset in sorted(needed):
+            yield memory, offset
+
+
+def make_plan(
+    wanted: Firmware,
+    content: Content,
+    memories: MemoryMap,
+    *,
+    units: Iterable[BootUnit] = (),
+    first: Firmware | None = None,
+    mass_erase: Iterable[MemoryKind] = (),
+) -> Plan:
+    """Plan how a device that holds ``content`` comes to hold ``wanted`` over it.
+
+    ``first`` is written and verified before anything else (to make MCUboot forget an update), and
+    ``mass_erase`` names memories that are erased whole. Sectors that are not in ``content`` are planned as
+    if they were full (blank where a memory cannot be erased by itself) and all foreign bytes in them blank:
+    a preview, not to be carried out.
+
+    Raises NotErasable where a memory that cannot be erased by itself holds other bytes than wanted.
+    """
+    now = dict(content.sectors)
+    steps: list[Step] = []
+    erased = set(mass_erase)
+    # Without application flash nothing boots; what it needs may only go when the boot keys are cleared.
+    at_once = [m for m in memories if m.kind in erased and m.kind is MemoryKind.APPLICATION]
+    later = [m for m in memories if m.kind in erased and m.kind is not MemoryKind.APPLICATION]
+    steps += _erase_whole(at_once, now)
+    gone = _blank_sectors(later)
+    sectors = tuple(compare_sectors(wanted, Content({**now, **gone}), memories))
+    first = first or Firmware()
+    steps += _bring_all(first.without(memory.bus for memory in later), now, memories, erased)
+
+    # What is about to be erased changes on the way, even where it ends up as it was.
+    staying = Content({key: data for key, data in now.items() if key not in gone})
+    changed = [unit for unit in units if _changes(unit, wanted, staying, memories)]
+    under = Content({**now, **gone})
+    keys = [step for unit in changed if (step := _commit(unit, wanted, under, memories))]
+    commits = [step for step in keys if not _boots_nothing(step.data)]
+    for unit in changed:
+        steps += _invalidate(unit, now, memories)
+    steps += _erase_whole(later, now)
+    held_back = Firmware.merged(
+        Segment(step.memory.address(step.offset), _until_commit(step.data), _HELD_BACK) for step in keys
+    )
+    postponed = [piece for memory in later for piece in first.without(wanted.ranges).pieces(memory.bus)]
+    body = Firmware.merged((*wanted.segments, *postponed)).without(held_back.ranges)
+    steps += _bring_all(Firmware.merged((*body.segments, *held_back.segments)), now, memories, erased)
+    for step in commits:
+        steps.append(step)
+        steps.append(Step(Action.VERIFY, step.memory, step.offset, step.size, "read back", step.data))
+    return Plan(tuple(steps), sectors)
+
+
+def _erase_whole(memories: Iterable[Memory], now: Sectors) -> Iterator[Step]:
+    for memory in memories:
+        yield Step(Action.ERASE, memory, 0, memory.size, "whole memory, as asked for")
+        now.update(_blank_sectors([memory]))
+
+
+def _blank_sectors(memories: Iterable[Memory]) -> Sectors:
+    return {
+        (memory.kind, sector.start): b"\xff" * memory.geometry.sector
+        for memory in memories
+        for sector in Range(0, memory.size).blocks(memory.geometry.sector)
+    }
+
+
+def compare_sectors(wanted: Firmware, content: Content, memories: MemoryMap) -> Iterator[Sector]:
+    """Yield every sector that holds wanted bytes, with how it compares."""
+    for memory in memories:
+        for offset in touched_sectors(wanted, memory):
+            old = content.sectors.get((memory.kind, offset))
+            part = Range(memory.address(offset), memory.geometry.sector)
+            shared = old is not None and bool(foreign_bytes(wanted, part, old))
+            if old is None:
+                state = SectorState.UNKNOWN
+            elif overlaid(wanted, memory, offset, old) == old:
+                state = SectorState.SAME
+            else:
+                state = SectorState.DIFFERENT if old.strip(b"\xff") else SectorState.BLANK
+            yield Sector(memory, offset, state, shared)
+
+
+# --- boot keys -------------------------------------------------------------------------------------
+
+
+def _changes(unit: BootUnit, wanted: Firmware, content: Content, memories: MemoryMap) -> bool:
+    """Tell whether any byte of the unit will change."""
+    for part in unit.parts:
+        for piece in wanted.pieces(part):
+            memory = memories.at(piece.start)
+            if memory is None:
+                continue
+            if content.read(memory, piece.range.shifted(-memory.bus.start)) != piece.data:
+                return True
+    return False
+
+
+def _invalidate(unit: BootUnit, now: Sectors, memories: MemoryMap) -> Iterator[Step]:
+    """Clear the key, unless the device cannot boot by it anyway."""
+    memory = memories.at(unit.key.start)
+    if memory is None:
+        return
+    part = unit.key.shifted(-memory.bus.start)
+    old = Content(now).read(memory, part)
+    if old is not None and _boots_nothing(old):
+        return
+    zeros = bytes(part.size)
+    yield Step(
+        Action.INVALIDATE, memory, part.start, part.size, f"{unit.name} must not boot half done", zeros
+    )
+    yield Step(Action.VERIFY, memory, part.start, part.size, "read back", zeros)
+    cleared = Firmware((Segment(unit.key.start, zeros, _HELD_BACK),))
+    for sector in part.blocks(memory.geometry.sector):
+        content = now.get((memory.kind, sector.start))
+        if content is not None:
+            now[memory.kind, sector.start] = overlaid(cleared, memory, sector.start, content)
+
+
+def _commit(unit: BootUnit, wanted: Firmware, content: Content, memories: MemoryMap) -> Step | None:
+    """Return the step for the key as wanted or, where the wanted firmware leaves it out, as it was."""
+    memory = memories.at(unit.key.start)
+    if memory is None:
+        return None
+    part = unit.key.shifted(-memory.bus.start)
+    data = bytearray(content.read(memory, part) or b"\xff" * part.size)
+    wanted.overlay(data, unit.key.start)
+    reason = f"{unit.name} is complete: let it boot"
+    return Step(Action.COMMIT, memory, part.start, part.size, reason, bytes(data))
+
+
+def _boots_nothing(key: bytes) -> bool:
+    """Tell whether a key is blank or cleared."""
+    return not key.strip(b"\xff") or not key.strip(b"\x00")
+
+
+def _until_commit(key: bytes) -> bytes:
+    return key if _boots_nothing(key) else b"\xff" * len(key)
+
+
+def _bring_all(
+    wanted: Firmware, now: Sectors, memories: MemoryMap, erased: Collection[MemoryKind]
+) -> Iterator[Step]:
+    for kind in _ORDER:
+        memory = memories.get(kind)
+        if memory is not None:
+            yield from bring(wanted, memory, now, unread=kind in erased)
