@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
+from operator import ne
 from typing import TYPE_CHECKING
 
 from west_qspi.errors import FirmwareConflict
@@ -61,11 +63,18 @@ class Firmware:
 
         Raises FirmwareConflict where two want different bytes at one address.
         """
+        given = [segment for segment in segments if segment.data]
         kept: list[Segment] = []
-        for segment in sorted(segments, key=lambda segment: segment.start):
-            if segment.data:
-                _add(kept, segment)
-        return cls(tuple(kept))
+        for new in given:
+            first = bisect_right(kept, new.start, key=_end)
+            last = bisect_left(kept, new.range.end, lo=first, key=_start)
+            there = kept[first:last]
+            for old in there:
+                if _difference(old, new):
+                    raise _conflict(old.origin, new.origin, given)
+            free = new.range.without(old.range for old in there)
+            kept[first:last] = sorted([*there, *map(new.cut, free)], key=_start)
+        return cls(tuple(_joined(kept)))
 
     def __bool__(self) -> bool:
         return bool(self.segments)
@@ -92,7 +101,7 @@ class Firmware:
 
     def pieces(self, part: Range) -> Iterator[Segment]:
         """Yield the segments inside ``part``, cut at its ends, in order."""
-        first = bisect_right(self.segments, part.start, key=lambda segment: segment.range.end)
+        first = bisect_right(self.segments, part.start, key=_end)
         for segment in self.segments[first:]:
             if segment.start >= part.end:
                 return
@@ -133,30 +142,52 @@ class Firmware:
         )
 
 
-def _add(kept: list[Segment], new: Segment) -> None:
-    """Append ``new``, which starts before none of ``kept``, less what is there already."""
-    last = kept[-1] if kept else None
-    # `kept` is disjoint and sorted, so only its last segment can reach into the new one.
-    if last and last.range.overlaps(new.range):
-        _refuse_conflict(last, new)
-        if new.range.end <= last.range.end:
-            return
-        new = new.cut(Range.between(last.range.end, new.range.end))
-    if last and last.origin == new.origin and last.range.end == new.start:
-        kept[-1] = Segment(last.start, last.data + new.data, last.origin)
-    else:
-        kept.append(new)
+def _start(segment: Segment) -> int:
+    return segment.start
 
 
-def _refuse_conflict(old: Segment, new: Segment) -> None:
+def _end(segment: Segment) -> int:
+    return segment.start + len(segment.data)
+
+
+def _joined(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Yield sorted, disjoint segments with touching ones of one origin made one."""
+    group: list[Segment] = []
+    for segment in segments:
+        if group and (_end(group[-1]) != segment.start or group[-1].origin != segment.origin):
+            yield _one(group)
+            group = []
+        group.append(segment)
+    if group:
+        yield _one(group)
+
+
+def _one(group: list[Segment]) -> Segment:
+    first = group[0]
+    if len(group) == 1:
+        return first
+    return Segment(first.start, b"".join(segment.data for segment in group), first.origin)
+
+
+def _difference(old: Segment, new: Segment) -> tuple[int, int, int, int] | None:
+    """Return where two segments first differ, both values there, and how many bytes differ; or None."""
     common = old.range.common(new.range)
     if common is None:
-        return
+        return None
     first, second = old.cut(common).data, new.cut(common).data
     if first == second:
-        return
-    differing = [index for index in range(common.size) if first[index] != second[index]]
-    at = differing[0]
-    raise FirmwareConflict(
-        str(old.origin), str(new.origin), common.start + at, first[at], second[at], len(differing)
-    )
+        return None
+    differs = list(map(ne, first, second))
+    at = differs.index(True)
+    return common.start + at, first[at], second[at], sum(differs)
+
+
+def _conflict(first: Origin, second: Origin, given: list[Segment]) -> FirmwareConflict:
+    """Describe all that two origins disagree about, whichever of their segments came to light first."""
+    found = []
+    for pair in combinations(given, 2):
+        old, new = pair if pair[0].origin == first else reversed(pair)
+        if (old.origin, new.origin) == (first, second) and (difference := _difference(old, new)):
+            found.append(difference)
+    address, value, other_value, _ = min(found)
+    return FirmwareConflict(str(first), str(second), address, value, other_value, sum(d[3] for d in found))

@@ -1,0 +1,44 @@
+"""Whole files in and out, with the errors that a user can act on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+from west_qspi.errors import FileUnreadable, FileUnwritable
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """Open a file to read. Raises FileUnreadable, also for what goes wrong while it is read."""
+    try:
+        with path.open("rb") as stream:
+            yield stream
+    except OSError as error:
+        raise FileUnreadable(str(path), _word(error)) from None
+
+
+def replace_bytes(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file so that it holds, at every moment, what it held before or all of ``pieces``.
+
+    A link is followed; the file beside it that is written first is gone afterwards, come what may. Raises
+    FileUnwritable.
+    """
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        try:
+            with beside.open("wb") as stream:
+                stream.writelines(pieces)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileUnwritable(str(path), _word(error)) from None
+
+
+def _word(error: OSError) -> str:
+    return error.strerror or str(error)
