@@ -13,7 +13,8 @@
      │   ├─ EmptyFirmware              nothing in it to program
      │   ├─ FirmwareConflict           two files want different bytes at one address
      │   ├─ ImageError                 MCUboot header, TLVs, hash, signature, version
-     │   └─ SigningKeyError            not a key that MCUboot could use
+     │   ├─ SigningKeyError            not a key that MCUboot could use
+     │   └─ SimulatedBoardError        the folder of a simulated board
      ├─ BuildError                     the build directory
      │   ├─ NotABuildDirectory
      │   ├─ BrokenBuildFile            present, but not to be understood, with the line where known
@@ -173,6 +174,15 @@ class SigningKeyError(InputError):
     reason: str
     text: ClassVar[str] = "{path}: not a usable signing key: {reason}"
     hint: ClassVar[str] = "Name the PEM file that the bootloader was built with; its public half is enough."
+
+
+@dataclass(eq=False)
+class SimulatedBoardError(InputError):
+    """The folder of a simulated board holds something that was not written by it."""
+
+    reason: str
+    text: ClassVar[str] = "{path}: not a simulated board: {reason}"
+    hint: ClassVar[str] = "Delete the folder to begin with a blank board, or name another one."
 
 
 # --- build directories -----------------------------------------------------------------------------

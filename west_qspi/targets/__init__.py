@@ -24,6 +24,10 @@ class Target(Protocol):
         """The SoC that answered."""
 
     @property
+    def protected(self) -> tuple[str, ...]:
+        """The cores whose access protection is on; nothing but ``recover`` works while there is one."""
+
+    @property
     def memories(self) -> MemoryMap:
         """The memories that can be reached; external flash only if a chip answered."""
 

@@ -1,0 +1,110 @@
+"""Promise 3, cut by cut: whatever moment the power fails in, no half firmware boots, and a rerun mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from buildgen import BuildOptions
+
+from tests.helpers.boards import (
+    SMALL,
+    MemoryJournal,
+    build_of,
+    changed,
+    fill,
+    flash_board,
+    foreign_partitions,
+    model_of,
+    new_board,
+    partition_bytes,
+    read_board,
+)
+from tests.helpers.bootmodel import NOTHING, Boots, decide
+from west_qspi.build.build import Build
+from west_qspi.errors import PowerLost
+from west_qspi.job import Job, gather
+from west_qspi.memory import MemoryKind
+from west_qspi.report import Outcome
+from west_qspi.sim.board import Board
+
+LAYOUTS = {
+    "overwrite, network core": SMALL,
+    "overwrite": changed(SMALL, network=False),
+    "swap": changed(SMALL, mode="swap", network=False),
+    "direct-xip": changed(SMALL, mode="direct-xip", network=False),
+    "no bootloader": changed(SMALL, mode="none", network=False),
+    "overwrite, nRF52840": changed(SMALL, soc="nrf52840", network=False),
+    "overwrite, devicetree partitions": changed(SMALL, partitions="dts"),
+    "overwrite, 64 MiB": changed(SMALL, network=False, flash_size=64),
+}
+
+
+def what_boots(build: Build, board: Board) -> object:
+    def read(memory: str, offset: int, size: int) -> bytes:
+        return read_board(board, MemoryKind(memory), offset, size)
+
+    return decide(model_of(build), read)
+
+
+def operations(board: Board) -> int:
+    return board.counters.modifying
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_cut_leaves_old_new_or_nothing(
+    name: str, record_property: Callable[[str, object], None]
+) -> None:
+    options = LAYOUTS[name]
+    old, new = build_of(changed(options, seed=1)), build_of(changed(options, seed=2, version="1.0.1"))
+    cuts = cut_everywhere(old, new, gather(new))
+    assert cuts >= 100
+    record_property("count: power cuts, each followed by a boot decision and a rerun", cuts)
+
+
+def test_every_cut_of_a_small_change(record_property: Callable[[str, object], None]) -> None:
+    old, new = build_of(SMALL), build_of(changed(SMALL, change=1))
+    cuts = cut_everywhere(old, new, gather(new))
+    assert 10 < cuts < 200
+    record_property("count: power cuts, each followed by a boot decision and a rerun", cuts)
+
+
+def cut_everywhere(old: Build, new: Build, job: Job) -> int:
+    """Cut after every modifying operation of flashing ``new`` over ``old``; return how many there were."""
+    start = new_board(old)
+    flash_board(start, old)
+    held = fill(start, foreign_partitions(new, job), seed=3)
+    before = what_boots(old, start)
+    assert isinstance(before, Boots)
+    done = start.copy()
+    begun = operations(done)
+    flash_board(done, new)
+    after = what_boots(new, done)
+    assert isinstance(after, Boots)
+    assert after != before
+    total = operations(done) - begun
+    seen = set()
+    for cut in range(1, total + 1):
+        board, journal = start.copy(), MemoryJournal()
+        with pytest.raises(PowerLost):
+            flash_board(board, new, f"power-cut={cut}", journal=journal)
+        board.power_cycle()
+        found = what_boots(new, board)
+        assert found in (before, after, NOTHING), f"cut after operation {cut} of {total}"
+        seen.add(found)
+        for partition, content in held.values():
+            assert partition_bytes(board, partition) == content, f"{partition.name} after cut {cut}"
+        report = flash_board(board, new, journal=journal)
+        assert report.outcome is Outcome.PROVEN
+        assert what_boots(new, board) == after, f"rerun after cut {cut}"
+        assert not journal.entries
+    assert NOTHING in seen
+    for partition, content in held.values():
+        assert partition_bytes(done, partition) == content
+    return total
+
+
+def test_options_reach_the_layouts() -> None:
+    modes = {build_of(changed(options, seed=1)).mode for options in LAYOUTS.values()}
+    assert len(modes) == 4
+    assert BuildOptions() != SMALL

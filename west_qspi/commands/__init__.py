@@ -1,0 +1,76 @@
+"""The commands: each module adds its options to a parser and runs with them; none of them knows west."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from west_qspi.console import Console, JsonConsole, TextConsole
+from west_qspi.errors import NotABuildDirectory, QspiError, StoppedAtOnce
+
+Config = Callable[[str], "str | None"]
+
+
+def no_config(option: str) -> str | None:
+    """Know no setting: outside a west workspace there are none."""
+    return None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a command runs: ``config`` looks up west's settings, ``cwd`` is where relative paths start."""
+
+    config: Config = no_config
+    cwd: Path = Path()
+    colour: bool | None = None
+
+    def console(self, json: bool) -> Console:
+        """Return the console that the options ask for."""
+        return JsonConsole() if json else TextConsole(colour=self.colour)
+
+    def flag(self, option: str, default: bool) -> bool:
+        """Return a yes-or-no setting."""
+        value = self.config(option)
+        return default if value is None else value.strip().lower() in ("1", "true", "yes", "on")
+
+
+def add_build_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that reads a build takes."""
+    parser.add_argument(
+        "-d",
+        "--build-dir",
+        metavar="DIR",
+        type=Path,
+        help="the build directory; default: found as 'west flash' finds it",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, see docs/json.md")
+
+
+def build_dir(args: argparse.Namespace, context: Context) -> Path:
+    """Return the build directory that is meant; raises NotABuildDirectory."""
+    if args.build_dir is not None:
+        return context.cwd / Path(args.build_dir)
+    from west_qspi.build.find import find_build_dir
+
+    found = find_build_dir(context.cwd, context.config("build.dir-fmt"))
+    if found is None:
+        raise NotABuildDirectory(str(context.cwd), "there is none here, and none in a folder 'build' below")
+    return found
+
+
+def guarded(
+    run: Callable[[argparse.Namespace, Context, Console], int], args: argparse.Namespace, context: Context
+) -> int:
+    """Run a command and turn its errors into messages and exit codes: the one place that catches them."""
+    console = context.console(args.json)
+    try:
+        return run(args, context, console)
+    except QspiError as error:
+        console.error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        stopped = StoppedAtOnce()
+        console.error(stopped)
+        return stopped.exit_code

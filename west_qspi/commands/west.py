@@ -1,0 +1,51 @@
+"""The same commands as west extensions: the only module that knows west."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from west.commands import WestCommand
+
+from west_qspi.commands import Context, flash, map
+
+
+class _QspiCommand(WestCommand):
+    """A command of ours behind west's interface; ``module`` is where it lives."""
+
+    module: ModuleType
+
+    def __init__(self) -> None:
+        # The help text lives in west-commands.yml; newer west complains about a second one here.
+        super().__init__(self.module.NAME, "", self.module.DESCRIPTION)
+
+    def do_add_parser(self, parser_adder: Any) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = parser_adder.add_parser(
+            self.name,
+            help=self.module.HELP,
+            description=self.description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.module.add_arguments(parser)
+        return parser
+
+    def do_run(self, args: argparse.Namespace, unknown: list[str]) -> None:
+        colour = None if self.config.getboolean("color.ui", default=True) else False
+        status = self.module.main(args, Context(self.config.get, Path.cwd(), colour))
+        if status:
+            sys.exit(status)
+
+
+class QspiFlash(_QspiCommand):
+    """``west qspi-flash``."""
+
+    module = flash
+
+
+class QspiMap(_QspiCommand):
+    """``west qspi-map``."""
+
+    module = map

@@ -1,0 +1,217 @@
+"""Events, tables and errors on a terminal, in a log, or as JSON lines: all that is ever printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol, TextIO
+
+from west_qspi.errors import QspiError
+from west_qspi.events import Advanced, Event, Finished, Noticed, Operation, Started
+from west_qspi.plan.model import Plan
+from west_qspi.render import (
+    SCHEMA,
+    error_json,
+    error_lines,
+    event_json,
+    human_size,
+    plain,
+    plan_lines,
+    report_json,
+    report_lines,
+)
+from west_qspi.report import FlashReport
+
+_COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "accent": "36"}
+
+_WORDS = {
+    Operation.READ: ("reading", "read"),
+    Operation.ERASE: ("erasing", "erased"),
+    Operation.PROGRAM: ("programming", "programmed"),
+    Operation.VERIFY: ("verifying", "verified"),
+}
+
+
+class Console(Protocol):
+    """Where a command shows what happens."""
+
+    def listen(self, event: Event) -> None:
+        """Show one event."""
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Show lines meant for people; a console for machines drops them."""
+
+    def result(self, value: dict[str, Any], lines: Iterable[str]) -> None:
+        """Show a result: the value to machines, the lines to people."""
+
+    def report(self, report: FlashReport, plan: Plan | None) -> None:
+        """Show how a flash ended, and the plan where one is given."""
+
+    def error(self, error: QspiError) -> None:
+        """Show what went wrong."""
+
+    def style(self, style: str, text: str) -> str:
+        """Return text in a style of this console."""
+
+    @property
+    def width(self) -> int:
+        """The columns that a line may fill."""
+
+    @property
+    def unicode(self) -> bool:
+        """Tell whether block characters can be shown."""
+
+
+@dataclass
+class TextConsole:
+    """For people: bars on a terminal, one line for each piece of work in a log."""
+
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+    colour: bool | None = None
+    _bars: dict[tuple[Operation, str], tuple[int, int]] = field(default_factory=dict)
+    _drawn: int = 0
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether lines can be drawn over."""
+        return self.out.isatty()
+
+    @property
+    def width(self) -> int:
+        """The columns of the terminal, 100 where there is none."""
+        if not self.is_terminal:
+            return 100
+        try:
+            return os.get_terminal_size(self.out.fileno()).columns
+        except (OSError, ValueError):
+            return 100
+
+    @property
+    def unicode(self) -> bool:
+        """Tell whether the output's encoding has block characters."""
+        try:
+            "█".encode(self.out.encoding or "ascii")
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
+    def style(self, style: str, text: str) -> str:
+        """Colour text on a terminal; ``NO_COLOR`` and an explicit wish are respected."""
+        return self._styled(self.out, style, text)
+
+    def _styled(self, stream: TextIO, style: str, text: str) -> str:
+        wanted = self.colour
+        if wanted is None:
+            wanted = stream.isatty() and not os.environ.get("NO_COLOR")
+        code = _COLOURS.get(style)
+        return f"\x1b[{code}m{text}\x1b[0m" if wanted and code else text
+
+    def listen(self, event: Event) -> None:
+        """Move a bar, or write a line when a piece of work is done."""
+        if isinstance(event, Noticed):
+            self._clear()
+            self._write(self.err, f"{self._styled(self.err, 'warn', 'note:')} {event.message}")
+            return
+        key = (event.operation, event.memory)
+        if isinstance(event, Started):
+            self._bars[key] = (0, event.total)
+        elif isinstance(event, Advanced):
+            self._bars[key] = (event.done, self._bars.get(key, (0, event.done))[1])
+        else:
+            self._clear()
+            self._bars.pop(key, None)
+            self._write(self.out, self._done(event))
+        self._draw()
+
+    def _done(self, event: Finished) -> str:
+        word = _WORDS[event.operation][1]
+        rate = f", {human_size(round(event.total / event.seconds))}/s" if event.seconds else ""
+        return f"{word:<10} {event.memory:<11} {human_size(event.total):>10} in {event.seconds:.1f} s{rate}"
+
+    def _draw(self) -> None:
+        if not self.is_terminal:
+            return
+        self._clear()
+        for (operation, memory), (done, total) in self._bars.items():
+            share = done / total if total else 1.0
+            width = max(min(self.width - 48, 40), 10)
+            full, empty = ("█", "░") if self.unicode else ("#", ".")
+            bar = full * round(share * width) + empty * (width - round(share * width))
+            word = _WORDS[operation][0]
+            self._write(self.out, f"{word:<12} {memory:<11} {bar} {share:4.0%} {human_size(total):>9}")
+            self._drawn += 1
+        self.out.flush()
+
+    def _clear(self) -> None:
+        """Take the bars away, so that lines scroll above them."""
+        if self._drawn:
+            self.out.write("\x1b[1A\x1b[2K" * self._drawn)
+            # At once: what comes next may go to the other stream of the same terminal.
+            self.out.flush()
+            self._drawn = 0
+
+    def _write(self, stream: TextIO, line: str) -> None:
+        stream.write(line + "\n")
+        stream.flush()
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Write lines."""
+        for line in lines:
+            self._write(self.out, line)
+
+    def result(self, value: dict[str, Any], lines: Iterable[str]) -> None:
+        """Write the lines."""
+        self.say(lines)
+
+    def report(self, report: FlashReport, plan: Plan | None) -> None:
+        """Write the plan if asked for, the closing table and the verdict."""
+        if plan is not None:
+            self.say([*plan_lines(plan), ""])
+        self.say(report_lines(report, self.style))
+
+    def error(self, error: QspiError) -> None:
+        """Write what is wrong and what to do, to the error stream."""
+        self._clear()
+        for line in error_lines(error, partial(self._styled, self.err)):
+            self._write(self.err, line)
+
+
+@dataclass
+class JsonConsole:
+    """For machines: one JSON object a line on the output stream, and nothing else there."""
+
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    width: int = 100
+    unicode: bool = True
+
+    def style(self, style: str, text: str) -> str:
+        """Style nothing."""
+        return plain(style, text)
+
+    def _line(self, value: dict[str, Any]) -> None:
+        self.out.write(json.dumps(value) + "\n")
+        self.out.flush()
+
+    def listen(self, event: Event) -> None:
+        """Write the event."""
+        self._line(event_json(event))
+
+    def say(self, lines: Iterable[str]) -> None:
+        """Drop what is only meant for people."""
+
+    def result(self, value: dict[str, Any], lines: Iterable[str]) -> None:
+        """Write the value."""
+        self._line({"schema": SCHEMA, **value})
+
+    def report(self, report: FlashReport, plan: Plan | None) -> None:
+        """Write the report, which holds the plan."""
+        self._line(report_json(report))
+
+    def error(self, error: QspiError) -> None:
+        """Write the error."""
+        self._line(error_json(error))

@@ -1,0 +1,236 @@
+"""The job: which bytes go onto the board, gathered from a build, from files, or from both.
+
+Everything here happens before a device is touched: what cannot be placed is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from west_qspi import files
+from west_qspi.boot import BootLayout, boot_layout
+from west_qspi.build.model import FlashNode, ImageKind, Partition
+from west_qspi.errors import BeyondAddressMode, BeyondChip, OutsideMemories, OutsidePartition, UsageError
+from west_qspi.firmware import Firmware
+from west_qspi.memory import MemoryKind, Range, joined
+from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS
+
+if TYPE_CHECKING:
+    from west_qspi.build.build import Build
+    from west_qspi.soc import Soc
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A file that the user adds: ``place`` is an address, or a partition with an optional offset, or None."""
+
+    path: Path
+    place: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> Extra:
+        """Read ``FILE``, ``FILE@ADDRESS`` or ``FILE@PARTITION[+OFFSET]``; raises UsageError."""
+        path, at, place = text.rpartition("@")
+        if not at:
+            return cls(Path(place), None)
+        if not path or not place:
+            raise UsageError(f"--file {text}: write it as FILE@ADDRESS or FILE@PARTITION[+OFFSET]")
+        return cls(Path(path), place)
+
+    def below(self, folder: Path) -> Extra:
+        """Return it with a relative path taken from ``folder``."""
+        return replace(self, path=folder / self.path)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one board shall hold.
+
+    ``companions`` are bytes of the same build that ``--only`` left out although they belong to the same set
+    of images: they are not written, but must be there already.
+    """
+
+    soc: Soc
+    wanted: Firmware
+    companions: Firmware
+    layout: BootLayout
+    external: FlashNode | None
+    partitions: tuple[Partition, ...]
+
+    @property
+    def touches_units(self) -> bool:
+        """Tell whether the job has bytes of images that the bootloader starts."""
+        return any(_touches(self.wanted, unit.parts) for unit in self.layout.units)
+
+    @property
+    def needs_external(self) -> bool:
+        """Tell whether the external flash must be reached: to be written, or to be looked at."""
+        slots = [slot for pair in self.layout.pairs for slot in (pair.primary, pair.secondary) if slot]
+        return any(True for _ in self.wanted.pieces(self.soc.xip)) or any(
+            slot.partition.memory is MemoryKind.EXTERNAL for slot in slots
+        )
+
+
+def gather(
+    build: Build,
+    *,
+    domains: Sequence[str] = (),
+    hex_files: Sequence[Path] = (),
+    extras: Sequence[Extra] = (),
+    only: Sequence[str] = (),
+) -> Job:
+    """Gather the firmware of a build, or of ``hex_files`` instead, with the user's extra files.
+
+    Raises InputError for files that cannot be used or disagree, PlacementError for bytes without a place,
+    UsageError for names that mean nothing.
+    """
+    if hex_files:
+        sources = [files.load(path) for path in hex_files]
+    else:
+        sources = [files.load(item.path, image=item.image) for item in build.flash_files()]
+    built = _together(sources)
+    added = [_load_extra(build, extra) for extra in extras]
+    everything = _together([built, *added])
+    place(everything, build)
+    layout = boot_layout(build, built)
+    wanted = everything
+    if domains:
+        chosen = [files.load(item.path, image=item.image) for item in build.flash_files(domains)]
+        wanted = _together([*chosen, *added])
+    if only:
+        wanted = select(build, wanted, only)
+    rest = everything.without(wanted.ranges)
+    linked = [part for unit in layout.units if _touches(wanted, unit.parts) for part in unit.parts]
+    companions = Firmware.merged(segment for part in joined(linked) for segment in rest.within(part).segments)
+    partitions = tuple(part for part in build.partitions if part.memory is not None)
+    return Job(build.soc, wanted, companions, layout, build.external_flash, partitions)
+
+
+def _together(sources: Sequence[Firmware]) -> Firmware:
+    return Firmware.merged(segment for source in sources for segment in source.segments)
+
+
+def _touches(firmware: Firmware, parts: Sequence[Range]) -> bool:
+    return any(True for part in parts for _ in firmware.pieces(part))
+
+
+def _load_extra(build: Build, extra: Extra) -> Firmware:
+    if extra.place is None:
+        return files.load(extra.path)
+    address, partition = _resolve(build, extra)
+    loaded = files.load(extra.path, address=address)
+    if partition is not None and partition.bus is not None:
+        for part in loaded.ranges:
+            if not partition.bus.covers(part):
+                raise OutsidePartition(
+                    str(extra.path), part.start, part.end, partition.name, partition.bus.end
+                )
+    return loaded
+
+
+def _resolve(build: Build, extra: Extra) -> tuple[int, Partition | None]:
+    """Turn a place into a bus address and the partition that was named."""
+    text = extra.place or ""
+    if text[:1].isdigit():
+        return parse_number(text, f"--file {extra.path}@{text}"), None
+    name, plus, offset = text.partition("+")
+    partition = build.partition(name)
+    if partition.bus is None:
+        raise UsageError(
+            f"--file {extra.path}@{text}: partition '{name}' is not in a memory that can be flashed"
+        )
+    by = parse_number(offset, f"--file {extra.path}@{text}") if plus else 0
+    return partition.bus.start + by, partition
+
+
+def parse_number(text: str, where: str) -> int:
+    """Read a number as C writes it; raises UsageError that names ``where`` it stands."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise UsageError(f"{where}: '{text}' is not a number such as 4096 or 0x1000") from None
+
+
+# --- placing ---------------------------------------------------------------------------------------
+
+
+def place(firmware: Firmware, build: Build) -> None:
+    """Check that every byte lies in a memory, inside the chip, and within reach of its address mode.
+
+    Raises OutsideMemories, BeyondChip, BeyondAddressMode.
+    """
+    soc, node = build.soc, build.external_flash
+    internal = [memory.bus for memory in soc.internal]
+    for segment in firmware.segments:
+        for rest in segment.range.without(internal):
+            origin = str(segment.origin)
+            if not soc.xip.covers(rest) or node is None or not node.on_qspi or not node.size:
+                raise OutsideMemories(origin, rest.start, rest.end, soc.name)
+            if rest.end - soc.xip.start > node.size:
+                raise BeyondChip(origin, rest.start, rest.end, node.size)
+            last = rest.end - 1 - soc.xip.start
+            if node.address_bytes == 3 and last >= ADDRESSABLE_WITH_24_BITS:
+                first = max(rest.start, soc.xip.start + ADDRESSABLE_WITH_24_BITS)
+                wrapped = (first - soc.xip.start) % ADDRESSABLE_WITH_24_BITS
+                raise BeyondAddressMode(origin, rest.start, rest.end, wrapped)
+
+
+# --- selecting -------------------------------------------------------------------------------------
+
+
+def select(build: Build, firmware: Firmware, only: Sequence[str]) -> Firmware:
+    """Return what ``only`` names: memories, images or partitions; raises UsageError for unknown names."""
+    ranges = joined(part for name in only for part in _ranges_of(build, firmware, name))
+    chosen = Firmware(tuple(segment for part in ranges for segment in firmware.pieces(part)))
+    if not chosen:
+        raise UsageError(f"--only {', '.join(only)}: the firmware has no bytes there")
+    return chosen
+
+
+def _ranges_of(build: Build, firmware: Firmware, name: str) -> Iterator[Range]:
+    if name in {kind.value for kind in MemoryKind}:
+        yield from _memory_ranges(build, MemoryKind(name))
+        return
+    image = next((image for image in build.images if image.name == name), None)
+    if image is None:
+        partition = build.partition(name)
+        if partition.bus is None:
+            raise UsageError(f"--only {name}: that partition is not in a memory that can be flashed")
+        yield partition.bus
+    elif image.kind is ImageKind.NETWORK:
+        yield from _memory_ranges(build, MemoryKind.NETWORK)
+    elif image.kind in (ImageKind.APPLICATION, ImageKind.VARIANT) and build.slots:
+        variant = image.kind is ImageKind.VARIANT
+        numbers = {0, build.split_image_number}
+        for slot in build.slots:
+            if slot.number in numbers and slot.secondary is variant and slot.partition.bus is not None:
+                yield slot.partition.bus
+    else:
+        yield from _own_ranges(build, firmware, name)
+
+
+def _memory_ranges(build: Build, kind: MemoryKind) -> Iterator[Range]:
+    if kind is MemoryKind.EXTERNAL:
+        yield build.soc.xip
+    yield from (memory.bus for memory in build.soc.internal if memory.kind is kind)
+
+
+def _own_ranges(build: Build, firmware: Firmware, name: str) -> Iterator[Range]:
+    """Return where an image lies that has a partition of its name, or else files of its own."""
+    named = [part for part in build.partitions if part.name in (name, _DTS_NAMES.get(name)) and part.bus]
+    if named:
+        yield from (part.bus for part in named if part.bus is not None)
+    else:
+        yield from (segment.range for segment in firmware.segments if segment.origin.image == name)
+
+
+_DTS_NAMES = {"mcuboot": "boot_partition"}
+
+
+def with_wanted(job: Job, more: Firmware) -> Job:
+    """Return the job with more wanted bytes; those that it wants already win."""
+    rest = more.without(job.wanted.ranges)
+    return replace(job, wanted=Firmware.merged((*job.wanted.segments, *rest.segments)))

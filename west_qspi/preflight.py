@@ -1,0 +1,112 @@
+"""Checks of a job before a device is touched: images that MCUboot would refuse, halves that do not match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from west_qspi import mcuboot
+from west_qspi.build.model import Slot
+from west_qspi.errors import FileUnreadable, HalvesDiffer, ImageError, OutsidePartition
+from west_qspi.events import Noticed
+from west_qspi.firmware import Firmware
+from west_qspi.memory import Range
+
+if TYPE_CHECKING:
+    from west_qspi.build.build import Build
+    from west_qspi.job import Job
+
+
+def check_job(build: Build, job: Job) -> Iterator[Noticed]:
+    """Check every slot that the job fills, and yield what is worth knowing.
+
+    Raises ImageError, OutsidePartition and HalvesDiffer for what would not boot.
+    """
+    if job.layout.mode is None:
+        return
+    everything = Firmware.merged((*job.wanted.segments, *job.companions.segments))
+    key = _key(build)
+    unchecked = False
+    for unit in job.layout.units:
+        slots = [slot for slot in _slots(job) if _bus(slot) in unit.parts]
+        filled = [slot for slot in slots if any(True for _ in everything.pieces(_bus(slot)))]
+        if not filled:
+            continue
+        images = {slot: _image(everything, slot) for slot in filled}
+        _check_halves(job, slots, images)
+        for slot, image in images.items():
+            if key is not None and image.signature_types:
+                data = everything.read(Range(_bus(slot).start, image.size))
+                mcuboot.verify_signature(
+                    data,
+                    image,
+                    key,
+                    _origin(everything, slot),
+                    _bus(slot).start,
+                    key_path=str(build.signature_key),
+                )
+            elif key is not None:
+                raise ImageError(_origin(everything, slot), _bus(slot).start, "it is not signed")
+            else:
+                unchecked = True
+    if unchecked:
+        yield Noticed("signature", "signatures are not checked: the build names no key that is here")
+
+
+def _slots(job: Job) -> Iterator[Slot]:
+    for pair in job.layout.pairs:
+        yield from (slot for slot in (pair.primary, pair.secondary) if slot is not None)
+
+
+def _bus(slot: Slot) -> Range:
+    return slot.partition.bus or Range(0, 0)
+
+
+def _origin(firmware: Firmware, slot: Slot) -> str:
+    piece = next(firmware.pieces(_bus(slot)), None)
+    return str(piece.origin) if piece else slot.partition.name
+
+
+def _image(firmware: Firmware, slot: Slot) -> mcuboot.McubootImage:
+    """Read the image that the firmware puts into a slot; raises ImageError, OutsidePartition."""
+    where, path = _bus(slot), _origin(firmware, slot)
+    header = mcuboot.parse_header(firmware.read(Range(where.start, mcuboot.HEADER_SIZE)))
+    if header is None:
+        raise ImageError(
+            path, where.start, f"{slot.partition.name} would hold no signed image: no MCUboot header"
+        )
+    runs = [run for run in firmware.ranges if where.start in run]
+    end = max((run.end for run in runs), default=where.end)
+    size = mcuboot.image_extent(
+        lambda at, count: firmware.read(Range(where.start + at, count)), max(end - where.start, where.size)
+    )
+    if size is not None and size > where.size:
+        raise OutsidePartition(path, where.start, where.start + size, slot.partition.name, where.end)
+    data = firmware.read(Range.between(where.start, min(end, where.end)))
+    return mcuboot.check_image(data, path, where.start)
+
+
+def _check_halves(job: Job, slots: list[Slot], images: dict[Slot, mcuboot.McubootImage]) -> None:
+    """Check that the linked images are all there and of one version."""
+    linked = [slot for slot in slots if slot.number in (0, job.layout.xip_number)]
+    for slot in linked:
+        if slot not in images:
+            raise ImageError(
+                slot.partition.name,
+                _bus(slot).start,
+                "this half of the split image is not in what is flashed",
+            )
+    for other in linked[1:]:
+        first, second = images[linked[0]].version, images[other].version
+        if first != second:
+            raise HalvesDiffer(linked[0].partition.name, str(first), other.partition.name, str(second))
+
+
+def _key(build: Build) -> bytes | None:
+    """Return the key that the build was signed with, where it can be read."""
+    if build.signature_key is None:
+        return None
+    try:
+        return build.signature_key.read_bytes()
+    except OSError as error:
+        raise FileUnreadable(str(build.signature_key), error.strerror or str(error)) from error

@@ -1,0 +1,154 @@
+"""Reading a device: what it holds, sector by sector, and the proof that it holds what it should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from west_qspi.errors import AddressWrapped, UnstableRead, WriteFailed
+from west_qspi.events import Advanced, Finished, Listener, Operation, Started
+from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range, joined
+from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS, WRAP_GUARD
+from west_qspi.plan.model import Content, Step
+from west_qspi.targets import Target
+
+# Large enough that calls do not count, small enough that progress moves and Ctrl-C is heard.
+_PIECE = 0x1_0000
+
+
+@dataclass
+class DeviceReader:
+    """Reads whole sectors of a target once and remembers them."""
+
+    target: Target
+    listen: Listener
+    sectors: dict[tuple[MemoryKind, int], bytes] = field(default_factory=dict)
+
+    @property
+    def content(self) -> Content:
+        """What has been read so far, as a value that later reads do not change."""
+        return Content(dict(self.sectors))
+
+    def fetch(self, wanted: Iterable[tuple[Memory, int]]) -> None:
+        """Read the sectors (memory, offset) that are not known yet."""
+        missing: dict[MemoryKind, tuple[Memory, list[Range]]] = {}
+        for memory, offset in wanted:
+            if (memory.kind, offset) not in self.sectors:
+                ranges = missing.setdefault(memory.kind, (memory, []))[1]
+                ranges.append(Range(offset, memory.geometry.sector))
+        for memory, ranges in missing.values():
+            self._read(memory, joined(ranges))
+
+    def _read(self, memory: Memory, ranges: tuple[Range, ...]) -> None:
+        total, done, begun = sum(part.size for part in ranges), 0, self.target.clock
+        self.listen(Started(Operation.READ, memory.name, total))
+        for part in (piece for whole in ranges for piece in whole.pieces(_PIECE)):
+            data = self.target.read(memory, part.start, part.size)
+            unit = memory.geometry.sector
+            for at in range(0, part.size, unit):
+                self.sectors[memory.kind, part.start + at] = data[at : at + unit]
+            done += part.size
+            self.listen(Advanced(Operation.READ, memory.name, done))
+        self.listen(Finished(Operation.READ, memory.name, total, self.target.clock - begun))
+
+    def at(self, part: Range) -> bytes:
+        """Return the bytes at bus addresses ``part``, blank where the device has no memory."""
+        result = bytearray(b"\xff" * part.size)
+        for memory in self.target.memories:
+            common = part.common(memory.bus)
+            if common is None:
+                continue
+            self.fetch(sectors_around([common], self.target.memories))
+            data = self.content_of(memory, common.shifted(-memory.bus.start))
+            result[common.start - part.start : common.end - part.start] = data
+        return bytes(result)
+
+    def content_of(self, memory: Memory, part: Range) -> bytes:
+        """Return bytes that were read before, at offsets ``part`` of a memory."""
+        unit = memory.geometry.sector
+        joined_up = b"".join(self.sectors[memory.kind, block.start] for block in part.blocks(unit))
+        first = part.start % unit
+        return joined_up[first : first + part.size]
+
+
+def sectors_around(ranges: Iterable[Range], memories: MemoryMap) -> Iterator[tuple[Memory, int]]:
+    """Yield the sectors that bus ``ranges`` lie in."""
+    for part in ranges:
+        for memory in memories:
+            common = part.common(memory.bus)
+            if common is not None:
+                inside = common.shifted(-memory.bus.start)
+                yield from ((memory, block.start) for block in inside.blocks(memory.geometry.sector))
+
+
+def differences(wanted: bytes, found: bytes) -> Iterator[int]:
+    """Yield the indexes at which two equally long byte strings differ, skipping equal stretches quickly."""
+    stretch = 256
+    for start in range(0, len(wanted), stretch):
+        if wanted[start : start + stretch] != found[start : start + stretch]:
+            for index in range(start, min(start + stretch, len(wanted))):
+                if wanted[index] != found[index]:
+                    yield index
+
+
+def prove(target: Target, step: Step) -> None:
+    """Read back what a verify step names.
+
+    Raises UnstableRead where a second read differs from the first, AddressWrapped where a sector changed
+    that only a wrapped address could hit, WriteFailed where both reads agree on something else.
+    """
+    found = target.read(step.memory, step.offset, step.size)
+    if found == step.data:
+        return
+    again = target.read(step.memory, step.offset, step.size)
+    if again != found:
+        raise _unstable(step.memory, step.offset, found, again)
+    where = list(differences(step.data, found))
+    address = step.memory.address(step.offset + where[0])
+    if step.reason == WRAP_GUARD:
+        high = step.memory.address(step.offset + where[0] + ADDRESSABLE_WITH_24_BITS)
+        raise AddressWrapped(
+            step.memory.name, high, step.offset + where[0], "the sector there changed, which nobody wrote to"
+        )
+    first = slice(where[0], where[0] + 8)
+    raise WriteFailed(step.memory.name, address, step.data[first].hex(" "), found[first].hex(" "), len(where))
+
+
+def _unstable(memory: Memory, offset: int, first: bytes, second: bytes) -> UnstableRead:
+    at = next(differences(first, second))
+    piece = slice(at, at + 8)
+    return UnstableRead(
+        memory.name, memory.address(offset + at), first[piece].hex(" "), second[piece].hex(" ")
+    )
+
+
+def confirm(target: Target, memory: Memory, offset: int, known: bytes) -> None:
+    """Read again what is about to be erased and must survive; raises UnstableRead where it differs."""
+    again = target.read(memory, offset, len(known))
+    if again != known:
+        raise _unstable(memory, offset, known, again)
+
+
+def refuse_alias(content: Content, memory: Memory, offsets: Iterable[int]) -> None:
+    """Refuse a chip on which sectors above 16 MiB read exactly like those that a wrap would hit.
+
+    Reading twice through the same wrong addressing proves nothing, so where the chip has no flag to ask,
+    one sector that differs from its wrapped counterpart is the evidence. Raises AddressWrapped.
+    """
+    high = [at for at in offsets if at >= ADDRESSABLE_WITH_24_BITS]
+    used = False
+    for at in high:
+        there = content.sectors.get((memory.kind, at))
+        wrapped = content.sectors.get((memory.kind, at % ADDRESSABLE_WITH_24_BITS))
+        if there is None or wrapped is None:
+            continue
+        if there != wrapped:
+            return
+        used = used or bool(there.strip(b"\xff"))
+    if used:
+        raise AddressWrapped(
+            memory.name,
+            memory.address(high[0]),
+            high[0] % ADDRESSABLE_WITH_24_BITS,
+            "both places read the same bytes, and the chip has no address mode flag to ask",
+        )

@@ -1,0 +1,56 @@
+"""Runners: what the user picks with ``-r``, the ways in which a firmware gets onto a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from west_qspi.errors import UnknownRunner
+
+if TYPE_CHECKING:
+    from west_qspi.build.model import FlashNode
+    from west_qspi.soc import Soc
+    from west_qspi.targets import Target
+
+
+@dataclass(frozen=True)
+class RunnerOptions:
+    """What the command line says about the way to the device.
+
+    ``dev_id`` picks among several devices. ``sim_board`` and ``sim_faults`` are for the simulated board.
+    """
+
+    dev_id: str | None = None
+    sim_board: Path | None = None
+    sim_faults: tuple[str, ...] = ()
+
+
+class Runner(Protocol):
+    """A memory runner: it gives a target, and all that flashing is stays on our side."""
+
+    name: str
+
+    def connect(self, soc: Soc, external: FlashNode | None, options: RunnerOptions) -> Target:
+        """Connect to the device that the options name.
+
+        ``external`` is the external flash as the build describes it, None where the job does not need it.
+        Raises RunnerUnavailable, TargetError.
+        """
+
+
+_MODULES: Mapping[str, str] = {"sim": "west_qspi.runners.sim"}
+
+
+def runner_names() -> tuple[str, ...]:
+    """Return the names that ``-r`` takes."""
+    return tuple(_MODULES)
+
+
+def get_runner(name: str) -> Runner:
+    """Return the runner of that name, loading only its module; raises UnknownRunner."""
+    if name not in _MODULES:
+        raise UnknownRunner(name, ", ".join(_MODULES))
+    return cast("Runner", import_module(_MODULES[name]).runner())

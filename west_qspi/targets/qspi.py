@@ -1,0 +1,186 @@
+"""Bringing up an external flash chip behind any QSPI controller: awake, known, ready, in the right modes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from west_qspi.errors import (
+    ChipAbsent,
+    ChipAsleep,
+    FlashBusy,
+    IllegalAccess,
+    QuadDisabled,
+    WrongChip,
+)
+from west_qspi.extflash import opcodes as op
+from west_qspi.extflash.parts import (
+    GENERIC_BLOCK_PROTECT,
+    FourByteEntry,
+    Part,
+    capacity_from_id,
+    generic_geometry,
+    geometry,
+    part_by_id,
+)
+from west_qspi.extflash.setup import FlashSetup
+from west_qspi.memory import Geometry, MemoryKind
+
+# Longer than any known part takes to wake, and to become ready again after anything but a chip erase.
+WAKE_TIME = 100e-6
+BUSY_LIMIT = 10.0
+
+_SILENCE = (b"\x00\x00\x00", b"\xff\xff\xff")
+_FIRST_POLL = 1e-4
+_SLOWEST_POLL = 0.1
+
+
+class SpiBus(Protocol):
+    """A QSPI controller that can send single commands."""
+
+    def command(self, opcode: int, out: bytes = b"", read: int = 0) -> bytes:
+        """Send an opcode and ``out`` on one line and return ``read`` bytes that follow."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+
+
+@dataclass(frozen=True)
+class Identified:
+    """The chip that answered. ``part`` is None where it is not in the table of parts.
+
+    ``four_byte`` is the address mode that it is in: by its own flag, or where it has none, what it was told.
+    ``status`` is its status register.
+    """
+
+    part: Part | None
+    jedec_id: bytes
+    size: int
+    four_byte: bool
+    status: int
+
+    @property
+    def geometry(self) -> Geometry:
+        """How it is erased and programmed."""
+        return geometry(self.part) if self.part else generic_geometry()
+
+    @property
+    def protected(self) -> bool:
+        """Tell whether block protection covers any of it."""
+        return bool(self.status & (self.part.block_protect if self.part else GENERIC_BLOCK_PROTECT))
+
+
+def bring_up(bus: SpiBus, setup: FlashSetup, device: str) -> Identified:
+    """Bring the chip into the state that ``setup`` wants, writing only what is not so already.
+
+    The part's own way to enable quad mode goes before the devicetree's, because a wrong one would set other
+    bits of a non-volatile register. ``device`` names the board in errors. Raises ChipAbsent, ChipAsleep,
+    FlashBusy, WrongChip, QuadDisabled, and IllegalAccess for an unknown part of unknown size.
+    """
+    jedec_id, status = _identify(bus, device)
+    if setup.jedec_id is not None and jedec_id != setup.jedec_id:
+        raise WrongChip(device, setup.jedec_id.hex(" "), jedec_id.hex(" "))
+    part = part_by_id(jedec_id)
+    size = part.size if part else capacity_from_id(jedec_id) or setup.size
+    if size is None:
+        reason = f"the size of the external flash (JEDEC id {jedec_id.hex(' ')}) is not known; "
+        raise IllegalAccess(device, f"{reason}give 'size' in the devicetree")
+    if setup.lines == 4:
+        status = _enable_quad(bus, part.quad_enable if part else setup.quad_enable, status, device)
+    return Identified(part, jedec_id, size, _set_address_mode(bus, setup, part), status)
+
+
+def read_id(bus: SpiBus) -> bytes:
+    """Return the JEDEC id: three bytes."""
+    return bus.command(op.READ_ID, read=3)
+
+
+def four_byte_flag(bus: SpiBus, part: Part | None) -> bool | None:
+    """Return the chip's own word on its address mode, or None where it has no flag, or is not known."""
+    if part is None or part.four_byte_flag is None:
+        return None
+    flag = part.four_byte_flag
+    return bool(bus.command(flag.opcode, read=1)[0] >> flag.bit & 1)
+
+
+def wait_until_ready(bus: SpiBus, device: str, expected: float, limit: float = BUSY_LIMIT) -> None:
+    """Wait ``expected`` seconds, then ask ever less often until the chip is ready; raises FlashBusy."""
+    waited, pause = expected, max(expected / 8, _FIRST_POLL)
+    bus.wait(expected)
+    while bus.command(op.READ_STATUS, read=1)[0] & op.BUSY:
+        if waited >= limit:
+            raise FlashBusy(device, MemoryKind.EXTERNAL.value, waited)
+        bus.wait(pause)
+        waited += pause
+        pause = min(pause * 2, _SLOWEST_POLL)
+
+
+def _identify(bus: SpiBus, device: str) -> tuple[bytes, int]:
+    """Wake the chip and return its id and status. Raises ChipAbsent, ChipAsleep, FlashBusy."""
+    # A reset of the SoC does not reset the chip, so what ran before may have left it asleep or at work.
+    signature = bus.command(op.WAKE, b"\x00\x00\x00", 1)
+    bus.wait(WAKE_TIME)
+    jedec_id, status = read_id(bus), bus.command(op.READ_STATUS, read=1)[0]
+    if jedec_id in _SILENCE and status & op.BUSY and status != 0xFF:
+        wait_until_ready(bus, device, 0.0)
+        jedec_id, status = read_id(bus), bus.command(op.READ_STATUS, read=1)[0]
+    if jedec_id not in _SILENCE:
+        return jedec_id, status
+    if signature not in (b"\x00", b"\xff"):
+        raise ChipAsleep(device)
+    raise ChipAbsent(device, jedec_id.hex(" "))
+
+
+def _enable_quad(bus: SpiBus, method: str, status: int, device: str) -> int:
+    """Set the quad enable bit where it is not set; return the status register. Raises QuadDisabled."""
+    if method == "NONE" or _quad_enabled(bus, method, status):
+        return status
+    kept = status & ~(op.BUSY | op.WRITE_ENABLED) & 0xFF
+    bus.command(op.WRITE_ENABLE)
+    bus.command(*_quad_enable_write(bus, method, kept))
+    wait_until_ready(bus, device, 0.0)
+    status = bus.command(op.READ_STATUS, read=1)[0]
+    if not _quad_enabled(bus, method, status):
+        raise QuadDisabled(device, method)
+    return status
+
+
+def _quad_enable_write(bus: SpiBus, method: str, status: int) -> tuple[int, bytes]:
+    if method == "S1B6":
+        return op.WRITE_STATUS, bytes([status | 0x40])
+    if method == "S2B7":
+        second = bus.command(op.READ_STATUS_2_ALTERNATIVE, read=1)[0]
+        return op.WRITE_STATUS_2_ALTERNATIVE, bytes([second | 0x80])
+    second = bus.command(op.READ_STATUS_2, read=1)[0] | 0x02
+    if method == "S2B1v6":
+        return op.WRITE_STATUS_2, bytes([second])
+    return op.WRITE_STATUS, bytes([status, second])
+
+
+def _quad_enabled(bus: SpiBus, method: str, status: int) -> bool:
+    if method == "S1B6":
+        return bool(status & 0x40)
+    if method == "S2B7":
+        return bool(bus.command(op.READ_STATUS_2_ALTERNATIVE, read=1)[0] & 0x80)
+    return bool(bus.command(op.READ_STATUS_2, read=1)[0] & 0x02)
+
+
+def _set_address_mode(bus: SpiBus, setup: FlashSetup, part: Part | None) -> bool:
+    """Enter or leave 4-byte mode as the setup says; return the mode that the chip is in."""
+    wanted = setup.address_bytes == 4
+    now = four_byte_flag(bus, part)
+    if wanted and now is not True and setup.entry is not FourByteEntry.NONE:
+        _send(bus, op.ENTER_4_BYTE, setup.entry)
+    elif not wanted and now is True and part is not None:
+        _send(bus, op.EXIT_4_BYTE, part.enter_4byte)
+    else:
+        return wanted if now is None else now
+    now = four_byte_flag(bus, part)
+    return wanted if now is None else now
+
+
+def _send(bus: SpiBus, opcode: int, entry: FourByteEntry) -> None:
+    commands: Iterable[int] = (op.WRITE_ENABLE, opcode) if entry is FourByteEntry.WREN_B7 else (opcode,)
+    for command in commands:
+        bus.command(command)
