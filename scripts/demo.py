@@ -31,19 +31,19 @@ class Demo:
 
     def west(self, *arguments: str, expect: int = 0) -> None:
         print(f"$ west {' '.join(arguments)}", flush=True)
-        self._run(["-m", "west", *arguments], expect)
+        command = [self._python, "-m", "west", *arguments]
+        status = subprocess.run(command, cwd=self._product, check=False).returncode
+        if status != expect:
+            raise SystemExit(f"demo: that should have ended with exit status {expect}, not {status}")
 
     def build(self, change: int) -> None:
         """Stand in for 'west build', which needs the SDK and a compiler."""
         maker = str(PROJECT / "scripts" / "make_build.py")
-        shown = f"make_build.py build --change {change}"
-        print(f"$ {shown}", flush=True)
-        self._run([maker, "build", "--change", str(change), *_SIZES], 0)
-
-    def _run(self, command: list[str], expect: int) -> None:
-        status = subprocess.run([self._python, *command], cwd=self._product, check=False).returncode
-        if status != expect:
-            raise SystemExit(f"demo: that should have ended with exit status {expect}, not {status}")
+        command = [self._python, maker, "build", "--change", str(change), *_SIZES]
+        made = subprocess.run(command, cwd=self._product, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise SystemExit(f"demo: no build could be made:\n{made.stderr}")
+        print(f"$ make_build.py build --change {change}\n{made.stdout.splitlines()[-1]}", flush=True)
 
 
 _SIZES = ("--internal-size", "0x20000", "--external-size", "0x60000")
@@ -86,7 +86,9 @@ def prepare(folder: Path, python: Path) -> Path:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--workspace", type=Path, default=Path("demo-workspace"), metavar="DIR")
     args = parser.parse_args()
     environment = PROJECT / ".venv-demo"
@@ -99,7 +101,9 @@ def main() -> int:
     product = prepare(folder, python)
     show(Demo(python, product))
     activate = environment / ("Scripts\\activate" if os.name == "nt" else "bin/activate")
-    print(f"\nThe workspace is yours to play in:\n  . '{activate}'\n  cd '{product}'\n  west qspi-flash --help")
+    print(
+        f"\nThe workspace is yours to play in:\n  . '{activate}'\n  cd '{product}'\n  west qspi-flash --help"
+    )
     return 0
 
 

@@ -51,7 +51,7 @@ def make_workspace(folder: Path, python: str = sys.executable) -> Path:
     (product / "west.yml").write_text(_MANIFEST.format(url=f'"{origin.as_posix()}"'))
     _commit(product)
     _run([python, "-m", "west", "init", "-l", str(product)], folder)
-    _run([python, "-m", "west", "update", "--quiet"], folder)
+    _run([python, "-m", "west", "update"], folder)
     return product
 
 

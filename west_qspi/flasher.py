@@ -73,9 +73,9 @@ def flash(
 ) -> FlashReport:
     """Bring the device to hold what the job wants, and prove that it does.
 
-    ``stop`` is asked between blocks, where nothing is half done. Raises CheckFailed and PlacementError
-    before anything is written, TargetError and ProofError when it was not possible, Interrupted when
-    ``stop`` said so; returns only what is proven.
+    ``stop`` is asked before each step that changes something, unless bytes of others are in hand. Raises
+    CheckFailed and PlacementError before anything is written, TargetError and ProofError when it was not
+    possible, Interrupted when ``stop`` said so; returns only what is proven.
     """
     prepared = _prepare(target, job, policy, listen, journal)
     if prepared.plan.modifies:
@@ -293,9 +293,8 @@ class _Execution:
         for operation, amount in sums.items():
             listen(Started(operation, memory.name, amount))
         in_hand = False
-        for index, step in enumerate(steps):
-            between_blocks = index == 0 or step.action in (Action.ERASE, Action.INVALIDATE)
-            if between_blocks and self.stop():
+        for step in steps:
+            if not in_hand and step.action is not Action.VERIFY and self.stop():
                 raise Interrupted(self.changed, self.bootable, self.done, total)
             operation, begun = _OPERATIONS[step.action], self.target.clock
             if step.keep:
@@ -340,10 +339,10 @@ class _Execution:
         for part in Range(step.offset, step.size).pieces(step.memory.geometry.page):
             first = part.start - step.offset
             self.target.program(step.memory, part.start, step.data[first : first + part.size])
+            if step.action is Action.PROGRAM:
+                self.done += part.size
         if step.action is Action.COMMIT:
             self.bootable = True
-        else:
-            self.done += step.size
 
 
 def _phases(steps: tuple[Step, ...]) -> Iterator[tuple[Memory, list[Step]]]:

@@ -34,8 +34,9 @@ class Extra:
     def parse(cls, text: str) -> Extra:
         """Read ``FILE``, ``FILE@ADDRESS`` or ``FILE@PARTITION[+OFFSET]``; raises UsageError."""
         path, at, place = text.rpartition("@")
-        if not at:
-            return cls(Path(place), None)
+        # No place has a separator in it: then the "@" is part of a folder's name.
+        if not at or "/" in place or "\\" in place:
+            return cls(Path(text), None)
         if not path or not place:
             raise UsageError(f"--file {text}: write it as FILE@ADDRESS or FILE@PARTITION[+OFFSET]")
         return cls(Path(path), place)

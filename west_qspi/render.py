@@ -6,7 +6,7 @@ a reader, not with added keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 from west_qspi.errors import QspiError
@@ -34,13 +34,13 @@ def human_size(size: int) -> str:
     return f"{size} B"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
-    """Lay out columns: the first ``left`` ones flush left, all others flush right."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Container[int] = (0,)) -> list[str]:
+    """Lay out columns: those numbered in ``left`` flush left, all others flush right."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
         cells = [
-            text.ljust(width) if column < left else text.rjust(width)
+            text.ljust(width) if column in left else text.rjust(width)
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()
@@ -55,8 +55,11 @@ _HEAD = ("", "wanted", "sectors", "same", "erased", "written", "skipped", "time"
 
 def report_lines(report: FlashReport, style: Style = plain) -> list[str]:
     """Return the closing table and the sentence that says how the run ended."""
-    rows = [_row(share) for share in report.memories]
-    rows += [_row(share, "  ") for share in report.partitions]
+    rows = []
+    for memory in report.memories:
+        rows.append(_row(memory))
+        inside = [share for share in report.partitions if memory.range.covers(share.range)]
+        rows += [_row(share, "  ") for share in sorted(inside, key=lambda share: share.range)]
     head, *body = table(_HEAD, rows)
     return [style("dim", head), *body, "", *_verdict(report, style)]
 
@@ -85,7 +88,7 @@ def _verdict(report: FlashReport, style: Style) -> Iterator[str]:
         word = "programmed and proven" if report.plan.modifies else "proven, nothing had to be written"
         yield style("good", f"{wanted} on {report.device}: {word}") + f" ({report.seconds:.1f} s)"
     elif report.outcome is Outcome.PLANNED:
-        yield f"dry run: nothing was changed on {report.device}; estimated time {report.seconds:.1f} s"
+        yield f"dry run: nothing was changed on {report.device}; writing would take {report.seconds:.1f} s"
     else:
         yield style("bad", f"{report.device} does not hold what was asked for:")
         for name, part in report.differing:
@@ -107,7 +110,7 @@ def plan_lines(plan: Plan) -> list[str]:
         )
         for step, seconds in _grouped(plan.steps)
     ]
-    head, *body = table(("step", "memory", "offset", "size", "time", "why"), rows, left=2)
+    head, *body = table(("step", "memory", "offset", "size", "time", "why"), rows, left=(0, 1, 5))
     return [head, *body]
 
 

@@ -89,7 +89,9 @@ def make_plan(
     staying = Content({key: data for key, data in now.items() if key not in gone})
     changed = [unit for unit in units if _changes(unit, wanted, staying, memories)]
     under = Content({**now, **gone})
-    keys = [step for unit in changed if (step := _commit(unit, wanted, under, memories))]
+    postponed = [piece for memory in later for piece in first.without(wanted.ranges).pieces(memory.bus)]
+    goal = Firmware.merged((*wanted.segments, *postponed))
+    keys = [step for unit in changed if (step := _commit(unit, goal, under, memories))]
     commits = [step for step in keys if not _boots_nothing(step.data)]
     for unit in changed:
         steps += _invalidate(unit, now, memories)
@@ -97,9 +99,8 @@ def make_plan(
     held_back = Firmware.merged(
         Segment(step.memory.address(step.offset), _until_commit(step.data), _HELD_BACK) for step in keys
     )
-    postponed = [piece for memory in later for piece in first.without(wanted.ranges).pieces(memory.bus)]
-    body = Firmware.merged((*wanted.segments, *postponed)).without(held_back.ranges)
-    steps += _bring_all(Firmware.merged((*body.segments, *held_back.segments)), now, memories, erased)
+    body = Firmware.merged((*goal.without(held_back.ranges).segments, *held_back.segments))
+    steps += _bring_all(body, now, memories, erased)
     for step in commits:
         steps.append(step)
         steps.append(Step(Action.VERIFY, step.memory, step.offset, step.size, "read back", step.data))
@@ -114,8 +115,9 @@ def _erase_whole(memories: Iterable[Memory], now: Sectors) -> Iterator[Step]:
 
 def _blank_sectors(memories: Iterable[Memory]) -> Sectors:
     return {
-        (memory.kind, sector.start): b"\xff" * memory.geometry.sector
+        (memory.kind, sector.start): blank
         for memory in memories
+        for blank in (b"\xff" * memory.geometry.sector,)
         for sector in Range(0, memory.size).blocks(memory.geometry.sector)
     }
 
