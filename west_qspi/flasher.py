@@ -140,7 +140,7 @@ def _prepare(
     reader.fetch(
         (memory, offset)
         for memory, offset in (
-            *sectors_to_read(everything, target.memories),
+            *sectors_to_read(everything, target.memories, units=job.layout.units),
             *sectors_around(looked_at, target.memories),
         )
         if memory.kind not in erased

@@ -103,9 +103,11 @@ def gather(
         wanted = _together([*chosen, *added])
     if only:
         wanted = select(build, wanted, only)
+    touched = [unit for unit in layout.units if _touches(wanted, unit.parts)]
+    # The key is cleared and written again with any part of its unit, so it comes along with all of them.
+    wanted = _together([wanted, *(everything.within(unit.key) for unit in touched)])
     rest = everything.without(wanted.ranges)
-    linked = [part for unit in layout.units if _touches(wanted, unit.parts) for part in unit.parts]
-    companions = Firmware.merged(segment for part in joined(linked) for segment in rest.within(part).segments)
+    companions = _together([rest.within(part) for part in joined(p for u in touched for p in u.parts)])
     partitions = tuple(part for part in build.partitions if part.memory is not None)
     return Job(build.soc, wanted, companions, layout, build.external_flash, partitions)
 

@@ -1,0 +1,545 @@
+"""What goes onto a board: gathered from a build, from files, or both, and refused where it has no place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PureWindowsPath
+
+import pytest
+from buildgen import BuildOptions, make_build
+from intelhex import IntelHex
+
+from tests.helpers.boards import SMALL, build_of
+from tests.helpers.elf import ProgramHeader, elf
+from west_qspi import hexfile
+from west_qspi.build.build import Build
+from west_qspi.errors import (
+    BeyondAddressMode,
+    BeyondChip,
+    BinNeedsAddress,
+    EmptyFirmware,
+    FileUnreadable,
+    FirmwareConflict,
+    MissingOutput,
+    OutsideMemories,
+    OutsidePartition,
+    UsageError,
+)
+from west_qspi.firmware import Firmware, Origin, Segment
+from west_qspi.job import Extra, Job, gather, parse_number, with_wanted
+from west_qspi.memory import Range, joined
+
+XIP = 0x1000_0000
+APPLICATION, NETWORK, WINDOW = Range(0, 0x10_0000), Range(0x0100_0000, 0x4_0000), Range(XIP, XIP)
+PRIMARY, PRIMARY_2 = Range(0x1_0000, 0xD_4000), Range(0x1012_0000, 0x10_0000)
+LITTLEFS = XIP + 0x32_0000
+DATA = bytes(range(1, 101))
+
+
+def byte_map(*paths: Path) -> dict[int, int]:
+    """Read hex files with another reader: every byte by its address."""
+    found: dict[int, int] = {}
+    for path in paths:
+        found.update(IntelHex(str(path)).todict())
+    found.pop("start_addr", None)  # type: ignore[call-overload]
+    return found
+
+
+def bytes_of(firmware: Firmware) -> dict[int, int]:
+    return {
+        segment.start + index: value
+        for segment in firmware.segments
+        for index, value in enumerate(segment.data)
+    }
+
+
+def inside(content: dict[int, int], *parts: Range) -> dict[int, int]:
+    return {address: value for address, value in content.items() if any(address in part for part in parts)}
+
+
+def whole(build: Build) -> dict[int, int]:
+    return byte_map(build.path / "merged.hex", build.path / "merged_CPUNET.hex")
+
+
+def data_file(folder: Path, data: bytes = DATA) -> Path:
+    path = folder / "data.bin"
+    path.write_bytes(data)
+    return path
+
+
+def added(build: Build, path: Path, place: str | None, only: Sequence[str] = ()) -> Job:
+    return gather(build, extras=[Extra(path, place)], only=only)
+
+
+def made(folder: Path, options: BuildOptions = SMALL) -> Build:
+    make_build(folder / "build", options)
+    return Build.load(folder / "build")
+
+
+def with_devicetree(folder: Path, old: str, new: str, options: BuildOptions = SMALL) -> Build:
+    """Return a build of this test's own with a change in its devicetree."""
+    build = made(folder, options)
+    path = build.path / "watch_app" / "zephyr" / "zephyr.dts"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return Build.load(build.path)
+
+
+# --- a build ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "swap", "direct-xip", "none"])
+def test_a_build_is_all_that_it_merged(mode: str) -> None:
+    build = build_of(replace(SMALL, mode=mode))
+    job = gather(build)
+    assert bytes_of(job.wanted) == whole(build)
+    assert not job.companions
+    assert job.soc.name == "nRF5340"
+    assert job.external == build.external_flash
+
+
+def test_devicetree_builds_are_gathered_from_their_images() -> None:
+    managed, plain = build_of(SMALL), build_of(replace(SMALL, partitions="dts"))
+    ranges = gather(plain).wanted.ranges
+    assert ranges == gather(managed).wanted.ranges
+    assert bytes_of(gather(plain).wanted) == byte_map(*(item.path for item in plain.flash_files()))
+    assert len(plain.flash_files()) == 3
+
+
+def test_each_byte_knows_its_file_and_image() -> None:
+    build = build_of(SMALL)
+    origins = {segment.start: segment.origin for segment in gather(build).wanted.segments}
+    assert origins[0x1012_0000] == Origin(str(build.path / "merged.hex"), "watch_app")
+    assert origins[0x0100_0000] == Origin(str(build.path / "merged_CPUNET.hex"), "ipc_radio")
+
+
+def test_a_missing_output_is_named(tmp_path: Path) -> None:
+    build = made(tmp_path)
+    (build.path / "merged.hex").unlink()
+    with pytest.raises(MissingOutput) as caught:
+        gather(build)
+    assert caught.value.path == str(build.path / "merged.hex")
+
+
+def test_an_empty_output_is_refused(tmp_path: Path) -> None:
+    build = made(tmp_path)
+    (build.path / "merged_CPUNET.hex").write_bytes(b":00000001FF\n")
+    with pytest.raises(EmptyFirmware) as caught:
+        gather(build)
+    assert caught.value.path == str(build.path / "merged_CPUNET.hex")
+
+
+def test_what_the_job_touches() -> None:
+    build = build_of(SMALL)
+    assert gather(build).touches_units
+    assert gather(build).needs_external
+    assert not gather(build, only=["mcuboot"]).touches_units
+    assert gather(build, only=["mcuboot"]).needs_external  # an update may wait there
+    assert gather(build, only=["network"]).touches_units
+    bare = build_of(replace(SMALL, mode="none", split=False))
+    assert not gather(bare).needs_external
+    assert gather(bare).touches_units
+    split = build_of(replace(SMALL, mode="none"))
+    assert gather(split).needs_external
+    assert not gather(split, only=["application"]).needs_external
+
+
+def test_partitions_that_cannot_be_flashed_are_left_out() -> None:
+    names = {partition.name for partition in gather(build_of(SMALL)).partitions}
+    assert {"mcuboot_primary", "littlefs_storage", "ipc_radio"} <= names
+    assert not {"sram_primary", "ram_flash", "pcd_sram"} & names
+
+
+# --- files of the user -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "address"),
+    [
+        ("0x10320000", LITTLEFS),
+        ("271712256", LITTLEFS),
+        ("littlefs_storage", LITTLEFS),
+        ("littlefs_storage+0x1000", LITTLEFS + 0x1000),
+        ("littlefs_storage+4096", LITTLEFS + 0x1000),
+        ("raw_assets+0x1FFF9C", XIP + 0x71_FF9C),  # up to the partition's very end
+        ("factory_data", 0xF_0000),
+        ("0x00FF8100", 0x00FF_8100),
+        ("0x0103ff00", 0x0103_FF00),
+        ("0x107FFF9C", 0x107F_FF9C),  # up to the chip's very end
+    ],
+)
+def test_raw_bytes_go_where_they_are_told_to(tmp_path: Path, place: str, address: int) -> None:
+    build = build_of(SMALL)
+    job = added(build, data_file(tmp_path), place)
+    expected = {**whole(build), **{address + index: value for index, value in enumerate(DATA)}}
+    assert bytes_of(job.wanted) == expected
+    assert len(expected) == len(whole(build)) + 100
+
+
+def test_devicetree_partitions_have_names_too(tmp_path: Path) -> None:
+    build = build_of(replace(SMALL, partitions="dts"))
+    job = added(build, data_file(tmp_path), "settings_storage+0x100")
+    assert job.wanted.read(Range(XIP + 0x72_0100, 100)) == DATA
+
+
+def test_hex_and_elf_have_addresses_of_their_own(tmp_path: Path) -> None:
+    build = build_of(SMALL)
+    hexfile.write(tmp_path / "a.hex", Firmware((Segment(LITTLEFS, DATA, Origin("x")),)))
+    (tmp_path / "b.elf").write_bytes(elf(ProgramHeader(0x000F_0000, b"factory!")))
+    job = gather(build, extras=[Extra(tmp_path / "a.hex", None), Extra(tmp_path / "b.elf", None)])
+    assert job.wanted.read(Range(LITTLEFS, 100)) == DATA
+    assert job.wanted.read(Range(0xF_0000, 8)) == b"factory!"
+    assert job.wanted.size == len(whole(build)) + 108
+    with pytest.raises(UsageError, match="this is Intel HEX, which has its own addresses"):
+        added(build, tmp_path / "a.hex", "littlefs_storage")
+
+
+def test_raw_bytes_need_a_place(tmp_path: Path) -> None:
+    path = data_file(tmp_path)
+    with pytest.raises(BinNeedsAddress) as caught:
+        added(build_of(SMALL), path, None)
+    assert caught.value.path == str(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileUnreadable) as caught:
+        added(build_of(SMALL), tmp_path / "none.bin", "littlefs_storage")
+    assert caught.value.path == str(tmp_path / "none.bin")
+
+
+@pytest.mark.parametrize(
+    ("place", "start"),
+    [
+        ("settings_storage+0x1FFF0", XIP + 0x73_FFF0),
+        ("settings_storage+0x20000", XIP + 0x74_0000),
+        ("settings_storage+-4", XIP + 0x71_FFFC),
+    ],
+)
+def test_a_named_partition_is_a_fence(tmp_path: Path, place: str, start: int) -> None:
+    path = data_file(tmp_path)
+    with pytest.raises(OutsidePartition) as caught:
+        added(build_of(SMALL), path, place)
+    error = caught.value
+    assert (error.origin, error.partition, error.limit) == (str(path), "settings_storage", XIP + 0x74_0000)
+    assert (error.start, error.end) == (start, start + 100)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("litlefs_storage", "there are: littlefs_storage"),
+        ("mcuboot_primary_1", "partition 'mcuboot_primary_1' is not in a memory that can be flashed"),
+        ("littlefs_storage+1k", "'1k' is not a number such as 4096 or 0x1000"),
+        ("littlefs_storage+", "'' is not a number"),
+        ("0x10zz", "'0x10zz' is not a number"),
+        ("010", "'010' is not a number"),
+    ],
+)
+def test_a_place_that_means_nothing(tmp_path: Path, place: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        added(build_of(SMALL), data_file(tmp_path), place)
+    assert message in caught.value.reason
+
+
+# --- conflicts -------------------------------------------------------------------------------------
+
+
+def test_a_file_over_the_firmware_is_a_conflict(tmp_path: Path) -> None:
+    build = build_of(SMALL)
+    there = bytes(whole(build)[0x1_0300 + index] for index in range(4))
+    path = data_file(tmp_path, bytes([there[0], there[1] ^ 0xFF, there[2] ^ 0x01, there[3]]))
+    with pytest.raises(FirmwareConflict) as caught:
+        added(build, path, "0x10300")
+    error = caught.value
+    assert (error.path, error.other) == (str(build.path / "merged.hex"), str(path))
+    assert (error.address, error.count) == (0x1_0301, 2)
+    assert (error.value, error.other_value) == (there[1], there[1] ^ 0xFF)
+
+
+def test_equal_bytes_are_no_conflict(tmp_path: Path) -> None:
+    build = build_of(SMALL)
+    there = bytes(whole(build)[0x1_0300 + index] for index in range(4))
+    assert bytes_of(added(build, data_file(tmp_path, there), "0x10300").wanted) == whole(build)
+
+
+def test_two_files_of_the_user_can_disagree(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"abcd")
+    (tmp_path / "b.bin").write_bytes(b"xy")
+    extras = [Extra(tmp_path / "a.bin", "raw_assets"), Extra(tmp_path / "b.bin", "raw_assets+3")]
+    with pytest.raises(FirmwareConflict) as caught:
+        gather(build_of(SMALL), extras=extras)
+    assert (caught.value.path, caught.value.other) == (str(tmp_path / "a.bin"), str(tmp_path / "b.bin"))
+    assert (caught.value.address, caught.value.count) == (XIP + 0x52_0003, 1)
+
+
+# --- no place --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "start", "end"),
+    [
+        ("0x00100000", 0x10_0000, 0x10_0064),
+        ("0x000FFFF0", 0x10_0000, 0x10_0054),  # what goes past application flash
+        ("0x00FF7FF0", 0x00FF_7FF0, 0x00FF_8000),  # what lies before the UICR
+        ("0x20000000", 0x2000_0000, 0x2000_0064),
+        ("0x0FFFFFF0", 0x0FFF_FFF0, XIP + 0x54),
+        ("sram_primary", 0x2000_2000, 0x2000_2064),
+    ],
+)
+def test_bytes_in_no_memory(tmp_path: Path, place: str, start: int, end: int) -> None:
+    path = data_file(tmp_path)
+    with pytest.raises(OutsideMemories) as caught:
+        added(build_of(SMALL), path, place)
+    error = caught.value
+    assert (error.origin, error.start, error.end, error.soc) == (str(path), start, end, "nRF5340")
+
+
+@pytest.mark.parametrize("address", [0x107F_FF9D, 0x1080_0000, 0x1100_0000, 0x1FFF_0000])
+def test_bytes_beyond_the_chip(tmp_path: Path, address: int) -> None:
+    path = data_file(tmp_path)
+    with pytest.raises(BeyondChip) as caught:
+        added(build_of(SMALL), path, hex(address))
+    error = caught.value
+    assert (error.origin, error.start, error.end, error.size) == (
+        str(path),
+        address,
+        address + 100,
+        8 << 20,
+    )
+
+
+def test_the_window_of_the_soc_counts(tmp_path: Path) -> None:
+    build = build_of(replace(SMALL, soc="nrf52840"))
+    assert added(build, data_file(tmp_path), "0x12320000").wanted.read(Range(0x1232_0000, 100)) == DATA
+    with pytest.raises(OutsideMemories) as caught:
+        added(build, data_file(tmp_path), "0x10320000")
+    assert caught.value.soc == "nRF52840"
+
+
+LARGE = replace(SMALL, flash_size=32)
+
+
+@pytest.mark.parametrize(
+    ("place", "wrapped"),
+    [("0x11000000", 0), ("0x11000100", 0x100), ("0x10FFFFF0", 0), ("user_storage+0x200000", 0x2_0000)],
+)
+def test_what_24_bits_cannot_reach(tmp_path: Path, place: str, wrapped: int) -> None:
+    build = with_devicetree(tmp_path, "address-size-32;", "", LARGE)
+    path = data_file(tmp_path)
+    with pytest.raises(BeyondAddressMode) as caught:
+        added(build, path, place)
+    assert (caught.value.origin, caught.value.wrapped) == (str(path), wrapped)
+    # With 32-bit addresses, as the build was made, it has its place.
+    job = added(build_of(LARGE), path, place)
+    assert job.wanted.size == gather(build_of(LARGE)).wanted.size + 100
+
+
+def test_the_last_byte_that_24_bits_reach(tmp_path: Path) -> None:
+    build = with_devicetree(tmp_path, "address-size-32;", "", LARGE)
+    assert added(build, data_file(tmp_path), "0x10FFFF9C").wanted.read(Range(0x10FF_FF9C, 100)) == DATA
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('compatible = "nordic,nrf-qspi"', 'compatible = "nordic,nrf-spim"'),
+        ('status = "okay";\n\t\t\t\tpinctrl-0 = < &qspi', 'status = "disabled";\n\t\t\t\tpinctrl-0 = < &qspi'),
+        ("\t\t\t\t\tsize = < 0x4000000 >;\n", ""),
+    ],
+    ids=["on plain SPI", "disabled", "of no size"],
+)
+def test_a_chip_that_cannot_be_reached_takes_nothing(tmp_path: Path, old: str, new: str) -> None:
+    build = with_devicetree(tmp_path, old, new)
+    with pytest.raises(OutsideMemories) as caught:
+        gather(build)
+    assert caught.value.start == PRIMARY_2.start
+
+
+# --- a part of it ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("only", "parts", "linked"),
+    [
+        (["application"], [APPLICATION], [NETWORK, PRIMARY_2]),
+        (["external"], [WINDOW], [NETWORK, PRIMARY]),
+        (["network"], [NETWORK], [PRIMARY, PRIMARY_2]),
+        (["network", "external"], [NETWORK, WINDOW], [PRIMARY]),
+        (["mcuboot_primary_2"], [PRIMARY_2], [NETWORK, PRIMARY]),
+        (["mcuboot_primary", "mcuboot_primary"], [PRIMARY], [NETWORK, PRIMARY_2]),
+        (["watch_app"], [PRIMARY, PRIMARY_2], [NETWORK]),
+        (["ipc_radio"], [NETWORK], [PRIMARY, PRIMARY_2]),
+        (["watch_app", "ipc_radio"], [NETWORK, PRIMARY, PRIMARY_2], []),
+        (["mcuboot"], [Range(0, 0x1_0000)], []),
+    ],
+)
+def test_a_part_and_what_must_be_there_with_it(
+    only: list[str], parts: list[Range], linked: list[Range]
+) -> None:
+    build = build_of(SMALL)
+    job = gather(build, only=only)
+    assert bytes_of(job.wanted) == inside(whole(build), *parts)
+    assert bytes_of(job.companions) == inside(whole(build), *linked)
+    assert bool(job.companions) is bool(linked)
+
+
+def test_devicetree_names_of_images_and_slots() -> None:
+    build = build_of(replace(SMALL, partitions="dts"))
+    content = bytes_of(gather(build).wanted)
+    assert bytes_of(gather(build, only=["mcuboot"]).wanted) == inside(content, Range(0, 0x1_0000))
+    assert bytes_of(gather(build, only=["watch_app"]).wanted) == inside(content, PRIMARY, PRIMARY_2)
+    assert bytes_of(gather(build, only=["slot4_partition"]).wanted) == inside(content, PRIMARY_2)
+    assert bytes_of(gather(build, only=["ipc_radio"]).wanted) == inside(content, NETWORK)
+
+
+def test_the_twin_is_an_image_of_its_own() -> None:
+    build = build_of(replace(SMALL, mode="direct-xip", merge_twin=True))
+    secondary, external = Range(0x8_0000, 0x7_0000), Range(0x1022_0000, 0x10_0000)
+    job = gather(build, only=["mcuboot_secondary_app"])
+    assert bytes_of(job.wanted) == inside(whole(build), secondary, external)
+    assert not job.companions
+    half = gather(build, only=["mcuboot_secondary_1"])
+    assert bytes_of(half.companions) == inside(whole(build), secondary)
+
+
+def test_without_a_bootloader_everything_is_linked() -> None:
+    build = build_of(replace(SMALL, mode="none"))
+    job = gather(build, only=["external"])
+    assert bytes_of(job.wanted) == inside(whole(build), WINDOW)
+    assert bytes_of(job.companions) == inside(whole(build), APPLICATION, NETWORK)
+
+
+def test_an_image_without_slots_is_where_its_file_is() -> None:
+    build = build_of(replace(SMALL, mode="none"))
+    job = gather(build, only=["watch_app"])
+    assert bytes_of(job.wanted) == byte_map(build.path / "merged.hex")
+
+
+def test_data_needs_no_companions(tmp_path: Path) -> None:
+    job = added(build_of(SMALL), data_file(tmp_path), "littlefs_storage", ["littlefs_storage"])
+    assert bytes_of(job.wanted) == {LITTLEFS + index: value for index, value in enumerate(DATA)}
+    assert not job.companions
+    assert not job.touches_units
+
+
+@pytest.mark.parametrize("only", [["uicr"], ["littlefs_storage"], ["uicr", "raw_assets"]])
+def test_nothing_selected_is_an_error(only: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        gather(build_of(SMALL), only=only)
+    assert caught.value.reason == f"--only {', '.join(only)}: the firmware has no bytes there"
+
+
+def test_an_unknown_name_is_told_with_what_comes_close() -> None:
+    with pytest.raises(UsageError) as caught:
+        gather(build_of(SMALL), only=["external", "litlefs_storage"])
+    assert "no partition 'litlefs_storage'" in caught.value.reason
+    assert caught.value.reason.split("there are: ")[1].split(", ")[0] == "littlefs_storage"
+    with pytest.raises(UsageError, match="--only mcuboot_primary_1: that partition is not in a memory"):
+        gather(build_of(SMALL), only=["mcuboot_primary_1"])
+
+
+# --- domains and other hex files -------------------------------------------------------------------
+
+
+def test_a_domain_is_what_its_file_holds() -> None:
+    build = build_of(SMALL)
+    job = gather(build, domains=["ipc_radio"])
+    assert bytes_of(job.wanted) == byte_map(build.path / "merged_CPUNET.hex")
+    assert bytes_of(job.companions) == inside(whole(build), PRIMARY, PRIMARY_2)
+    with pytest.raises(UsageError) as caught:
+        gather(build, domains=["ipc"])
+    assert "no image 'ipc'" in caught.value.reason
+    assert "watch_app, mcuboot, ipc_radio" in caught.value.reason
+
+
+def test_a_domain_with_devicetree_partitions_is_one_image() -> None:
+    build = build_of(replace(SMALL, partitions="dts"))
+    content = bytes_of(gather(build).wanted)
+    assert bytes_of(gather(build, domains=["mcuboot"]).wanted) == inside(content, Range(0, 0x1_0000))
+    app = gather(build, domains=["watch_app"])
+    assert bytes_of(app.wanted) == inside(content, PRIMARY, PRIMARY_2)
+    assert bytes_of(app.companions) == inside(content, NETWORK)
+
+
+def test_files_of_the_user_go_with_a_domain(tmp_path: Path) -> None:
+    build = build_of(SMALL)
+    extras = [Extra(data_file(tmp_path), "raw_assets")]
+    job = gather(build, domains=["ipc_radio"], extras=extras)
+    assert joined(job.wanted.ranges) == (Range(0x0100_0000, 0x1000), Range(XIP + 0x52_0000, 100))
+
+
+def test_hex_files_take_the_place_of_the_build() -> None:
+    build, other = build_of(SMALL), build_of(replace(SMALL, change=1))
+    files = [part.signed for part in other.split_parts]
+    job = gather(build, hex_files=files)
+    assert bytes_of(job.wanted) == byte_map(*files)
+    assert bytes_of(job.wanted) != inside(whole(build), PRIMARY, PRIMARY_2)
+    assert not job.companions
+    half = gather(build, hex_files=files, only=["external"])
+    assert bytes_of(half.companions) == byte_map(files[0])
+
+
+# --- the notation ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "place"),
+    [
+        ("app.hex", "app.hex", None),
+        ("data.bin@0x10320000", "data.bin", "0x10320000"),
+        ("data.bin@littlefs_storage+0x100", "data.bin", "littlefs_storage+0x100"),
+        ("/home/me@work/app.hex", "/home/me@work/app.hex", None),
+        ("/home/me@work/data.bin@raw_assets", "/home/me@work/data.bin", "raw_assets"),
+        ("v1@final.bin@0x0", "v1@final.bin", "0x0"),
+        ("dir with blanks/a b.bin@4096", "dir with blanks/a b.bin", "4096"),
+        (r"C:\fw\app.hex", r"C:\fw\app.hex", None),
+        (r"C:\fw\data.bin@0x1000", r"C:\fw\data.bin", "0x1000"),
+        (r"C:\me@work\app.hex", r"C:\me@work\app.hex", None),
+        (r"\\server\a@b\data.bin@raw_assets", r"\\server\a@b\data.bin", "raw_assets"),
+    ],
+)
+def test_a_file_and_its_place(text: str, path: str, place: str | None) -> None:
+    assert Extra.parse(text) == Extra(Path(path), place)
+
+
+@pytest.mark.parametrize("text", ["data.bin@", "@0x1000", "@"])
+def test_half_a_notation_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Extra.parse(text)
+    assert caught.value.reason == f"--file {text}: write it as FILE@ADDRESS or FILE@PARTITION[+OFFSET]"
+
+
+def test_relative_paths_count_from_a_folder(tmp_path: Path) -> None:
+    assert Extra.parse("a/b.bin@0x0").below(tmp_path) == Extra(tmp_path / "a" / "b.bin", "0x0")
+    elsewhere = tmp_path / "else.bin"
+    assert Extra(elsewhere, None).below(Path("/somewhere")) == Extra(elsewhere, None)
+    assert PureWindowsPath(r"D:\x") / r"C:\fw\a.bin" == PureWindowsPath(r"C:\fw\a.bin")
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("4096", 4096), ("0x1000", 4096), ("0X1f", 31)])
+def test_numbers(text: str, value: int) -> None:
+    assert parse_number(text, "--here") == value
+
+
+@pytest.mark.parametrize("text", ["", "x", "08", "1k", "0x", "1.5"])
+def test_what_is_no_number(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_number(text, "--here")
+    assert caught.value.reason == f"--here: '{text}' is not a number such as 4096 or 0x1000"
+
+
+# --- more bytes ------------------------------------------------------------------------------------
+
+
+def test_more_bytes_never_win_over_wanted_ones() -> None:
+    job = gather(build_of(SMALL), only=["mcuboot_primary_2"])
+    end = job.wanted.ranges[-1].end
+    left = Firmware((Segment(end - 4, b"oldleft!", Origin("(journal)")),))
+    more = with_wanted(job, left)
+    assert bytes_of(more.wanted) == {
+        **bytes_of(job.wanted),
+        **{end + index: value for index, value in enumerate(b"eft!")},
+    }
+    assert (more.companions, more.layout, more.partitions) == (job.companions, job.layout, job.partitions)
