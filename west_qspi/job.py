@@ -86,8 +86,10 @@ def gather(
     """Gather the firmware of a build, or of ``hex_files`` instead, with the user's extra files.
 
     Raises InputError for files that cannot be used or disagree, PlacementError for bytes without a place,
-    UsageError for names that mean nothing.
+    UsageError for names that mean nothing, and for ``domains`` of a build that ``hex_files`` replace.
     """
+    if hex_files and domains:
+        raise UsageError("--hex-file takes the place of the build's files, so it goes without --domain")
     if hex_files:
         sources = [files.load(path) for path in hex_files]
     else:

@@ -1,0 +1,122 @@
+"""What all commands share: settings, the build directory that is meant, errors as exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from west_qspi.commands import Context, add_build_options, build_dir, guarded, no_config
+from west_qspi.console import Console, JsonConsole, TextConsole
+from west_qspi.errors import ChipAsleep, NotABuildDirectory, QspiError, UsageError
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_build_options(parser)
+    return parser.parse_args(words)
+
+
+def settings(**values: str) -> Context:
+    return Context(lambda option: values.get(option.replace(".", "_")))
+
+
+# --- settings --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["1", "true", "True", "yes", "on", " ON "])
+def test_a_setting_that_says_yes(text: str) -> None:
+    assert settings(flash_rebuild=text).flag("flash.rebuild", False) is True
+
+
+@pytest.mark.parametrize("text", ["0", "false", "no", "off", ""])
+def test_a_setting_that_says_no(text: str) -> None:
+    assert settings(flash_rebuild=text).flag("flash.rebuild", True) is False
+
+
+def test_without_a_setting_the_default_counts() -> None:
+    assert Context().flag("flash.rebuild", True) is True
+    assert Context().flag("flash.rebuild", False) is False
+    assert no_config("flash.rebuild") is None
+
+
+def test_the_console_that_is_asked_for() -> None:
+    assert isinstance(Context().console(json=True), JsonConsole)
+    text = Context(colour=True).console(json=False)
+    assert isinstance(text, TextConsole)
+    assert text.style("good", "x") == "\x1b[32mx\x1b[0m"
+
+
+# --- the build directory ---------------------------------------------------------------------------
+
+
+def test_a_named_build_directory_counts_from_where_the_user_is(tmp_path: Path) -> None:
+    context = Context(cwd=tmp_path)
+    assert build_dir(parsed("-d", "out/b"), context) == tmp_path / "out" / "b"
+    assert build_dir(parsed("--build-dir", str(tmp_path / "x")), Context(cwd=Path("/"))) == tmp_path / "x"
+
+
+def test_a_build_directory_is_found(tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "CMakeCache.txt").write_text("ZEPHYR_BASE:PATH=/somewhere/zephyr\n")
+    assert build_dir(parsed(), Context(cwd=tmp_path)).resolve() == (tmp_path / "build").resolve()
+
+
+def test_no_build_directory_is_told_with_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(NotABuildDirectory) as caught:
+        build_dir(parsed(), Context(cwd=tmp_path))
+    assert caught.value.path == str(tmp_path)
+
+
+# --- errors ----------------------------------------------------------------------------------------
+
+
+def failing(error: BaseException) -> int:
+    def run(args: argparse.Namespace, context: Context, console: Console) -> int:
+        raise error
+
+    return guarded(run, parsed(), Context())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (UsageError("no such thing"), 2, "error: no such thing"),
+        (ChipAsleep("1"), 1, "error: 1: the external flash is in deep power-down"),
+        (
+            KeyboardInterrupt(),
+            1,
+            "error: stopped at once; if programming had begun, the board is half written",
+        ),
+    ],
+)
+def test_errors_become_messages_and_exit_codes(
+    capsys: pytest.CaptureFixture[str], error: BaseException, status: int, message: str
+) -> None:
+    assert failing(error) == status
+    captured = capsys.readouterr()
+    assert captured.err.startswith(message)
+    assert captured.out == ""
+
+
+def test_errors_for_machines_are_the_last_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def run(args: argparse.Namespace, context: Context, console: Console) -> int:
+        console.result({"type": "map"}, ["for people"])
+        raise UsageError("no such thing")
+
+    assert guarded(run, parsed("--json"), Context()) == 2
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["type"] for line in lines] == ["map", "error"]
+    assert (lines[-1]["error"], lines[-1]["exit_code"]) == ("UsageError", 2)
+
+
+def test_a_command_that_succeeds_says_how() -> None:
+    assert guarded(lambda args, context, console: 7, parsed(), Context()) == 7
+
+
+def test_other_errors_are_bugs_and_are_not_hidden() -> None:
+    assert not issubclass(ZeroDivisionError, QspiError)
+    with pytest.raises(ZeroDivisionError):
+        failing(ZeroDivisionError())
