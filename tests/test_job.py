@@ -28,11 +28,13 @@ from west_qspi.errors import (
 )
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.job import Extra, Job, gather, parse_number, with_wanted
-from west_qspi.memory import Range, joined
+from west_qspi.memory import Range
 
 XIP = 0x1000_0000
 APPLICATION, NETWORK, WINDOW = Range(0, 0x10_0000), Range(0x0100_0000, 0x4_0000), Range(XIP, XIP)
 PRIMARY, PRIMARY_2 = Range(0x1_0000, 0xD_4000), Range(0x1012_0000, 0x10_0000)
+# The magic number of the application's header: it is written last with whatever part of its set is written.
+KEY = Range(PRIMARY.start, 4)
 LITTLEFS = XIP + 0x32_0000
 DATA = bytes(range(1, 101))
 
@@ -56,6 +58,10 @@ def bytes_of(firmware: Firmware) -> dict[int, int]:
 
 def inside(content: dict[int, int], *parts: Range) -> dict[int, int]:
     return {address: value for address, value in content.items() if any(address in part for part in parts)}
+
+
+def outside(content: dict[int, int], *parts: Range) -> dict[int, int]:
+    return {address: content[address] for address in content.keys() - inside(content, *parts).keys()}
 
 
 def whole(build: Build) -> dict[int, int]:
@@ -383,8 +389,9 @@ def test_a_part_and_what_must_be_there_with_it(
 ) -> None:
     build = build_of(SMALL)
     job = gather(build, only=only)
-    assert bytes_of(job.wanted) == inside(whole(build), *parts)
-    assert bytes_of(job.companions) == inside(whole(build), *linked)
+    key = [] if only == ["mcuboot"] else [KEY]
+    assert bytes_of(job.wanted) == inside(whole(build), *parts, *key)
+    assert bytes_of(job.companions) == outside(inside(whole(build), *linked), *key)
     assert bool(job.companions) is bool(linked)
 
 
@@ -393,8 +400,8 @@ def test_devicetree_names_of_images_and_slots() -> None:
     content = bytes_of(gather(build).wanted)
     assert bytes_of(gather(build, only=["mcuboot"]).wanted) == inside(content, Range(0, 0x1_0000))
     assert bytes_of(gather(build, only=["watch_app"]).wanted) == inside(content, PRIMARY, PRIMARY_2)
-    assert bytes_of(gather(build, only=["slot4_partition"]).wanted) == inside(content, PRIMARY_2)
-    assert bytes_of(gather(build, only=["ipc_radio"]).wanted) == inside(content, NETWORK)
+    assert bytes_of(gather(build, only=["slot4_partition"]).wanted) == inside(content, PRIMARY_2, KEY)
+    assert bytes_of(gather(build, only=["ipc_radio"]).wanted) == inside(content, NETWORK, KEY)
 
 
 def test_the_twin_is_an_image_of_its_own() -> None:
@@ -403,15 +410,17 @@ def test_the_twin_is_an_image_of_its_own() -> None:
     job = gather(build, only=["mcuboot_secondary_app"])
     assert bytes_of(job.wanted) == inside(whole(build), secondary, external)
     assert not job.companions
-    half = gather(build, only=["mcuboot_secondary_1"])
-    assert bytes_of(half.companions) == inside(whole(build), secondary)
+    half, key = gather(build, only=["mcuboot_secondary_1"]), Range(0x8_0000, 4)
+    assert bytes_of(half.wanted) == inside(whole(build), external, key)
+    assert bytes_of(half.companions) == outside(inside(whole(build), secondary), key)
 
 
 def test_without_a_bootloader_everything_is_linked() -> None:
     build = build_of(replace(SMALL, mode="none"))
     job = gather(build, only=["external"])
-    assert bytes_of(job.wanted) == inside(whole(build), WINDOW)
-    assert bytes_of(job.companions) == inside(whole(build), APPLICATION, NETWORK)
+    vectors = Range(0, 8)
+    assert bytes_of(job.wanted) == inside(whole(build), WINDOW, vectors)
+    assert bytes_of(job.companions) == outside(inside(whole(build), APPLICATION, NETWORK), vectors)
 
 
 def test_an_image_without_slots_is_where_its_file_is() -> None:
@@ -446,11 +455,11 @@ def test_an_unknown_name_is_told_with_what_comes_close() -> None:
 # --- domains and other hex files -------------------------------------------------------------------
 
 
-def test_a_domain_is_what_its_file_holds() -> None:
+def test_a_domain_is_what_its_file_holds_and_the_key() -> None:
     build = build_of(SMALL)
     job = gather(build, domains=["ipc_radio"])
-    assert bytes_of(job.wanted) == byte_map(build.path / "merged_CPUNET.hex")
-    assert bytes_of(job.companions) == inside(whole(build), PRIMARY, PRIMARY_2)
+    assert bytes_of(job.wanted) == inside(whole(build), NETWORK, KEY)
+    assert bytes_of(job.companions) == outside(inside(whole(build), PRIMARY, PRIMARY_2), KEY)
     with pytest.raises(UsageError) as caught:
         gather(build, domains=["ipc"])
     assert "no image 'ipc'" in caught.value.reason
@@ -470,7 +479,7 @@ def test_files_of_the_user_go_with_a_domain(tmp_path: Path) -> None:
     build = build_of(SMALL)
     extras = [Extra(data_file(tmp_path), "raw_assets")]
     job = gather(build, domains=["ipc_radio"], extras=extras)
-    assert joined(job.wanted.ranges) == (Range(0x0100_0000, 0x1000), Range(XIP + 0x52_0000, 100))
+    assert job.wanted.ranges == (KEY, Range(0x0100_0000, 0x1000), Range(XIP + 0x52_0000, 100))
 
 
 def test_hex_files_take_the_place_of_the_build() -> None:
@@ -481,7 +490,7 @@ def test_hex_files_take_the_place_of_the_build() -> None:
     assert bytes_of(job.wanted) != inside(whole(build), PRIMARY, PRIMARY_2)
     assert not job.companions
     half = gather(build, hex_files=files, only=["external"])
-    assert bytes_of(half.companions) == byte_map(files[0])
+    assert bytes_of(half.companions) == outside(byte_map(files[0]), KEY)
 
 
 def test_hex_files_and_domains_exclude_each_other() -> None:

@@ -54,12 +54,20 @@ REPORT = FlashReport(
     soc="nRF5340",
     memories=(
         Share("application", Range(0, 0x10_0000), 0x3000, 3, 1, 0x2000, 0x1E00, 0x1000, "a1" * 32, 2.0),
-        Share("external", CHIP.bus, 0x5200, 6, 6, 0, 0, 0x5200, "b2" * 32, 0.0),
+        Share("external", Range(0x1000_0000, 0x80_0000), 0x5200, 6, 6, 0, 0, 0x5200, "b2" * 32, 0.0),
     ),
-    partitions=(Share("storage", Range(0x1_0000, 0xD_4000), 100, 1, 0, 4096, 256, 0, "c3" * 32),),
+    partitions=(
+        Share("storage", Range(0x1008_0000, 0x1000), 0x5200, 6, 6, 0, 0, 0x5200, "d4" * 32),
+        Share("primary", Range(0x1_0000, 0xD_4000), 100, 1, 0, 4096, 256, 0, "c3" * 32),
+        Share("boot", Range(0, 0x1_0000), 2048, 1, 1, 0, 0, 2048, "e5" * 32),
+    ),
     plan=WRITING,
     seconds=2.25,
 )
+
+
+# The head, two memories, their three partitions, and a blank line.
+TABLE = 7
 
 
 def marked(style: str, text: str) -> str:
@@ -99,7 +107,7 @@ def test_a_table_has_straight_columns_and_no_trailing_blanks() -> None:
         "application  12 KiB",
         "uicr            4 B  x",
     ]
-    assert table(("a", "b", "c"), [("1", "22", "333")], left=2) == ["a  b     c", "1  22  333"]
+    assert table(("a", "b", "c"), [("1", "22", "333")], left=(0, 2)) == ["a   b  c", "1  22  333"]
 
 
 def test_a_table_without_rows_is_its_head() -> None:
@@ -111,18 +119,20 @@ def test_a_table_without_rows_is_its_head() -> None:
 
 def test_the_closing_table() -> None:
     lines = report_lines(REPORT)
-    assert lines[:5] == [
+    assert lines[:TABLE] == [
         "               wanted  sectors  same  erased  written   skipped   time     rate           sha-256",
         "application    12 KiB        3     1   8 KiB  7.5 KiB     4 KiB  2.0 s  6 KiB/s  a1a1a1a1a1a1a1a1",
+        "  boot          2 KiB        1     1       -        -     2 KiB                  e5e5e5e5e5e5e5e5",
+        "  primary       100 B        1     0   4 KiB    256 B         -                  c3c3c3c3c3c3c3c3",
         "external     20.5 KiB        6     6       -        -  20.5 KiB  0.0 s           b2b2b2b2b2b2b2b2",
-        "  storage       100 B        1     0   4 KiB    256 B         -                  c3c3c3c3c3c3c3c3",
+        "  storage    20.5 KiB        6     6       -        -  20.5 KiB                  d4d4d4d4d4d4d4d4",
         "",
     ]
 
 
 def test_proven_after_writing() -> None:
     # 12 KiB and 20.5 KiB were wanted.
-    assert report_lines(REPORT)[5:] == ["32.5 KiB on 683012345: programmed and proven (2.2 s)"]
+    assert report_lines(REPORT)[TABLE:] == ["32.5 KiB on 683012345: programmed and proven (2.2 s)"]
     assert report_lines(REPORT, marked)[-1] == (
         "<good>32.5 KiB on 683012345: programmed and proven</good> (2.2 s)"
     )
@@ -135,8 +145,8 @@ def test_proven_without_writing() -> None:
 
 def test_a_dry_run_promises_nothing() -> None:
     report = replace(REPORT, outcome=Outcome.PLANNED, seconds=61.26)
-    (verdict,) = report_lines(report, marked)[5:]
-    assert verdict == "dry run: nothing was changed on 683012345; estimated time 61.3 s"
+    (verdict,) = report_lines(report, marked)[TABLE:]
+    assert verdict == "dry run: nothing was changed on 683012345; writing would take 61.3 s"
 
 
 def test_what_differs_is_listed() -> None:
@@ -145,7 +155,7 @@ def test_what_differs_is_listed() -> None:
         ("(no partition)", Range(0x1003_F000, 0x1000)),
     )
     report = replace(REPORT, outcome=Outcome.DIFFERENT, differing=differing)
-    assert report_lines(report, marked)[5:] == [
+    assert report_lines(report, marked)[TABLE:] == [
         "<bad>683012345 does not hold what was asked for:</bad>",
         "  mcuboot_primary: 0x00010000-0x00011000 differs",
         "  (no partition): 0x1003f000-0x10040000 differs",
@@ -366,7 +376,7 @@ def test_a_report_for_machines() -> None:
         "seconds": 2.0,
     }
     assert partitions[0]["seconds"] is None
-    assert (partitions[0]["start"], partitions[0]["end"]) == (0x1_0000, 0xE_4000)
+    assert (partitions[1]["start"], partitions[1]["end"]) == (0x1_0000, 0xE_4000)
 
 
 @pytest.mark.parametrize("outcome", Outcome)

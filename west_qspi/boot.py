@@ -35,6 +35,7 @@ class BootLayout:
     """How the board boots; ``units`` are the sets of images that are only good together.
 
     ``xip_number`` is the MCUboot image number of the external half, None where the image is not split.
+    ``unseen`` names slots that no probe can look into, because their flash is not on the QSPI bus.
     """
 
     mode: UpdateMode | None
@@ -42,6 +43,7 @@ class BootLayout:
     units: tuple[BootUnit, ...]
     pairs: tuple[SlotPair, ...]
     xip_number: int | None
+    unseen: tuple[str, ...] = ()
 
     def external_half(self, secondary: bool) -> Slot | None:
         """Return the slot that the application of the primary (or secondary) slot executes from."""
@@ -63,13 +65,15 @@ class Hazard:
 def boot_layout(build: Build, firmware: Firmware) -> BootLayout:
     """Read from a build how its board boots; ``firmware`` is what the build flashes."""
     pairs = tuple(_pairs(build.slots))
+    number = build.split_image_number
     if build.mode is None:
-        return BootLayout(None, False, tuple(_bare_units(build, firmware)), pairs, build.split_image_number)
+        return BootLayout(None, False, tuple(_bare_units(build, firmware)), pairs, number)
     sets = [False]
     if build.mode in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT):
         sets.append(True)
     units = [unit for secondary in sets if (unit := _slot_unit(build, pairs, secondary)) is not None]
-    return BootLayout(build.mode, build.bootstrap, tuple(units), pairs, build.split_image_number)
+    unseen = tuple(slot.partition.name for slot in build.slots if slot.partition.bus is None)
+    return BootLayout(build.mode, build.bootstrap, tuple(units), pairs, number, unseen)
 
 
 def _pairs(slots: tuple[Slot, ...]) -> Iterator[SlotPair]:

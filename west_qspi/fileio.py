@@ -21,11 +21,11 @@ def opened(path: Path) -> Iterator[BufferedReader]:
         raise FileUnreadable(str(path), _word(error)) from None
 
 
-def replace_bytes(path: Path, pieces: Iterable[bytes]) -> None:
+def replace_bytes(path: Path, pieces: Iterable[bytes], *, durable: bool = False) -> None:
     """Write a file so that it holds, at every moment, what it held before or all of ``pieces``.
 
-    A link is followed; the file beside it that is written first is gone afterwards, come what may. Raises
-    FileUnwritable.
+    A link is followed; the file beside it that is written first is gone afterwards, come what may. With
+    ``durable`` it is on the disk, not only on its way there, when this returns. Raises FileUnwritable.
     """
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{target.name}.{os.getpid()}")
@@ -33,6 +33,9 @@ def replace_bytes(path: Path, pieces: Iterable[bytes]) -> None:
         try:
             with beside.open("wb") as stream:
                 stream.writelines(pieces)
+                if durable:
+                    stream.flush()
+                    os.fsync(stream.fileno())
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)

@@ -218,6 +218,11 @@ def _settle_hazards(
     job: Job, policy: Policy, reader: DeviceReader, erased: tuple[MemoryKind, ...], listen: Listener
 ) -> Firmware:
     """Return the bytes to erase first so that MCUboot boots what is flashed; raises PendingUpdate."""
+    if job.touches_units and job.layout.unseen:
+        names = ", ".join(job.layout.unseen)
+        listen(
+            Noticed("unseen-slot", f"{names}: not on the QSPI bus, so an update waiting there is not seen")
+        )
     clear = Firmware()
 
     def after(part: Range) -> bytes:

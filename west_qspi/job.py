@@ -71,7 +71,7 @@ class Job:
         """Tell whether the external flash must be reached: to be written, or to be looked at."""
         slots = [slot for pair in self.layout.pairs for slot in (pair.primary, pair.secondary) if slot]
         return any(True for _ in self.wanted.pieces(self.soc.xip)) or any(
-            slot.partition.memory is MemoryKind.EXTERNAL for slot in slots
+            slot.partition.memory is MemoryKind.EXTERNAL and slot.partition.bus is not None for slot in slots
         )
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
 from west_qspi.errors import FileUnwritable
+from west_qspi.fileio import replace_bytes
 from west_qspi.firmware import Firmware
 
 
@@ -55,40 +54,19 @@ class FolderJournal:
         from west_qspi import hexfile
 
         path = self._path(identity)
-        fresh = path.with_suffix(".new")
-        with _writing(path):
+        try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with fresh.open("wb") as stream:
-                stream.write(hexfile.dumps(foreign))
-                stream.flush()
-                os.fsync(stream.fileno())
-            fresh.replace(path)
-            _sync_names(self._folder)
+        except OSError as error:
+            raise FileUnwritable(str(path), error.strerror or str(error)) from None
+        replace_bytes(path, [hexfile.dumps(foreign)], durable=True)
 
     def forget(self, identity: str) -> None:
         """Remove the entry; raises FileUnwritable."""
         path = self._path(identity)
-        with _writing(path):
+        try:
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise FileUnwritable(str(path), error.strerror or str(error)) from None
-
-
-def _sync_names(folder: Path) -> None:
-    """Wait until a file's new name is on the disk too, where the system lets one ask for that."""
-    if sys.platform == "win32":
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+        except OSError as error:
+            raise FileUnwritable(str(path), error.strerror or str(error)) from None
 
 
 def state_folder() -> Path:

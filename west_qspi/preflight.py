@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from west_qspi import mcuboot
 from west_qspi.build.model import Slot
-from west_qspi.errors import FileUnreadable, HalvesDiffer, ImageError, OutsidePartition
+from west_qspi.errors import HalvesDiffer, ImageError, OutsidePartition
 from west_qspi.events import Noticed
+from west_qspi.fileio import opened
 from west_qspi.firmware import Firmware
 from west_qspi.memory import Range
 
@@ -17,15 +19,18 @@ if TYPE_CHECKING:
     from west_qspi.job import Job
 
 
-def check_job(build: Build, job: Job) -> Iterator[Noticed]:
+def check_job(build: Build, job: Job, key_file: Path | None = None) -> Iterator[Noticed]:
     """Check every slot that the job fills, and yield what is worth knowing.
+
+    Signatures are checked with ``key_file`` or, where it is None, with the key that the build names.
 
     Raises ImageError, OutsidePartition and HalvesDiffer for what would not boot.
     """
     if job.layout.mode is None:
         return
     everything = Firmware.merged((*job.wanted.segments, *job.companions.segments))
-    key = _key(build)
+    key_file = key_file or build.signature_key
+    key = _read(key_file) if key_file is not None else None
     unchecked = False
     for unit in job.layout.units:
         slots = [slot for slot in _slots(job) if _bus(slot) in unit.parts]
@@ -43,7 +48,7 @@ def check_job(build: Build, job: Job) -> Iterator[Noticed]:
                     key,
                     _origin(everything, slot),
                     _bus(slot).start,
-                    key_path=str(build.signature_key),
+                    key_path=str(key_file),
                 )
             elif key is not None:
                 raise ImageError(_origin(everything, slot), _bus(slot).start, "it is not signed")
@@ -102,11 +107,6 @@ def _check_halves(job: Job, slots: list[Slot], images: dict[Slot, mcuboot.Mcuboo
             raise HalvesDiffer(linked[0].partition.name, str(first), other.partition.name, str(second))
 
 
-def _key(build: Build) -> bytes | None:
-    """Return the key that the build was signed with, where it can be read."""
-    if build.signature_key is None:
-        return None
-    try:
-        return build.signature_key.read_bytes()
-    except OSError as error:
-        raise FileUnreadable(str(build.signature_key), error.strerror or str(error)) from error
+def _read(path: Path) -> bytes:
+    with opened(path) as stream:
+        return stream.read()

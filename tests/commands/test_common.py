@@ -64,10 +64,20 @@ def test_a_build_directory_is_found(tmp_path: Path) -> None:
     assert build_dir(parsed(), Context(cwd=tmp_path)).resolve() == (tmp_path / "build").resolve()
 
 
-def test_no_build_directory_is_told_with_where_it_was_looked_for(tmp_path: Path) -> None:
+def test_where_there_is_no_build_the_usual_place_is_meant(tmp_path: Path) -> None:
+    assert build_dir(parsed(), Context(cwd=tmp_path)) == tmp_path / "build"
+    named = Context(lambda option: "out" if option == "build.dir-fmt" else None, tmp_path)
+    assert build_dir(parsed(), named) == tmp_path / "out"
+
+
+def test_a_place_that_depends_on_the_board_must_be_named(tmp_path: Path) -> None:
+    context = Context(lambda option: "out/{board}", tmp_path)
     with pytest.raises(NotABuildDirectory) as caught:
-        build_dir(parsed(), Context(cwd=tmp_path))
+        build_dir(parsed(), context)
     assert caught.value.path == str(tmp_path)
+    assert caught.value.reason == "build.dir-fmt is 'out/{board}', which only 'west build' can fill in"
+    assert "-d" in caught.value.advice
+    assert build_dir(parsed("-d", "out/b"), context) == tmp_path / "out" / "b"
 
 
 # --- errors ----------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -103,7 +102,7 @@ def test_what_cannot_be_built_is_flashed_as_it_is(
     (notice,) = run(directory)
     assert (notice["type"], notice["name"]) == ("noticed", "rebuild")
     assert notice["message"] == f"{directory} cannot be rebuilt here; flashing what is in it"
-    assert sorted(os.listdir(directory)) == sorted(names)
+    assert {path.name for path in directory.iterdir()} == set(names)
     assert not can_rebuild(directory)
 
 

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.helpers.chips import name_of
 from west_qspi.extflash.parts import (
     PARTS,
     FourByteEntry,
+    Part,
     capacity_from_id,
     generic_geometry,
     geometry,
@@ -14,7 +16,7 @@ from west_qspi.extflash.parts import (
 
 MIB = 1 << 20
 
-# Name, JEDEC id, MiB, entry to 4-byte mode, quad enable, quad program opcodes, typical times in ms, chip in s.
+# Name, JEDEC id, MiB, 4-byte entry, quad enable, quad programs; typical times in ms, of the chip in s.
 KNOWN = [
     ("MX25R1635F", "c22815", 2, "none", "S1B6", {0x38}, 0.85, 40, 400, 12),
     ("MX25R6435F", "c22817", 8, "none", "S1B6", {0x38}, 0.85, 40, 400, 50),
@@ -60,10 +62,8 @@ def test_facts(row: tuple[str, str, int, str, str, set[int], float, float, float
     assert part.chip_erase == chip
 
 
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: str(part.name))
-def test_each_part_is_consistent(part: object) -> None:
-    assert part in PARTS
-    found = next(known for known in PARTS if known is part)
+@pytest.mark.parametrize("found", PARTS, ids=name_of)
+def test_each_part_is_consistent(found: Part) -> None:
     assert part_by_id(found.jedec_id) is found
     assert part_named(found.name.lower()) is found
     assert capacity_from_id(found.jedec_id) == found.size
@@ -83,7 +83,13 @@ def test_unknown_parts_are_none() -> None:
 
 @pytest.mark.parametrize(
     ("jedec_id", "size"),
-    [("ef4014", 1 * MIB), ("c2201b", 128 * MIB), ("20ba20", 64 * MIB), ("20ba22", 256 * MIB), ("c2253b", 128 * MIB)],
+    [
+        ("ef4014", 1 * MIB),
+        ("c2201b", 128 * MIB),
+        ("20ba20", 64 * MIB),
+        ("20ba22", 256 * MIB),
+        ("c2253b", 128 * MIB),
+    ],
 )
 def test_capacity_of_parts_outside_the_table(jedec_id: str, size: int) -> None:
     assert capacity_from_id(bytes.fromhex(jedec_id)) == size

@@ -44,16 +44,16 @@ def test_from_node_takes_the_devicetrees_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "name", "value"),
+    ("node", "name", "value"),
     [
-        ("read_opcode", "readoc", "read8io"),
-        ("write_opcode", "writeoc", "pp8"),
-        ("quad_enable", "quad-enable-requirements", "S1B7"),
+        (replace(NODE, read_opcode="read8io"), "readoc", "read8io"),
+        (replace(NODE, write_opcode="pp8"), "writeoc", "pp8"),
+        (replace(NODE, quad_enable="S1B7"), "quad-enable-requirements", "S1B7"),
     ],
 )
-def test_from_node_refuses_what_the_binding_does_not_know(field: str, name: str, value: str) -> None:
+def test_from_node_refuses_what_the_binding_does_not_know(node: FlashNode, name: str, value: str) -> None:
     with pytest.raises(BrokenBuildFile) as caught:
-        FlashSetup.from_node(replace(NODE, **{field: value}))
+        FlashSetup.from_node(node)
     assert caught.value.path == "/soc/qspi@2b000/flash@0"
     assert f"'{name}' is '{value}'" in str(caught.value)
 

@@ -22,6 +22,10 @@ def named(name: str) -> Part:
     return part
 
 
+def name_of(part: Part) -> str:
+    return part.name
+
+
 def new_chip(part: Part | str = DK) -> NorChip:
     kind = named(part) if isinstance(part, str) else part
     return NorChip(kind, FlashArray(kind.size), Conditions("board", Clock(), Counters()))

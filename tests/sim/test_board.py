@@ -161,6 +161,10 @@ def test_a_copy_changes_by_itself() -> None:
     assert board.clock.seconds < other.clock.seconds
 
 
+def test_a_copy_of_a_board_without_chip() -> None:
+    assert new_board(None).copy().chip is None
+
+
 # --- what is not a board ---
 
 
@@ -203,7 +207,12 @@ def test_a_broken_record(tmp_path: Path, what: dict[str, Any], named_as: str) ->
 
 @pytest.mark.parametrize(
     ("group", "name", "value"),
-    [("chip", "status", 256), ("chip", "asleep", 1), ("chip", "busy_until", "x"), ("counters", "erases", [1])],
+    [
+        ("chip", "status", 256),
+        ("chip", "asleep", 1),
+        ("chip", "busy_until", "x"),
+        ("counters", "erases", [1]),
+    ],
 )
 def test_a_broken_group_of_a_record(tmp_path: Path, group: str, name: str, value: object) -> None:
     made(tmp_path)

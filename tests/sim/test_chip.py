@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.helpers.chips import change, named, new_chip, quad_on, send, settle
+from tests.helpers.chips import change, name_of, named, new_chip, quad_on, send, settle
 from west_qspi.extflash.parts import PARTS, Part
 from west_qspi.memory import MemoryKind
 from west_qspi.sim.chip import NorChip
@@ -12,7 +12,6 @@ from west_qspi.sim.faults import Asleep, NoChip, StuckBusy, WriteProtection
 
 LARGE = [part for part in PARTS if part.size > 1 << 24]
 SMALL = [part for part in PARTS if part.size <= 1 << 24]
-by_name = {"ids": lambda part: str(part.name)}
 
 
 def read(chip: NorChip, address: int, size: int, width: int = 3) -> bytes:
@@ -30,7 +29,7 @@ def erase(chip: NorChip, opcode: int, address: int, width: int = 3) -> None:
 # --- identity, sleep, reset ---
 
 
-@pytest.mark.parametrize("part", PARTS, **by_name)
+@pytest.mark.parametrize("part", PARTS, ids=name_of)
 def test_every_part_tells_its_id(part: Part) -> None:
     chip = new_chip(part)
     assert chip.command(0x9F, read=3) == part.jedec_id
@@ -38,7 +37,7 @@ def test_every_part_tells_its_id(part: Part) -> None:
     assert chip.command(0x05, read=2) == b"\x00\x00"
 
 
-@pytest.mark.parametrize("part", PARTS, **by_name)
+@pytest.mark.parametrize("part", PARTS, ids=name_of)
 def test_asleep_nothing_but_wake_is_heard(part: Part) -> None:
     chip = new_chip(part)
     program(chip, 0, b"\x12")
@@ -223,7 +222,7 @@ def test_addresses_wrap_at_the_chips_size() -> None:
     assert read(chip, 0x20_0010, 1) == b"\x77"
 
 
-@pytest.mark.parametrize("part", LARGE, **by_name)
+@pytest.mark.parametrize("part", LARGE, ids=name_of)
 def test_large_parts_reach_beyond_16_mib_only_in_4_byte_mode(part: Part) -> None:
     chip = new_chip(part)
     chip.array.write(0x100_0000, b"\x11")
@@ -243,7 +242,7 @@ def test_large_parts_reach_beyond_16_mib_only_in_4_byte_mode(part: Part) -> None
     assert read(chip, 0, 1) == b"\x22"
 
 
-@pytest.mark.parametrize("part", SMALL, **by_name)
+@pytest.mark.parametrize("part", SMALL, ids=name_of)
 def test_small_parts_have_no_4_byte_mode(part: Part) -> None:
     chip = new_chip(part)
     chip.command(0x06)
@@ -327,7 +326,7 @@ def test_an_erase_with_the_wrong_address_width_does_nothing() -> None:
 # --- quad mode ---
 
 
-@pytest.mark.parametrize("part", [part for part in PARTS if part.quad_enable != "NONE"], **by_name)
+@pytest.mark.parametrize("part", [part for part in PARTS if part.quad_enable != "NONE"], ids=name_of)
 def test_quad_commands_need_quad_enable(part: Part) -> None:
     chip = new_chip(part)
     opcode = min(part.quad_program_opcodes)
@@ -351,13 +350,17 @@ def test_micron_has_no_quad_enable() -> None:
     assert chip.command(0xEB, bytes(6), 1) == b"\x12"
 
 
-@pytest.mark.parametrize("part", PARTS, **by_name)
+@pytest.mark.parametrize("part", PARTS, ids=name_of)
 def test_only_the_parts_own_program_opcodes_work(part: Part) -> None:
     chip = new_chip(part)
     quad_on(chip)
     for index, opcode in enumerate((0x02, 0xA2, 0x32, 0x38)):
         program(chip, index * 256, b"\x00", opcode=opcode)
-    worked = {opcode for index, opcode in enumerate((0x02, 0xA2, 0x32, 0x38)) if read(chip, index * 256, 1) == b"\x00"}
+    worked = {
+        opcode
+        for index, opcode in enumerate((0x02, 0xA2, 0x32, 0x38))
+        if read(chip, index * 256, 1) == b"\x00"
+    }
     if part.jedec_id[0] == 0xC2:
         assert worked == {0x02, 0x38}
     elif part.jedec_id[0] == 0x9D:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.helpers.chips import new_board
@@ -80,11 +82,13 @@ def test_erase_all_takes_the_time_of_one() -> None:
 def test_a_controller_that_stays_busy() -> None:
     board = new_board()
     board.arm([StuckBusy(NETWORK)])
-    for action in (
-        lambda: board.internal[NETWORK].program(0, bytes(4)),
-        lambda: board.internal[NETWORK].erase_page(0),
-        board.internal[NETWORK].erase_all,
-    ):
+    flash = board.internal[NETWORK]
+    actions: list[Callable[[], None]] = [
+        lambda: flash.program(0, bytes(4)),
+        lambda: flash.erase_page(0),
+        flash.erase_all,
+    ]
+    for action in actions:
         with pytest.raises(FlashBusy) as caught:
             action()
         assert (caught.value.memory, caught.value.seconds) == ("network", 10.0)

@@ -54,9 +54,11 @@ def build_dir(args: argparse.Namespace, context: Context) -> Path:
         return context.cwd / Path(args.build_dir)
     from west_qspi.build.find import find_build_dir
 
-    found = find_build_dir(context.cwd, context.config("build.dir-fmt"))
+    dir_fmt = context.config("build.dir-fmt")
+    found = find_build_dir(context.cwd, dir_fmt)
     if found is None:
-        raise NotABuildDirectory(str(context.cwd), "there is none here, and none in a folder 'build' below")
+        reason = f"build.dir-fmt is '{dir_fmt}', which only 'west build' can fill in"
+        raise NotABuildDirectory(str(context.cwd), reason)
     return found
 
 

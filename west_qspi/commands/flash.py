@@ -78,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
     mode.add_argument("--verify-only", action="store_true", help="compare and change nothing")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the key that signatures must match (PEM)")
     parser.add_argument("--no-check", action="store_true", help="skip the checks of images before flashing")
     pending = parser.add_mutually_exclusive_group()
     pending.add_argument("--clear-pending", action="store_true", help="make MCUboot forget a waiting update")
@@ -124,7 +125,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         only=args.only,
     )
     if not args.no_check:
-        for notice in check_job(build, job):
+        for notice in check_job(build, job, context.cwd / args.key if args.key else None):
             console.listen(notice)
     board = args.sim_board or context.config("qspi.sim-board")
     options = RunnerOptions(
@@ -132,7 +133,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         sim_board=context.cwd / board if board else directory / "sim-board",
         sim_faults=tuple(args.sim_fault),
     )
-    target = runner.connect(build.soc, job.external if job.needs_external else None, options)
+    target = runner.connect(build.soc, job.external, options, use_external=job.needs_external)
     try:
         return _on_target(args, console, job, target)
     finally:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class RunnerOptions:
     """What the command line says about the way to the device.
 
-    ``dev_id`` picks among several devices. ``sim_board`` and ``sim_faults`` are for the simulated board.
+    ``dev_id`` picks among several devices: a serial number, which may be a pattern with ``*``.
+    ``sim_board`` and ``sim_faults`` are for the simulated board.
     """
 
     dev_id: str | None = None
@@ -33,11 +34,13 @@ class Runner(Protocol):
 
     name: str
 
-    def connect(self, soc: Soc, external: FlashNode | None, options: RunnerOptions) -> Target:
+    def connect(
+        self, soc: Soc, external: FlashNode | None, options: RunnerOptions, *, use_external: bool
+    ) -> Target:
         """Connect to the device that the options name.
 
-        ``external`` is the external flash as the build describes it, None where the job does not need it.
-        Raises RunnerUnavailable, TargetError.
+        ``external`` is the external flash as the build describes it; it is left alone unless
+        ``use_external``. Raises RunnerUnavailable, TargetError.
         """
 
 
