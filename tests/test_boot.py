@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import pytest
-from buildgen import BuildOptions
+from buildgen import BuildOptions, make_build
 
 from tests.helpers.boards import SMALL, build_of
 from tests.helpers.imgtool import private_pem, sign
@@ -21,6 +22,7 @@ from west_qspi.boot import (
     image_in,
     places_to_look_at,
 )
+from west_qspi.build.build import Build
 from west_qspi.build.model import Partition, Slot, UpdateMode
 from west_qspi.files import load
 from west_qspi.firmware import Firmware
@@ -334,6 +336,13 @@ def test_an_image_must_end_inside_its_slot() -> None:
     assert image_in(SECONDARY, reading(target)) is None
 
 
+def test_what_contradicts_itself_is_no_image() -> None:
+    target = board()
+    target.put(XIP, (Path(__file__).parent / "data" / "mcuboot" / "no-hash.bin").read_bytes())
+    assert target.held(XIP, 4) == bytes.fromhex("3db8f396")
+    assert image_in(SECONDARY, reading(target)) is None
+
+
 def test_an_encrypted_image_counts_though_its_hash_cannot_be_checked() -> None:
     target = board()
     target.put(XIP, sign(BODY, slot_size=SIZE, encrypt_to=private_pem("p256", 5)))
@@ -450,6 +459,26 @@ def test_without_a_bootloader_the_vectors_are_the_key() -> None:
 def test_a_firmware_without_application_flash_makes_nothing_boot() -> None:
     build = build_of(replace(SMALL, mode="none"))
     assert boot_layout(build, Firmware()).units == ()
+
+
+def test_without_a_place_for_the_application_there_is_no_unit(tmp_path: Path) -> None:
+    make_build(tmp_path / "build", SMALL)
+    path = tmp_path / "build" / "partitions.yml"
+    path.write_text(path.read_text().replace("mcuboot_primary:\n", "elsewhere:\n"))
+    where = boot_layout(Build.load(tmp_path / "build"), Firmware())
+    assert where.units == ()
+    assert (where.pairs[0].number, where.pairs[0].primary) == (0, None)
+
+
+def test_slots_in_a_chip_on_plain_spi_are_named_as_unseen(tmp_path: Path) -> None:
+    options = replace(SMALL, split=False)
+    assert laid_out(options)[0].unseen == ()
+    make_build(tmp_path / "build", options)
+    path = tmp_path / "build" / "watch_app" / "zephyr" / "zephyr.dts"
+    path.write_text(path.read_text().replace('"nordic,nrf-qspi"', '"nordic,nrf-spim"'))
+    where = boot_layout(Build.load(tmp_path / "build"), Firmware())
+    assert set(where.unseen) == {"mcuboot_secondary", "mcuboot_secondary_1"}
+    assert [pair.secondary for pair in where.pairs] == [None]
 
 
 def test_bootstrap_is_read_from_the_bootloader() -> None:

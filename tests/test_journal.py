@@ -79,11 +79,19 @@ def test_an_entry_is_intel_hex_that_can_be_flashed_by_hand(tmp_path: Path) -> No
     assert read.tobinstr(0x1000_0F00, size=20) == b"settings of the user"
 
 
-def test_a_write_that_was_cut_off_leaves_the_old_entry(tmp_path: Path) -> None:
+def test_an_entry_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = FolderJournal(tmp_path)
     journal.keep("683012345", FOREIGN)
-    (tmp_path / ".683012345.hex.99").write_bytes(b":1000")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(FileUnwritable, match="No space left on device"):
+        journal.keep("683012345", Firmware((Segment(0x1000_2000, b"later", Origin("x")),)))
+    monkeypatch.undo()
     assert bytes_of(FolderJournal(tmp_path).pending("683012345")) == bytes_of(FOREIGN)
+    assert [path.name for path in tmp_path.iterdir()] == ["683012345.hex"]
 
 
 def test_a_damaged_entry_is_named(tmp_path: Path) -> None:

@@ -256,6 +256,30 @@ def test_a_key_that_cannot_be_read(tmp_path: Path) -> None:
     assert caught.value.path == str(tmp_path / "signing-key.pem")
 
 
+def test_a_named_key_counts_instead_of_the_build_s(tmp_path: Path) -> None:
+    build = build_of(SMALL)
+    own = build.signature_key
+    assert own is not None
+    (tmp_path / "other.pem").write_bytes(public_pem("p256", 9))
+    assert list(check_job(build, gather(build), own)) == []
+    with pytest.raises(ImageError, match="signed with another key"):
+        list(check_job(build, gather(build), tmp_path / "other.pem"))
+    with pytest.raises(FileUnreadable) as unreadable:
+        list(check_job(build, gather(build), tmp_path / "none.pem"))
+    assert unreadable.value.path == str(tmp_path / "none.pem")
+    (tmp_path / "bad.pem").write_bytes(b"no key")
+    with pytest.raises(SigningKeyError) as unusable:
+        list(check_job(build, gather(build), tmp_path / "bad.pem"))
+    assert unusable.value.path == str(tmp_path / "bad.pem")
+
+
+def test_a_named_key_makes_up_for_one_that_is_not_here(tmp_path: Path) -> None:
+    build = made(tmp_path)
+    key = (tmp_path / "signing-key.pem").rename(tmp_path / "kept.pem")
+    assert [notice.name for notice in check_job(build, gather(build))] == ["signature"]
+    assert list(check_job(build, gather(build), key)) == []
+
+
 # --- what is checked -------------------------------------------------------------------------------
 
 

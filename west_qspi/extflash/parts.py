@@ -1,8 +1,9 @@
 """The external flash parts that are known by name: identity, address modes, quad enable, times.
 
-The facts are those of the makers' datasheets as far as they could be had. JEDEC ids marked "id seen" were met
-in the devicetree of a published board or in a bug report about it. Erase times for 32 KiB, wake times and the
-places of address mode flags are typical for the family and are marked [unverified].
+The figures are what is commonly known of the parts. None was checked against a datasheet for this table, and
+each part's ``source`` says so; JEDEC ids met in a published board's devicetree, or in a report about
+one, are marked as seen. Least certain are the erase times of 32 KiB, the wake times and the places of the
+address mode flags, which are taken alike for a whole family.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ _SWD_RATE = 4_000_000 / 46 * 4
 _KIB, _MIB = 1024, 1024 * 1024
 
 GENERIC_BLOCK_PROTECT = 0x3C
+
+_UNVERIFIED = "unverified"
+_SEEN = "JEDEC id seen on a board or in a report; the rest unverified"
 
 
 class FourByteEntry(str, Enum):
@@ -106,7 +110,7 @@ class _Family:
         erase_4k_ms: tuple[float, float],
         erase_64k_ms: tuple[float, float],
         chip_s: tuple[float, float],
-        source: str = "datasheet",
+        source: str = _UNVERIFIED,
         block_protect: int | None = None,
     ) -> Part:
         """Make a part; all times are (typical, maximum)."""
@@ -154,7 +158,7 @@ _W25Q = _Family(
     power_up_flag=StatusBit(READ_STATUS_3, 1),
     block_protect=0x1C,
 )
-# ADS of status register 2 [unverified].
+# ADS of status register 2.
 _GD25 = _Family("S2B1v1", _ONE_LINE_ADDRESS, 20e-6, (150, 1000), StatusBit(READ_STATUS_2, 0))
 _AT25SL = _Family("S2B1v1", _ONE_LINE_ADDRESS, 20e-6, (150, 1000), block_protect=0x1C)
 _IS25 = _Family("S1B6", _BOTH, 5e-6, (100, 500))
@@ -169,8 +173,6 @@ _MT25Q = _Family(
     block_protect=0x5C,
     dual_program=True,
 )
-
-_SEEN = "datasheet; id seen"
 
 PARTS: tuple[Part, ...] = (
     _MX25R.part("MX25R1635F", "C2 28 15", 2, (0.85, 4), (40, 240), (400, 3500), (12, 40)),

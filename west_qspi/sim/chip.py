@@ -1,7 +1,8 @@
 """A NOR flash chip as the SPI bus sees it: commands in, bytes out, with the real parts' rules.
 
-It knows nothing of who sends the commands. Sources: the parts' datasheets as far as ``extflash/parts.py`` has
-them. Changes take effect when their command ends; until the part's typical time has passed the chip is busy.
+It knows nothing of who sends the commands. What tells parts apart comes from ``extflash/parts.py``, which
+says how far it can be trusted. Changes take effect when their command ends; until the part's typical time has
+passed the chip is busy.
 """
 
 from __future__ import annotations

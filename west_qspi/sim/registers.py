@@ -1,8 +1,8 @@
 """The status registers of a NOR chip, and what they switch: quad mode, address mode, protection.
 
-Sources: the parts' datasheets as far as ``extflash/parts.py`` has them; JESD216 for quad enable. Where parts
-differ in what no programmer relies on, one common way is taken: block protection counts 64 KiB blocks from
-the top, doubling with each step, and all bits set protect everything.
+Source: the quad enable requirements of JESD216; what tells parts apart comes from ``extflash/parts.py``.
+Where they differ in what no programmer relies on, one common way is taken: block protection counts 64 KiB
+blocks from the top, doubling with each step, and all bits set protect everything.
 """
 
 from __future__ import annotations
