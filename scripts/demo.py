@@ -27,9 +27,11 @@ class Demo:
         self._product = product
 
     def say(self, text: str) -> None:
+        """Tell what comes next."""
         print(f"\n# {text}", flush=True)
 
     def west(self, *arguments: str, expect: int = 0) -> None:
+        """Run west, which must end with the status that the story needs."""
         print(f"$ west {' '.join(arguments)}", flush=True)
         command = [self._python, "-m", "west", *arguments]
         status = subprocess.run(command, cwd=self._product, check=False).returncode

@@ -28,7 +28,7 @@ manifest:
 """
 
 _PRODUCT = {
-    "prj.conf": "CONFIG_BT=y\nCONFIG_CUSTOM_LINKER_SCRIPT=\"linker_arm_extxip.ld\"\n",
+    "prj.conf": 'CONFIG_BT=y\nCONFIG_CUSTOM_LINKER_SCRIPT="linker_arm_extxip.ld"\n',
     "sysbuild.conf": "SB_CONFIG_BOOTLOADER_MCUBOOT=y\nSB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y\n",
 }
 

@@ -446,7 +446,7 @@ def test_nothing_selected_is_an_error(only: list[str]) -> None:
 def test_an_unknown_name_is_told_with_what_comes_close() -> None:
     with pytest.raises(UsageError) as caught:
         gather(build_of(SMALL), only=["external", "litlefs_storage"])
-    assert "no partition 'litlefs_storage'" in caught.value.reason
+    assert "--only litlefs_storage: no memory, image or partition" in caught.value.reason
     assert caught.value.reason.split("there are: ")[1].split(", ")[0] == "littlefs_storage"
     with pytest.raises(UsageError, match="--only mcuboot_primary_1: that partition is not in a memory"):
         gather(build_of(SMALL), only=["mcuboot_primary_1"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,7 +197,12 @@ def select(build: Build, firmware: Firmware, only: Sequence[str]) -> Firmware:
 
 
 def _ranges_of(build: Build, firmware: Firmware, name: str) -> Iterator[Range]:
-    if name in {kind.value for kind in MemoryKind}:
+    memories = [kind.value for kind in MemoryKind]
+    known = [*memories, *(image.name for image in build.images), *(part.name for part in build.partitions)]
+    if name not in known:
+        close = get_close_matches(name, known) or dict.fromkeys(known)
+        raise UsageError(f"--only {name}: no memory, image or partition; there are: {', '.join(close)}")
+    if name in memories:
         yield from _memory_ranges(build, MemoryKind(name))
         return
     image = next((image for image in build.images if image.name == name), None)

@@ -27,11 +27,12 @@ def plain(style: str, text: str) -> str:
 
 def human_size(size: int) -> str:
     """Write a number of bytes as people read it: ``512 B``, ``12.5 KiB``, ``8 MiB``."""
-    for unit, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):
-        if size >= unit:
-            value = size / unit
-            return f"{value:.0f} {name}" if value == int(value) else f"{value:.1f} {name}"
-    return f"{size} B"
+    if size < 1 << 10:
+        return f"{size} B"
+    value, unit = size / (1 << 10), "KiB"
+    if round(value, 1) >= 1 << 10:
+        value, unit = size / (1 << 20), "MiB"
+    return f"{value:.0f} {unit}" if value == int(value) else f"{value:.1f} {unit}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Container[int] = (0,)) -> list[str]:
