@@ -28,10 +28,11 @@ from west_qspi.build.model import Slot
 from west_qspi.events import Event, Noticed
 from west_qspi.extflash.parts import generic_geometry
 from west_qspi.extflash.setup import FlashSetup
-from west_qspi.flasher import Pending, Policy, compare, flash, preview
+from west_qspi.flasher import compare, flash, preview
 from west_qspi.job import Extra, gather
 from west_qspi.memory import MemoryKind, Range
 from west_qspi.plan.model import Action
+from west_qspi.policy import Pending, Policy
 from west_qspi.report import Outcome
 from west_qspi.sim.board import Board
 from west_qspi.targets.simulated import open_simulated

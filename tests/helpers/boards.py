@@ -19,9 +19,10 @@ from west_qspi.build.model import Partition, Slot
 from west_qspi.extflash.parts import part_by_id
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.firmware import Firmware
-from west_qspi.flasher import Policy, flash
+from west_qspi.flasher import flash
 from west_qspi.job import Job, gather
 from west_qspi.memory import MemoryKind, Range
+from west_qspi.policy import Policy
 from west_qspi.report import FlashReport
 from west_qspi.sim.board import Board
 from west_qspi.sim.faults import parse_fault

@@ -156,8 +156,9 @@ def _runner_name(args: argparse.Namespace, context: Context, built: str | None) 
 
 
 def _on_target(args: argparse.Namespace, console: Console, job: Job, target: Target) -> int:
-    from west_qspi.flasher import Pending, Policy, compare, flash, preview
+    from west_qspi.flasher import compare, flash, preview
     from west_qspi.journal import FolderJournal, state_folder
+    from west_qspi.policy import Pending, Policy
     from west_qspi.report import Outcome
 
     journal = FolderJournal(state_folder() / "journal")
