@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import fields
+from inspect import get_annotations
 from typing import Any
 
 import pytest
@@ -42,9 +42,18 @@ CLASSES = sorted(below(QspiError), key=lambda kind: kind.__name__)
 RAISED = [kind for kind in CLASSES if not kind.__subclasses__()]
 
 
+def fields(kind: type[QspiError]) -> dict[str, str]:
+    """Return names and types of all fields, base classes' first, as the annotations have them."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        own = get_annotations(base) if issubclass(base, QspiError) else {}
+        found |= {name: text for name, text in own.items() if text in SAMPLES}
+    return found
+
+
 def sample(kind: type[QspiError]) -> QspiError:
     """Make an error whose every field has a value that is easy to find again."""
-    return kind(**{item.name: SAMPLES[str(item.type)] for item in fields(kind)})
+    return kind(**{name: SAMPLES[text] for name, text in fields(kind).items()})
 
 
 def drawn_tree() -> dict[str, str]:
@@ -108,7 +117,7 @@ def test_json_holds_every_field(kind: type[QspiError]) -> None:
         "error": kind.__name__,
         "message": str(error),
         "advice": error.advice,
-        "data": {item.name: SAMPLES[str(item.type)] for item in fields(kind)},
+        "data": {name: SAMPLES[text] for name, text in fields(kind).items()},
     }
 
 
@@ -128,6 +137,21 @@ def test_the_text_names_what_it_is_about(kind: type[QspiError]) -> None:
 def test_every_class_is_documented(kind: type[QspiError]) -> None:
     assert kind.__doc__
     assert not kind.__doc__.startswith(f"{kind.__name__}(")  # which dataclasses write themselves
+
+
+def test_values_are_taken_by_place_and_by_name() -> None:
+    assert vars(BrokenBuildFile("a", 3, "b")) == vars(BrokenBuildFile(reason="b", path="a", line=3))
+    assert FirmwareConflict("a", "b", 1, 2, 3).count == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [(("a", 3), {}), (("a", 3, "b", "c"), {}), (("a", 3, "b"), {"line": 4}), (("a", 3, "b"), {"lin": 4})],
+    ids=["too few", "too many", "twice", "unknown"],
+)
+def test_wrong_values_are_a_mistake_of_ours(values: tuple[Any, ...], named: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="BrokenBuildFile"):
+        BrokenBuildFile(*values, **named)
 
 
 # --- words -----------------------------------------------------------------------------------------

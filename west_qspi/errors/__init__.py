@@ -1,0 +1,156 @@
+"""What can go wrong, as one tree; every class carries its data, and its text is made here.
+
+::
+
+    QspiError                          exit code 1
+     ├─ UsageError                     the command line asks for something that cannot be meant (exit code 2)
+     ├─ InputError                     a file is not what it should be
+     │   ├─ FileUnreadable             missing, a folder, or not permitted
+     │   ├─ FileUnwritable             no room, a folder, or not permitted
+     │   ├─ HexError                   Intel HEX, with the line
+     │   ├─ ElfError
+     │   ├─ BinNeedsAddress
+     │   ├─ EmptyFirmware              nothing in it to program
+     │   ├─ FirmwareConflict           two files want different bytes at one address
+     │   ├─ ImageError                 MCUboot header, TLVs, hash, signature, version
+     │   ├─ SigningKeyError            not a key that MCUboot could use
+     │   └─ SimulatedBoardError        the folder of a simulated board
+     ├─ BuildError                     the build directory
+     │   ├─ NotABuildDirectory
+     │   ├─ BrokenBuildFile            present, but not to be understood, with the line where known
+     │   ├─ MissingOutput              a file that the build should have made
+     │   └─ UnsupportedSoc             built for a SoC without QSPI support here
+     ├─ PlacementError                 bytes that have no place
+     │   ├─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  NotErasable
+     ├─ CheckFailed                    flashing would be pointless or harmful
+     │   ├─ WrongSoc  HalvesDiffer  OtherHalfDiffers  PendingUpdate
+     ├─ RunnerError
+     │   ├─ UnknownRunner  RunnerUnavailable  RebuildFailed
+     ├─ TargetError                    the device, the probe, the wires
+     │   ├─ NoDevice  ChipAbsent  ChipAsleep  WrongChip  QuadDisabled
+     │   ├─ Protected  LowVoltage  LinkError  FlashBusy  WriteProtected  PowerLost  IllegalAccess
+     ├─ ProofError                     it was written, but it is not there
+     │   ├─ WriteFailed  UnstableRead  AddressWrapped
+     ├─ Interrupted                    the user stopped it at a safe point
+     └─ StoppedAtOnce                  the user did not want to wait for one
+"""
+
+from __future__ import annotations
+
+from west_qspi.errors.base import (
+    QspiError,
+)
+from west_qspi.errors.device import (
+    AddressWrapped,
+    ChipAbsent,
+    ChipAsleep,
+    FlashBusy,
+    IllegalAccess,
+    Interrupted,
+    LinkError,
+    LowVoltage,
+    NoDevice,
+    PowerLost,
+    ProofError,
+    Protected,
+    QuadDisabled,
+    StoppedAtOnce,
+    TargetError,
+    UnstableRead,
+    WriteFailed,
+    WriteProtected,
+    WrongChip,
+    board_state,
+)
+from west_qspi.errors.flashing import (
+    BeyondAddressMode,
+    BeyondChip,
+    CheckFailed,
+    HalvesDiffer,
+    NotErasable,
+    OtherHalfDiffers,
+    OutsideMemories,
+    OutsidePartition,
+    PendingUpdate,
+    PlacementError,
+    RebuildFailed,
+    RunnerError,
+    RunnerUnavailable,
+    UnknownRunner,
+    WrongSoc,
+)
+from west_qspi.errors.inputs import (
+    BinNeedsAddress,
+    BrokenBuildFile,
+    BuildError,
+    ElfError,
+    EmptyFirmware,
+    FileUnreadable,
+    FileUnwritable,
+    FirmwareConflict,
+    HexError,
+    ImageError,
+    InputError,
+    MissingOutput,
+    NotABuildDirectory,
+    SigningKeyError,
+    SimulatedBoardError,
+    UnsupportedSoc,
+    UsageError,
+)
+
+__all__ = [
+    "AddressWrapped",
+    "BeyondAddressMode",
+    "BeyondChip",
+    "BinNeedsAddress",
+    "BrokenBuildFile",
+    "BuildError",
+    "CheckFailed",
+    "ChipAbsent",
+    "ChipAsleep",
+    "ElfError",
+    "EmptyFirmware",
+    "FileUnreadable",
+    "FileUnwritable",
+    "FirmwareConflict",
+    "FlashBusy",
+    "HalvesDiffer",
+    "HexError",
+    "IllegalAccess",
+    "ImageError",
+    "InputError",
+    "Interrupted",
+    "LinkError",
+    "LowVoltage",
+    "MissingOutput",
+    "NoDevice",
+    "NotABuildDirectory",
+    "NotErasable",
+    "OtherHalfDiffers",
+    "OutsideMemories",
+    "OutsidePartition",
+    "PendingUpdate",
+    "PlacementError",
+    "PowerLost",
+    "ProofError",
+    "Protected",
+    "QspiError",
+    "QuadDisabled",
+    "RebuildFailed",
+    "RunnerError",
+    "RunnerUnavailable",
+    "SigningKeyError",
+    "SimulatedBoardError",
+    "StoppedAtOnce",
+    "TargetError",
+    "UnknownRunner",
+    "UnstableRead",
+    "UnsupportedSoc",
+    "UsageError",
+    "WriteFailed",
+    "WriteProtected",
+    "WrongChip",
+    "WrongSoc",
+    "board_state",
+]

@@ -1,0 +1,145 @@
+"""What keeps a job from being flashed: places, images, runners."""
+
+from __future__ import annotations
+
+from west_qspi.errors.base import QspiError
+
+
+class PlacementError(QspiError):
+    """Bytes have no place on the device; ``start`` and ``end`` are bus addresses, end exclusive."""
+
+    origin: str
+    start: int
+    end: int
+
+
+class OutsideMemories(PlacementError):
+    """Bytes lie in no memory of the SoC."""
+
+    soc: str
+    text = "{origin}: {start:#010x}-{end:#010x} lies in no memory of the {soc}"
+    hint = "External flash begins at 0x10000000 on the nRF5340 and at 0x12000000 on the nRF52840."
+
+
+class BeyondChip(PlacementError):
+    """Bytes lie in the XIP window, but past the end of the chip; ``size`` is the chip's, in bytes."""
+
+    size: int
+    text = "{origin}: {start:#010x}-{end:#010x} goes past the end of the external flash ({size:#x} bytes)"
+    hint = "Correct the chip's size in the devicetree, or move the partition."
+
+
+class BeyondAddressMode(PlacementError):
+    """Bytes lie past 16 MiB, and the chip is addressed with 24 bits."""
+
+    wrapped: int
+    text = (
+        "{origin}: {start:#010x}-{end:#010x} needs 32-bit addresses, but the chip is set up for 24 bits: "
+        "it would land at offset {wrapped:#x}"
+    )
+    hint = "Add 'address-size-32;' (and 'enter-4byte-addr') to the flash's devicetree node."
+
+
+class OutsidePartition(PlacementError):
+    """Bytes go past the partition that they were meant for."""
+
+    partition: str
+    limit: int
+    text = (
+        "{origin}: {start:#010x}-{end:#010x} does not fit partition '{partition}', which ends "
+        "at {limit:#010x}"
+    )
+    hint = "Make the partition larger, or the image smaller."
+
+
+class NotErasable(PlacementError):
+    """Bytes are already there, differ, and this memory can only be erased together with the whole device."""
+
+    memory: str
+    text = (
+        "{origin}: {start:#010x}-{end:#010x} in {memory} holds other data, and that memory cannot be erased "
+        "by itself"
+    )
+    hint = "Use --recover (erases the whole device first), or leave this data out."
+
+
+class CheckFailed(QspiError):
+    """Flashing would be pointless or harmful."""
+
+
+class WrongSoc(CheckFailed):
+    """The build is for another SoC than the device."""
+
+    wanted: str
+    found: str
+    text = "the build is for the {wanted}, but the device is an {found}"
+    hint = "Build for this board, or pick the right device with --dev-id."
+
+
+class HalvesDiffer(CheckFailed):
+    """The halves of a split image are not of one build."""
+
+    first: str
+    first_version: str
+    second: str
+    second_version: str
+    text = "{first} has version {first_version}, but {second} has {second_version}"
+    hint = "The two halves must come from one build; build again and flash both."
+
+
+class OtherHalfDiffers(CheckFailed):
+    """Only a part of linked images was asked for, and the device does not hold the rest of that build."""
+
+    origin: str
+    start: int
+    end: int
+    text = (
+        "the board holds something else than {origin} at {start:#010x}-{end:#010x}, which belongs to what "
+        "was selected: halves of two builds would meet"
+    )
+    hint = "Flash without --only, so that everything comes from one build."
+
+
+class PendingUpdate(CheckFailed):
+    """At the next boot MCUboot would put something else in the place of what is flashed.
+
+    ``slot`` is the partition, ``state`` says what was found in it.
+    """
+
+    slot: str
+    state: str
+    text = "{slot}: {state}"
+    hint = (
+        "--clear-pending makes MCUboot forget it (erases one sector of that slot); "
+        "--keep-pending flashes all the same."
+    )
+
+
+class RunnerError(QspiError):
+    """The way to the device cannot be taken."""
+
+
+class UnknownRunner(RunnerError):
+    """No runner has that name; ``known`` lists those that exist."""
+
+    name: str
+    known: str
+    text = "no runner '{name}'; there are: {known}"
+    hint = "Choose one with -r, or once for all: west config qspi.runner sim"
+
+
+class RunnerUnavailable(RunnerError):
+    """The runner exists, but cannot be used here."""
+
+    name: str
+    reason: str
+    text = "runner '{name}' is not available: {reason}"
+
+
+class RebuildFailed(RunnerError):
+    """The build before flashing failed; ``command`` is what was run."""
+
+    command: str
+    status: int
+    text = "'{command}' failed with exit status {status}; nothing was flashed"
+    hint = "Mend the build, or flash what is there with --skip-rebuild."

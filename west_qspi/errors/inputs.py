@@ -1,0 +1,145 @@
+"""What users hand us: command lines, files, build directories."""
+
+from __future__ import annotations
+
+from west_qspi.errors.base import QspiError
+
+
+class UsageError(QspiError):
+    """The command line asks for something that cannot be meant."""
+
+    reason: str
+    exit_code = 2
+    text = "{reason}"
+
+
+class InputError(QspiError):
+    """A file is not what it should be; ``path`` names it."""
+
+    path: str
+
+
+class FileUnreadable(InputError):
+    """A file cannot be opened; ``reason`` is the operating system's word."""
+
+    reason: str
+    text = "{path}: cannot be read: {reason}"
+
+
+class FileUnwritable(InputError):
+    """A file cannot be made; ``reason`` is the operating system's word."""
+
+    reason: str
+    text = "{path}: cannot be written: {reason}"
+
+
+class HexError(InputError):
+    """An Intel HEX file breaks the format; ``line`` counts from 1."""
+
+    line: int
+    reason: str
+    text = "{path}:{line}: {reason}"
+    hint = "The file is damaged or cut off; build it again or fetch a fresh copy."
+
+
+class ElfError(InputError):
+    """An ELF file cannot be used."""
+
+    reason: str
+    text = "{path}: {reason}"
+
+
+class BinNeedsAddress(InputError):
+    """Raw bytes were given with no word of where they go."""
+
+    text = "{path}: this is neither Intel HEX nor ELF, so it needs an address"
+    hint = "Give it as {path}@ADDRESS or {path}@PARTITION."
+
+
+class EmptyFirmware(InputError):
+    """There is nothing to program."""
+
+    text = "{path}: holds no data"
+    hint = "Build the project again; an empty file programs nothing and proves nothing."
+
+
+class FirmwareConflict(InputError):
+    """Two files want different bytes at one bus address."""
+
+    other: str
+    address: int
+    value: int
+    other_value: int
+    count: int = 1
+    text = (
+        "{path} and {other} disagree at {address:#010x}: {value:#04x} against {other_value:#04x} "
+        "({count} bytes differ in all)"
+    )
+    hint = "Flash one of the two, or build again so that both come from one build."
+
+
+class ImageError(InputError):
+    """An MCUboot image that the bootloader would refuse; ``address`` is where its header should be."""
+
+    address: int
+    reason: str
+    text = "{path}: image at {address:#010x}: {reason}"
+    hint = "MCUboot would refuse it; build and sign again."
+
+
+class SigningKeyError(InputError):
+    """A file holds no key that MCUboot could check signatures with."""
+
+    reason: str
+    text = "{path}: not a usable signing key: {reason}"
+    hint = "Name the PEM file that the bootloader was built with; its public half is enough."
+
+
+class SimulatedBoardError(InputError):
+    """The folder of a simulated board holds something that was not written by it."""
+
+    reason: str
+    text = "{path}: not a simulated board: {reason}"
+    hint = "Delete the folder to begin with a blank board, or name another one."
+
+
+class BuildError(QspiError):
+    """A build directory cannot be used; ``path`` is the file or folder concerned."""
+
+    path: str
+
+
+class NotABuildDirectory(BuildError):
+    """There is no build here."""
+
+    reason: str
+    text = "{path}: not a build directory: {reason}"
+    hint = "Name the build directory with -d, or make one with 'west build'."
+
+
+class BrokenBuildFile(BuildError):
+    """A file of the build is there, but cannot be understood; ``line`` is 0 where it is not known."""
+
+    line: int
+    reason: str
+    text = "{path}:{line}: {reason}"
+    hint = "Build again from scratch: west build --pristine."
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.reason}" if self.line else f"{self.path}: {self.reason}"
+
+
+class MissingOutput(BuildError):
+    """A file that the build should have made is not there."""
+
+    purpose: str
+    text = "{path}: missing ({purpose})"
+    hint = "The build did not finish, or its outputs were not copied along: build again."
+
+
+class UnsupportedSoc(BuildError):
+    """The build is for a SoC that has no external flash on a QSPI peripheral, or is not known here."""
+
+    soc: str
+    text = "{path}: built for {soc}, which is not supported"
+    hint = "Supported are the nRF5340 and the nRF52840."
