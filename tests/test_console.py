@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import struct
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -251,12 +256,41 @@ def test_a_terminal_of_unknown_width_has_100_columns() -> None:
     assert max(map(len, screen.text)) < 100
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize(("columns", "width"), [(0, 100), (44, 44), (250, 250)])
+def test_the_width_is_the_terminals(columns: int, width: int) -> None:
+    import fcntl
+    import termios
+
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream, os.fdopen(ours, "rb", buffering=0) as screen:
+        console = TextConsole(stream, stream, False)
+        assert console.width == width
+        console.report(REPORT, None)
+        head = screen.read(4096).decode().splitlines()[0]
+    assert len(head) <= width
+    assert ("sha-256" in head) == (width >= 100)
+    assert head.split()[:3] == ["wanted", "sectors", "same"]
+
+
 @pytest.mark.parametrize(("encoding", "full", "empty"), [("ascii", "#", "."), ("utf-8", "█", "░")])
 def test_bars_are_made_of_what_the_terminal_can_show(encoding: str, full: str, empty: str) -> None:
     screen, console = terminal(encoding)
     listen(console, Started(Operation.READ, "external", 0x4000), Advanced(Operation.READ, "external", 0x2000))
     assert full * 20 + empty * 20 in screen.text[0]
     assert console.unicode is (encoding == "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("ascii", "a \\xfc \\u041f\n"), ("cp1252", "a ü \\u041f\n"), ("utf-8", "a ü П\n")],
+)
+def test_a_name_that_the_output_cannot_show_is_escaped(encoding: str, shown: str) -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    TextConsole(out, io.StringIO()).say(["a ü П"])
+    assert raw.getvalue().decode(encoding) == shown
 
 
 def test_an_encoding_that_nobody_knows_is_taken_for_ascii() -> None:
@@ -364,3 +398,91 @@ def test_standard_streams_are_the_ones_of_the_moment(capsys: pytest.CaptureFixtu
     captured = capsys.readouterr()
     assert captured.out == 'to standard output\n{"schema": 1, "type": "map"}\n'
     assert captured.err == "error: runner 'x' is not available: y\n"
+
+
+# --- nobody there ----------------------------------------------------------------------------------
+
+
+def show_everything(console: Console) -> None:
+    listen(console, *WORK, Noticed("journal", "putting back 12 bytes"))
+    console.say(["a line"])
+    console.result({"type": "map"}, ["a line"])
+    console.report(REPORT, REPORT.plan)
+    console.error(ChipAsleep("1"))
+
+
+class Gone(io.StringIO):
+    """A stream of which the reader has gone away after some writes; without a file behind it."""
+
+    def __init__(self, writes: int, terminal: bool = False) -> None:
+        super().__init__()
+        self.left = writes
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    def write(self, text: str) -> int:
+        self.left -= 1
+        if self.left < 0:
+            raise BrokenPipeError(32, "Broken pipe")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("writes", [0, 1, 5])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_reader_that_goes_away_stops_nothing(writes: int, terminal: bool) -> None:
+    out, err = Gone(writes, terminal), io.StringIO()
+    show_everything(TextConsole(out, err))
+    assert out.left < 0
+    assert "putting back 12 bytes" in err.getvalue()
+    assert "does not wake" in err.getvalue()
+    show_everything(TextConsole(io.StringIO(), Gone(0)))
+    whole, cut = io.StringIO(), Gone(writes)
+    show_everything(JsonConsole(whole))
+    show_everything(JsonConsole(cut))
+    assert cut.getvalue() == "".join(whole.getvalue().splitlines(keepends=True)[:writes])
+
+
+@pytest.mark.parametrize("kind", ["TextConsole", "JsonConsole"])
+def test_a_pipe_that_breaks_leaves_no_trace(tmp_path: Path, kind: str) -> None:
+    # The interpreter flushes its streams at the end, and would complain and exit with 120.
+    script = (
+        "import sys; from west_qspi import console; from west_qspi.events import Finished, Operation\n"
+        f"shown = console.{kind}()\n"
+        "shown.listen(Finished(Operation.READ, 'external', 4096, 1.0))\n"
+        "sys.stdin.readline()\n"
+        "for _ in range(3): shown.listen(Finished(Operation.READ, 'external', 4096, 1.0))\n"
+        "print('something else', end='')\n"
+        "open(sys.argv[1], 'w').write('came to its end')\n"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "end")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert run.stdin is not None
+    assert run.stdout is not None
+    assert run.stderr is not None
+    assert "external" in run.stdout.readline()
+    run.stdout.close()
+    run.stdin.write("go on\n")
+    run.stdin.close()
+    said = run.stderr.read()
+    run.stderr.close()
+    assert (run.wait(timeout=60), said) == (0, "")
+    assert (tmp_path / "end").read_text() == "came to its end"
+
+
+def test_a_process_without_streams_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As under pythonw, or started with its streams closed.
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    text, machine = TextConsole(), JsonConsole()
+    with text.out, text.err, machine.out:
+        assert not text.is_terminal
+        show_everything(text)
+        show_everything(machine)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 from collections.abc import Iterator
 from inspect import get_annotations
@@ -13,17 +15,22 @@ import pytest
 from west_qspi import errors
 from west_qspi.errors import (
     BinNeedsAddress,
+    Boots,
     BrokenBuildFile,
     BuildError,
     FirmwareConflict,
     FlashBusy,
     InputError,
     Interrupted,
+    JournalDamaged,
+    JournalOutdated,
+    JournalUnreachable,
     PlacementError,
     ProofError,
     QspiError,
     StoppedAtOnce,
     TargetError,
+    UnknownRunner,
     UsageError,
     WriteFailed,
 )
@@ -38,8 +45,8 @@ def below(parent: type[QspiError]) -> Iterator[type[QspiError]]:
 
 
 CLASSES = sorted(below(QspiError), key=lambda kind: kind.__name__)
-# The others group classes and are never raised themselves.
-RAISED = [kind for kind in CLASSES if not kind.__subclasses__()]
+# The others group classes and are never raised themselves; to be stopped at once is a way to be interrupted.
+RAISED = [kind for kind in CLASSES if not kind.__subclasses__() or kind is Interrupted]
 
 
 def fields(kind: type[QspiError]) -> dict[str, str]:
@@ -51,25 +58,35 @@ def fields(kind: type[QspiError]) -> dict[str, str]:
     return found
 
 
+def sample_values(kind: type[QspiError]) -> dict[str, Any]:
+    """Return a value for every field that is easy to find again."""
+    values = {name: SAMPLES[text] for name, text in fields(kind).items()}
+    if "boots" in values:
+        values["boots"] = Boots.UNPROVEN
+    return values
+
+
 def sample(kind: type[QspiError]) -> QspiError:
-    """Make an error whose every field has a value that is easy to find again."""
-    return kind(**{name: SAMPLES[text] for name, text in fields(kind).items()})
+    return kind(**sample_values(kind))
 
 
 def drawn_tree() -> dict[str, str]:
-    """Read the drawing in the module's docstring: each class with its parent."""
+    """Read the drawing in the module's docstring: each class with its parent, which its branch grows from."""
     parents: dict[str, str] = {}
-    group = "QspiError"
-    for line in (errors.__doc__ or "").splitlines():
-        branch = re.match(r"[ │]*[├└]─ (.*)", line)
-        if branch is None:
-            continue
-        nested = "│" in line
-        names = [word for word in re.split(r"\s{2,}", branch[1]) if re.fullmatch(r"[A-Z]\w+", word)]
-        if not nested:
-            group = names[0]
-        for name in names:
-            parents[name] = group if nested else "QspiError"
+    root, *lines = re.findall(r"^ +.*\w.*$", errors.__doc__ or "", re.MULTILINE)
+    above = {root.index("QspiError"): "QspiError"}
+    for line in lines:
+        branch = re.search(r"[├└]─ ", line)
+        assert branch is not None, line
+        # Names come first, two blanks apart, and then words.
+        names = re.match(r"[A-Z]\w+(?:  [A-Z]\w+)*(?=   *\S|$)", line[branch.end() :])
+        assert names is not None, line
+        parent = max(column for column in above if column < branch.start())
+        for name in names[0].split():
+            assert name not in parents, name
+            parents[name] = above[parent]
+        above = {column: name for column, name in above.items() if column <= parent}
+        above[branch.end()] = names[0].split()[0]
     return parents
 
 
@@ -86,13 +103,24 @@ def test_the_drawing_is_read_right() -> None:
     assert tree["HexError"] == "InputError"
     assert tree["BeyondAddressMode"] == "PlacementError"
     assert tree["AddressWrapped"] == "ProofError"
-    assert tree["StoppedAtOnce"] == "QspiError"
-    assert len(tree) > 45
+    assert tree["JournalUnreachable"] == "InputError"
+    assert tree["IllegalAccess"] == "TargetError"
+    assert tree["Interrupted"] == "QspiError"
+    assert tree["StoppedAtOnce"] == "Interrupted"
+    assert len(tree) > 50
+
+
+def test_every_class_can_be_imported_from_the_package() -> None:
+    names = {kind.__name__ for kind in CLASSES} | {"QspiError"}
+    assert names | {"Boots", "board_state"} == set(errors.__all__)
+    assert all(getattr(errors, name).__name__ == name for name in errors.__all__)
 
 
 def test_only_wrong_usage_has_an_exit_code_of_its_own() -> None:
-    assert {kind for kind in CLASSES if kind.exit_code != 1} == {UsageError}
-    assert UsageError.exit_code == 2
+    assert {kind: kind.exit_code for kind in CLASSES if kind.exit_code != 1} == {
+        UsageError: 2,
+        UnknownRunner: 2,
+    }
 
 
 # --- every class -----------------------------------------------------------------------------------
@@ -117,8 +145,18 @@ def test_json_holds_every_field(kind: type[QspiError]) -> None:
         "error": kind.__name__,
         "message": str(error),
         "advice": error.advice,
-        "data": {name: SAMPLES[text] for name, text in fields(kind).items()},
+        "data": sample_values(kind),
     }
+
+
+@pytest.mark.parametrize("kind", RAISED)
+def test_an_error_crosses_from_one_process_to_another(kind: type[QspiError]) -> None:
+    error = sample(kind)
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert other is not error
+        assert type(other) is kind
+        assert vars(other) == vars(error) == sample_values(kind)
+        assert (str(other), other.advice) == (str(error), error.advice)
 
 
 @pytest.mark.parametrize("kind", RAISED)
@@ -142,6 +180,7 @@ def test_every_class_is_documented(kind: type[QspiError]) -> None:
 def test_values_are_taken_by_place_and_by_name() -> None:
     assert vars(BrokenBuildFile("a", 3, "b")) == vars(BrokenBuildFile(reason="b", path="a", line=3))
     assert FirmwareConflict("a", "b", 1, 2, 3).count == 1
+    assert pickle.loads(pickle.dumps(FirmwareConflict("a", "b", 1, 2, other_value=3))).other_value == 3
 
 
 @pytest.mark.parametrize(
@@ -170,7 +209,9 @@ def test_a_conflict_says_where_and_what() -> None:
 def test_braces_in_a_name_stay_as_they_are() -> None:
     error = BinNeedsAddress("out{1}/{path}.bin")
     assert str(error).startswith("out{1}/{path}.bin: ")
-    assert error.advice == "Give it as out{1}/{path}.bin@ADDRESS or out{1}/{path}.bin@PARTITION."
+    assert error.advice == (
+        "Give it as --file out{1}/{path}.bin@ADDRESS or --file out{1}/{path}.bin@PARTITION."
+    )
 
 
 def test_numbers_stay_numbers_for_machines() -> None:
@@ -179,22 +220,58 @@ def test_numbers_stay_numbers_for_machines() -> None:
     assert WriteFailed("external", 0x1000_0000, "00", "ff", 2).as_json()["data"]["address"] == 0x1000_0000
 
 
+@pytest.mark.parametrize("boots", Boots)
+def test_a_run_that_changed_nothing_says_so_whatever_boots(boots: Boots) -> None:
+    state = "nothing was changed; the board holds what it held before"
+    assert errors.board_state(False, boots, 512, 2048) == state
+    assert str(Interrupted(False, boots, 512, 2048)) == f"interrupted: {state}"
+    assert str(StoppedAtOnce(False, boots, 512, 2048)) == f"stopped at once: {state}"
+
+
 @pytest.mark.parametrize(
-    ("changed", "bootable", "state"),
+    ("boots", "word", "state"),
     [
-        (False, True, "nothing was changed; the board holds what it held before"),
-        (True, True, "512 of 2048 bytes are written; what boots was not touched"),
-        (True, False, "512 of 2048 bytes are written; the board does not boot until a flash is finished"),
+        (Boots.AS_BEFORE, "as before", "what boots was not touched"),
+        (Boots.NOTHING, "nothing", "the board does not boot until a flash is finished"),
+        (Boots.UNPROVEN, "unproven", "the board boots it, but it is not proven"),
     ],
 )
-def test_an_interrupted_run_says_what_the_board_holds(changed: bool, bootable: bool, state: str) -> None:
-    assert errors.board_state(changed, bootable, 512, 2048) == state
-    assert str(Interrupted(changed, bootable, 512, 2048)) == f"interrupted: {state}"
+def test_a_broken_off_run_says_what_the_board_holds(boots: Boots, word: str, state: str) -> None:
+    state = f"512 of 2048 bytes are written; {state}"
+    assert errors.board_state(True, boots, 512, 2048) == state
+    error = Interrupted(True, boots, 512, 2048)
+    assert str(error) == f"interrupted: {state}"
+    assert str(StoppedAtOnce(True, boots, 512, 2048)) == f"stopped at once: {state}"
+    assert json.loads(json.dumps(error.as_json()))["data"] == {
+        "changed": True,
+        "boots": word,
+        "done": 512,
+        "total": 2048,
+    }
+    # What machines were told can be said again.
+    assert str(Interrupted(True, word, 512, 2048)) == str(error)
+
+
+def test_no_way_to_boot_is_left_out() -> None:
+    states = {errors.board_state(True, boots, 1, 2) for boots in Boots}
+    assert len(states) == len(Boots) == 3
+
+
+def test_bytes_of_an_interrupted_run_are_named_with_what_to_do() -> None:
+    damaged = JournalDamaged("j/1.erased.hex", "j/1.erased.hex:3: wrong checksum")
+    outdated = JournalOutdated("j/1.erased.hex", 0x1000_2000)
+    unreachable = JournalUnreachable("j/1.erasing.hex", 0x1000_2000)
+    assert "cannot be read: j/1.erased.hex:3: wrong checksum" in str(damaged)
+    assert "something else has since written to 0x10002000" in str(outdated)
+    assert "wait to be put back at 0x10002000" in str(unreachable)
+    for error in (damaged, outdated, unreachable):
+        assert str(error).startswith(error.path)
+        assert "elete the file" in error.advice
 
 
 def test_an_error_can_be_raised_and_caught_by_its_group() -> None:
     with pytest.raises(ProofError) as caught:
         raise WriteFailed("network", 0x0100_0000, "12", "ff", 1)
     assert isinstance(caught.value, WriteFailed)
-    with pytest.raises(QspiError, match="half written"):
-        raise StoppedAtOnce
+    with pytest.raises(Interrupted, match="stopped at once"):
+        raise StoppedAtOnce(True, Boots.NOTHING, 1, 2)

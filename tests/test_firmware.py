@@ -187,6 +187,14 @@ def test_covers_means_every_byte(firmware: Firmware, part: Range) -> None:
     assert firmware.covers(part) == all(address in values for address in range(part.start, part.end))
 
 
+@given(firmwares, ranges)
+def test_touches_means_any_byte(firmware: Firmware, part: Range) -> None:
+    values = model(firmware)
+    assert firmware.touches(part) == any(address in values for address in range(part.start, part.end))
+    assert not firmware.touches(Range(part.start, 0))
+    assert not Firmware().touches(part)
+
+
 def test_a_segment_cut_outside_of_it_is_a_mistake() -> None:
     segment = Segment(0x10, b"abcd", A)
     assert segment.cut(Range(0x11, 2)) == Segment(0x11, b"bc", A)

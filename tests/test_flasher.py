@@ -17,17 +17,20 @@ from tests.helpers.boards import (
     fill,
     flash_board,
     foreign_partitions,
+    model_of,
     new_board,
     partition_bytes,
     read_board,
     write_board,
 )
+from tests.helpers.bootmodel import NOTHING, decide
 from west_qspi import errors, trailer
 from west_qspi.build.build import Build
 from west_qspi.build.model import Slot
 from west_qspi.events import Event, Noticed
 from west_qspi.extflash.parts import generic_geometry
 from west_qspi.extflash.setup import FlashSetup
+from west_qspi.firmware import Firmware
 from west_qspi.flasher import compare, flash, preview
 from west_qspi.job import Extra, gather
 from west_qspi.memory import MemoryKind, Range
@@ -74,6 +77,10 @@ def differing_sectors(old: Build, new: Build) -> set[int]:
     before, after = gather(old).wanted, gather(new).wanted
     sectors = {block.start for part in (*before.ranges, *after.ranges) for block in part.blocks(4096)}
     return {at for at in sectors if before.read(Range(at, 4096)) != after.read(Range(at, 4096))}
+
+
+def what_boots(build: Build, board: Board) -> object:
+    return decide(model_of(build), lambda memory, at, size: read_board(board, MemoryKind(memory), at, size))
 
 
 def slot_of(build: Build, number: int, secondary: bool) -> Slot:
@@ -197,8 +204,8 @@ def test_mass_erase_takes_the_memories_concerned_and_no_other(
 def test_verify_only_and_dry_run_change_nothing(board: Board, build: Build, newer: Build) -> None:
     before = board.counters.modifying
     target = connect(board, build)
-    assert compare(target, gather(build)).outcome is Outcome.PROVEN
-    report = compare(target, gather(newer))
+    assert compare(target, gather(build), MemoryJournal()).outcome is Outcome.PROVEN
+    report = compare(target, gather(newer), MemoryJournal())
     assert report.outcome is Outcome.DIFFERENT
     assert {name for name, _ in report.differing} == {"mcuboot_primary", "mcuboot_primary_2"}
     planned = preview(target, gather(newer), Policy(), MemoryJournal())
@@ -254,11 +261,77 @@ def test_data_alone_leaves_the_application_bootable_all_the_time(
     assert [share.name for share in report.partitions] == ["raw_assets"]
 
 
-def test_a_new_bootloader_alone_leaves_the_application_bootable(board: Board, build: Build) -> None:
+def test_a_new_bootloader_alone_leaves_the_application_alone(board: Board, build: Build) -> None:
     loader = build.partition("mcuboot")
     write_board(board, MemoryKind.APPLICATION, loader.offset + 0x200, b"older bootloader")
     report = flash_board(board, build)
-    assert Action.COMMIT not in {step.action for step in report.plan.steps}
+    keys = [step.offset for step in report.plan.steps if step.action is Action.COMMIT]
+    assert keys == [loader.offset]
+    assert holds(board, build)
+
+
+def test_a_cut_never_leaves_vectors_over_a_mixed_bootloader(board: Board, build: Build) -> None:
+    loader = build.partition("mcuboot")
+    old = read_board(board, MemoryKind.APPLICATION, loader.offset, 0x3000)
+    older = bytes(8) + random.Random(3).randbytes(0x3000 - 8)
+    write_board(board, MemoryKind.APPLICATION, loader.offset, old[:8] + older[8:])
+    cuts = 0
+    while True:
+        copy = board.copy()
+        try:
+            flash_board(copy, build, f"power-cut={cuts + 1}")
+        except errors.PowerLost:
+            cuts += 1
+        else:
+            break
+        held = read_board(copy, MemoryKind.APPLICATION, loader.offset, 0x3000)
+        whole = held[8:] in (older[8:], old[8:])
+        assert whole or held[:8] != old[:8], f"cut {cuts}"
+    assert cuts > 40
+
+
+def hex_of(build: Build, *names: str) -> list[Path]:
+    return [build.path / name for name in names]
+
+
+INTERNAL, EXTERNAL = (f"watch_app/zephyr/zephyr.{half}.signed.hex" for half in ("internal", "external"))
+
+
+@pytest.mark.parametrize("name", [INTERNAL, EXTERNAL, "merged_CPUNET.hex"])
+def test_a_hex_file_with_a_part_is_refused_over_another_build(name: str, board: Board, build: Build) -> None:
+    other = build_of(changed(SMALL, seed=9))
+    before = board.counters.modifying
+    with pytest.raises(errors.OtherHalfDiffers):
+        flash_board(board, other, job=gather(other, hex_files=hex_of(other, name)))
+    assert board.counters.modifying == before
+    assert holds(board, build)
+    same = gather(build, hex_files=hex_of(build, name))
+    assert flash_board(board, build, job=same).outcome is Outcome.PROVEN
+
+
+def test_a_hex_file_with_a_part_of_another_build_is_refused(build: Build) -> None:
+    other = build_of(changed(SMALL, seed=9))
+    with pytest.raises(errors.FirmwareConflict):
+        gather(build, hex_files=hex_of(other, INTERNAL))
+
+
+def test_a_whole_hex_file_of_another_build_is_flashed(board: Board, build: Build) -> None:
+    other = build_of(changed(SMALL, seed=9))
+    job = gather(build, hex_files=hex_of(other, "merged.hex", "merged_CPUNET.hex"))
+    flash_board(board, build, job=job)
+    assert holds(board, other)
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "none"])
+def test_erasing_memories_must_not_take_images_away(mode: str, tmp_path: Path) -> None:
+    build = build_of(changed(SMALL, mode=mode))
+    board = new_board(build)
+    flash_board(board, build)
+    (tmp_path / "assets.bin").write_bytes(b"assets")
+    assets = [Extra(tmp_path / "assets.bin", "raw_assets")]
+    job = gather(build, extras=assets, only=["raw_assets"])
+    with pytest.raises(errors.EraseTakesImages):
+        flash_board(board, build, job=job, policy=Policy(mass_erase=True))
     assert holds(board, build)
 
 
@@ -370,12 +443,123 @@ def test_direct_xip_looks_at_the_other_slot(version: str, halves: bool, says: st
     assert flash_board(board, newer).plan.steps == ()
 
 
-def test_what_the_user_puts_into_a_slot_is_no_surprise(build: Build, board: Board, tmp_path: Path) -> None:
+def test_an_update_of_the_users_own_is_said_to_be_one(build: Build, board: Board, tmp_path: Path) -> None:
     slot = slot_of(build, 0, True).partition
     image = b"\xff" * (slot.size - trailer.TRAILER_TAIL) + trailer.build_trailer(trailer.Trailer(GOOD))
     (tmp_path / "update.bin").write_bytes(image)
     job = gather(build, extras=[Extra(tmp_path / "update.bin", slot.name)])
-    assert flash_board(board, build, job=job).outcome is Outcome.PROVEN
+    for policy in (Policy(), CLEAR):
+        with pytest.raises(errors.PendingUpdate):
+            flash_board(board, build, job=job, policy=policy)
+    assert flash_board(board, build, job=job, policy=KEEP).outcome is Outcome.PROVEN
+
+
+def test_direct_xip_must_not_start_the_other_slot_with_half_a_network_core() -> None:
+    options = changed(SMALL, mode="direct-xip")
+    build, other = build_of(options), build_of(changed(options, seed=5, version="0.9.0"))
+    board = new_board(build)
+    flash_board(board, build)
+    for part in other.split_parts:
+        if part.slot.secondary:
+            where = part.slot.partition
+            assert where.memory is not None
+            write_board(board, where.memory, where.offset, part.update.read_bytes())
+    flash_board(board, build_of(changed(options, change=1)))  # its network core is the same
+    newer = build_of(changed(options, seed=7))
+    with pytest.raises(errors.PendingUpdate, match="network core"):
+        flash_board(board, newer)
+    flash_board(board, newer, policy=CLEAR)
+    assert holds(board, newer)
+
+
+def test_clearing_a_waiting_pair_never_boots_half_of_it() -> None:
+    """Both halves of an update wait; whenever the power fails while they are forgotten, no mix boots."""
+    options = changed(SMALL, network=False)
+    build, update = build_of(options), build_of(changed(options, seed=5, version="2.0.0"))
+    board = new_board(build)
+    flash_board(board, build)
+    for part in update.split_parts:
+        slot = slot_of(build, part.slot.number, True)
+        write_board(board, MemoryKind.EXTERNAL, slot.partition.offset, part.update.read_bytes())
+        put_trailer(board, slot, trailer.Trailer(GOOD, image_ok=SET))
+    newer = build_of(changed(options, change=1))
+    whole = [what_boots(build, holder) for holder in (board, flashed(build), flashed(update), flashed(newer))]
+    assert len(set(whole)) == 3  # what waits, twice; the old pair; the new one
+    cuts = 0
+    while True:
+        copy = board.copy()
+        try:
+            flash_board(copy, newer, f"power-cut={cuts + 1}", policy=CLEAR)
+        except errors.PowerLost:
+            cuts += 1
+        else:
+            break
+        copy.power_cycle()
+        assert what_boots(newer, copy) in (*whole, NOTHING), f"cut {cuts}"
+        flash_board(copy, newer, policy=CLEAR)
+        assert what_boots(newer, copy) == whole[-1]
+    assert cuts > 5
+
+
+def flashed(build: Build) -> Board:
+    board = new_board(build)
+    flash_board(board, build)
+    return board
+
+
+# --- the journal -----------------------------------------------------------------------------------
+
+
+def interrupted(board: Board, build: Build, tmp_path: Path) -> tuple[Board, MemoryJournal]:
+    """Return a board on which a run was cut while it had bytes of a file system in hand."""
+    files = build.partition("littlefs_storage")
+    write_board(board, MemoryKind.EXTERNAL, files.offset, random.Random(7).randbytes(0x1000))
+    (tmp_path / "odd.bin").write_bytes(b"odd" * 1000)
+    job = gather(build, extras=[Extra(tmp_path / "odd.bin", "littlefs_storage+0x20")])
+    journal = MemoryJournal()
+    with pytest.raises(errors.PowerLost):
+        flash_board(board, build, "power-cut=3", job=job, journal=journal)
+    board.power_cycle()
+    assert journal.entries
+    return board, journal
+
+
+def test_bytes_in_hand_are_not_put_over_newer_ones(board: Board, build: Build, tmp_path: Path) -> None:
+    board, journal = interrupted(board, build, tmp_path)
+    offset = build.partition("littlefs_storage").offset
+    write_board(board, MemoryKind.EXTERNAL, offset, b"newer" * 800)
+    before = board.counters.modifying
+    with pytest.raises(errors.JournalOutdated) as refused:
+        flash_board(board, build, journal=journal)
+    assert refused.value.address == build.soc.xip.start + offset
+    assert board.counters.modifying == before
+    assert journal.entries
+
+
+def test_a_comparison_says_that_bytes_are_in_hand(board: Board, build: Build, tmp_path: Path) -> None:
+    board, journal = interrupted(board, build, tmp_path)
+    seen: list[Event] = []
+    target = connect(board, build)
+    compare(target, gather(build), journal, listen=seen.append)
+    preview(target, gather(build), Policy(), journal, listen=seen.append)
+    target.close()
+    said = [event for event in seen if isinstance(event, Noticed) and event.name == "journal"]
+    assert len(said) == 2
+    assert journal.entries
+
+
+def test_bytes_in_hand_wait_for_a_run_that_reaches_them(board: Board, build: Build, tmp_path: Path) -> None:
+    board, journal = interrupted(board, build, tmp_path)
+    target = open_simulated(board, None)  # a run that leaves the external flash alone
+    job = gather(build, only=["ipc_radio"])
+    try:
+        with pytest.raises(errors.JournalUnreachable):
+            flash(target, replace(job, companions=Firmware()), Policy(), journal)
+    finally:
+        target.close()
+    assert journal.entries
+    flash_board(board, build, journal=journal)
+    assert not journal.entries
 
 
 # --- faults ----------------------------------------------------------------------------------------
@@ -441,6 +625,21 @@ def test_a_protected_board_is_refused_and_recovered(board: Board, newer: Build) 
     assert holds(board, newer)
 
 
+def test_recover_checks_first_and_erases_then(board: Board, build: Build) -> None:
+    recover = Policy(recover=True)
+    other_soc = build_of(changed(SMALL, soc="nrf52840", network=False))
+    with pytest.raises(errors.WrongSoc):
+        flash_board(board, other_soc, policy=recover)
+    with pytest.raises(errors.EraseTakesImages):
+        flash_board(board, build, job=gather(build, only=["external"]), policy=recover)
+    put_trailer(board, slot_of(build, 0, True), trailer.Trailer(GOOD))
+    with pytest.raises(errors.PendingUpdate):
+        flash_board(board, build, policy=recover)
+    assert holds(board, build)
+    assert flash_board(board, build, policy=Policy(Pending.CLEAR, recover=True)).outcome is Outcome.PROVEN
+    assert holds(board, build)
+
+
 def test_a_build_for_another_soc_is_refused(board: Board) -> None:
     other = build_of(changed(SMALL, soc="nrf52840", network=False))
     with pytest.raises(errors.WrongSoc) as refused:
@@ -485,9 +684,9 @@ def test_stopping_says_what_the_board_holds(after: int, board: Board, build: Bui
         )
     target.close()
     error = stopped.value
-    assert error.changed == (after > 0)
-    assert error.bootable == (after == 0)
-    if after == 0:
+    assert error.changed == (after >= 12)  # before that, the device is only read
+    assert error.boots == (errors.Boots.NOTHING if error.changed else errors.Boots.AS_BEFORE)
+    if not error.changed:
         assert holds(board, build)
     assert not any(isinstance(event, Noticed) and event.name == "board-state" for event in seen)
     assert flash_board(board, other).outcome is Outcome.PROVEN

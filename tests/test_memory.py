@@ -110,7 +110,6 @@ def memory_map() -> MemoryMap:
 def test_geometry_names_its_sector() -> None:
     assert FLASH.sector == 0x1000
     assert UICR.sector == 4
-    assert FLASH.program_time(10) == pytest.approx(0.004)
 
 
 def test_memories_are_found_by_address_and_by_kind() -> None:

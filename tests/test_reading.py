@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.helpers.memtarget import WRAP, MemoryTarget
-from west_qspi.errors import AddressWrapped, UnstableRead, WriteFailed
+from west_qspi.errors import AddressWrapped, Interrupted, UnstableRead, WriteFailed
 from west_qspi.events import Advanced, Event, Finished, Operation, Started, ignore
 from west_qspi.memory import Memory, MemoryKind, Range
 from west_qspi.plan.blocks import WRAP_GUARD
@@ -16,6 +18,7 @@ from west_qspi.reading import (
     DeviceReader,
     confirm,
     differences,
+    programmable,
     prove,
     refuse_alias,
     sectors_around,
@@ -94,15 +97,46 @@ def test_progress_adds_up_by_the_clock_of_the_device() -> None:
     assert events[-1] is end
 
 
-def test_content_is_a_value_of_its_moment() -> None:
+def test_content_is_what_has_been_read_so_far() -> None:
     target = target_with_noise()
     memory = external(target)
     reader = DeviceReader(target, ignore)
     reader.fetch([(memory, 0)])
-    before = reader.content
+    assert reader.content.read(memory, Range(0, 4)) == NOISE[:4]
+    assert reader.content.read(memory, Range(0xFFE, 4)) is None
     reader.fetch([(memory, 0x1000)])
-    assert before.read(memory, Range(0x1000, 4)) is None
-    assert reader.content.read(memory, Range(0x1000, 4)) == NOISE[0x1000:0x1004]
+    assert reader.content.read(memory, Range(0xFFE, 4)) == NOISE[0xFFE:0x1002]
+
+
+def test_a_wish_to_stop_is_heard_before_each_piece() -> None:
+    target = target_with_noise()
+    memory = external(target)
+    events: list[Event] = []
+    # Nobody wants to stop before the first piece; somebody does before the second one.
+    reader = DeviceReader(target, events.append, stop=lambda: bool(target.reads))
+    with pytest.raises(Interrupted) as caught:
+        reader.fetch((memory, offset) for offset in range(0, 0x2_0000, 0x1000))
+    assert target.reads == [(MemoryKind.EXTERNAL, 0, 0x1_0000)]
+    assert events == [
+        Started(Operation.READ, "external", 0x2_0000),
+        Advanced(Operation.READ, "external", 0x1_0000),
+    ]
+    assert type(caught.value) is Interrupted
+    assert str(caught.value) == "interrupted: nothing was changed; the board holds what it held before"
+    assert reader.content.read(memory, Range(0, 0x1_0000)) == NOISE[:0x1_0000]
+
+
+def test_who_wants_to_stop_from_the_start_reads_nothing() -> None:
+    target = target_with_noise()
+    reader = DeviceReader(target, ignore, lambda: True)
+    with pytest.raises(Interrupted):
+        reader.at(Range(XIP, 4))
+    assert target.reads == []
+    # What is known already needs no reading.
+    known = DeviceReader(target, ignore)
+    known.fetch([(external(target), 0)])
+    known.stop = lambda: True
+    assert known.at(Range(XIP, 4)) == NOISE[:4]
 
 
 # --- by bus address --------------------------------------------------------------------------------
@@ -240,6 +274,36 @@ def test_differences_are_all_found(indexes: list[int]) -> None:
     for index in indexes:
         second[index] ^= 0x80
     assert list(differences(first, bytes(second))) == indexes
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.integers(0, 255)), max_size=40))
+def test_programming_only_clears_bits(pairs: list[tuple[int, int]]) -> None:
+    found, wanted = bytes(pair[0] for pair in pairs), bytes(pair[1] for pair in pairs)
+    # What is in the cells after programming, bit by bit.
+    assert programmable(found, wanted) == all(old & new == new for old, new in pairs)
+    assert programmable(b"\xff" * len(wanted), wanted)
+    assert programmable(found, found)
+    assert programmable(found, bytes(len(found)))
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "possible"),
+    [
+        ("ff 00 ff", "12 00 34", True),
+        ("0f f0 ff", "0e 70 00", True),
+        ("0f f0 ff", "10 f0 ff", False),
+        ("ff ff 7f", "00 00 80", False),
+        ("7f ff ff", "80 00 00", False),
+        ("00 01 00", "01 00 00", False),
+    ],
+)
+def test_a_cleared_bit_cannot_be_set_again(found: str, wanted: str, possible: bool) -> None:
+    assert programmable(bytes.fromhex(found), bytes.fromhex(wanted)) is possible
+    target = MemoryTarget()
+    memory = external(target)
+    for data in (found, wanted):
+        target.program(memory, 0, bytes.fromhex(data) + b"\xff")
+    assert (target.held(XIP, 3) == bytes.fromhex(wanted)) is possible
 
 
 # --- aliases ---------------------------------------------------------------------------------------

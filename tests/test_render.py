@@ -130,6 +130,36 @@ def test_the_closing_table() -> None:
     ]
 
 
+# The table's columns, each with the width of the table up to its end, counted in the lines above.
+WIDTHS = {
+    "same": 36,
+    "erased": 44,
+    "written": 53,
+    "skipped": 63,
+    "time": 70,
+    "rate": 79,
+    "sha-256": 97,
+}
+
+
+@pytest.mark.parametrize("width", [*WIDTHS.values(), *(width - 1 for width in WIDTHS.values()), 0, 1000])
+def test_a_narrow_terminal_has_the_first_columns_only(width: int) -> None:
+    lines = report_lines(REPORT, width=width)
+    last = [name for name, needed in WIDTHS.items() if needed <= width] or ["same"]
+    assert lines[0].split()[-1] == last[-1]
+    assert max(map(len, lines[:TABLE])) == WIDTHS[last[-1]]
+    full = report_lines(REPORT, width=1000)
+    # What is left is as it was, and nothing else is cut.
+    for short, whole in zip(lines[:TABLE], full[:TABLE], strict=True):
+        assert whole[: WIDTHS[last[-1]]].rstrip() == short
+    assert lines[TABLE:] == full[TABLE:]
+
+
+def test_the_head_of_a_narrow_table_is_styled_too() -> None:
+    head = report_lines(REPORT, marked, 50)[0]
+    assert head == "<dim>               wanted  sectors  same  erased</dim>"
+
+
 def test_proven_after_writing() -> None:
     # 12 KiB and 20.5 KiB were wanted.
     assert report_lines(REPORT)[TABLE:] == ["32.5 KiB on 683012345: programmed and proven (2.2 s)"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -63,7 +64,7 @@ def job(wanted: Firmware = WANTED) -> Job:
         SlotPair(1, Slot(1, False, PRIMARY_1), None),
     )
     layout = BootLayout(UpdateMode.SINGLE_SLOT, False, (), pairs, 1)
-    return Job(NRF5340, wanted, Firmware(), layout, None, PARTITIONS)
+    return Job(NRF5340, wanted, Firmware(), layout, None, PARTITIONS, whole=True)
 
 
 def programmed(memory: MemoryKind, offset: int, size: int) -> Step:
@@ -243,7 +244,7 @@ def test_slots_come_whole_and_loose_bytes_last() -> None:
 
 def test_without_slots_partitions_are_as_declared() -> None:
     bare = job()
-    bare = Job(bare.soc, bare.wanted, Firmware(), BootLayout(None, False, (), (), None), None, PARTITIONS)
+    bare = replace(bare, layout=BootLayout(None, False, (), (), None))
     assert list(partition_ranges(bare)) == [
         ("storage", Range(XIP + 0x2000, 0x2000)),
         ("mcuboot_primary_1", Range(XIP, 0x2000)),

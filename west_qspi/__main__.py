@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(main=module.main)
     args = parser.parse_args(argv)
-    return int(args.main(args, Context(cwd=Path.cwd())))
+    return int(args.main(args, Context(cwd=Path.cwd(), topdir=Path.cwd())))
 
 
 if __name__ == "__main__":

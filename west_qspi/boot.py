@@ -36,6 +36,7 @@ class BootLayout:
 
     ``xip_number`` is the MCUboot image number of the external half, None where the image is not split.
     ``unseen`` names slots that no probe can look into, because their flash is not on the QSPI bus.
+    ``network`` is the network core's flash, which an application in any slot starts.
     """
 
     mode: UpdateMode | None
@@ -44,6 +45,13 @@ class BootLayout:
     pairs: tuple[SlotPair, ...]
     xip_number: int | None
     unseen: tuple[str, ...] = ()
+    network: tuple[Range, ...] = ()
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """All slots that the CPU can see."""
+        both = (slot for pair in self.pairs for slot in (pair.primary, pair.secondary))
+        return tuple(slot for slot in both if slot is not None)
 
     def external_half(self, secondary: bool) -> Slot | None:
         """Return the slot that the application of the primary (or secondary) slot executes from."""
@@ -55,25 +63,31 @@ class BootLayout:
 
 @dataclass(frozen=True)
 class Hazard:
-    """A reason why something else than the flashed firmware would run; erasing ``clear`` removes it."""
+    """A reason why something else than the flashed firmware would run, now or if the run breaks off.
+
+    Blanking ``clear`` removes it; None where only another build can.
+    """
 
     slot: str
     state: str
-    clear: Range
+    clear: Range | None
 
 
 def boot_layout(build: Build, firmware: Firmware) -> BootLayout:
     """Read from a build how its board boots; ``firmware`` is what the build flashes."""
     pairs = tuple(_pairs(build.slots))
-    number = build.split_image_number
+    number, network = build.split_image_number, tuple(_network_ranges(build))
     if build.mode is None:
-        return BootLayout(None, False, tuple(_bare_units(build, firmware)), pairs, number)
-    sets = [False]
-    if build.mode in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT):
-        sets.append(True)
-    units = [unit for secondary in sets if (unit := _slot_unit(build, pairs, secondary)) is not None]
+        return BootLayout(None, False, tuple(_bare_units(build, firmware)), pairs, number, (), network)
+    places = (False, True) if build.mode in _DIRECT else (False,)
+    units = [unit for secondary in places if (unit := _slot_unit(pairs, secondary, network)) is not None]
+    # The bootloader comes last, so that it is let go only when there is something whole for it to start.
+    units += _bootloader_units(build)
     unseen = tuple(slot.partition.name for slot in build.slots if slot.partition.bus is None)
-    return BootLayout(build.mode, build.bootstrap, tuple(units), pairs, number, unseen)
+    return BootLayout(build.mode, build.bootstrap, tuple(units), pairs, number, unseen, network)
+
+
+_DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
 
 
 def _pairs(slots: tuple[Slot, ...]) -> Iterator[SlotPair]:
@@ -84,27 +98,32 @@ def _pairs(slots: tuple[Slot, ...]) -> Iterator[SlotPair]:
 
 def _network_ranges(build: Build) -> Iterator[Range]:
     if build.network is not None:
-        for memory in build.soc.internal:
-            if memory.kind is MemoryKind.NETWORK:
-                yield memory.bus
+        yield from (memory.bus for memory in build.soc.internal if memory.kind is MemoryKind.NETWORK)
 
 
-def _slot_unit(build: Build, pairs: tuple[SlotPair, ...], secondary: bool) -> BootUnit | None:
+def _slot_unit(pairs: tuple[SlotPair, ...], secondary: bool, network: tuple[Range, ...]) -> BootUnit | None:
     slots = [slot for pair in pairs if (slot := pair.secondary if secondary else pair.primary) is not None]
     application = next((slot for slot in slots if slot.number == 0), None)
-    ranges = [slot.partition.bus for slot in slots if slot.partition.bus is not None]
-    if application is None or application.partition.bus is None:
+    if application is None:
         return None
-    key = Range(application.partition.bus.start, len(mcuboot.HEADER_MAGIC_BYTES))
+    key = Range(application.bus.start, len(mcuboot.HEADER_MAGIC_BYTES))
     name = " + ".join(slot.partition.name for slot in slots)
-    return BootUnit(name, key, (*ranges, *(() if secondary else _network_ranges(build))))
+    return BootUnit(name, key, (*(slot.bus for slot in slots), *(() if secondary else network)))
+
+
+def _bootloader_units(build: Build) -> Iterator[BootUnit]:
+    names = ("boot_partition", build.bootloader.name if build.bootloader else "")
+    for partition in build.partitions:
+        if partition.name in names and partition.memory is MemoryKind.APPLICATION and partition.bus:
+            yield BootUnit(partition.name, Range(partition.bus.start, _VECTORS), (partition.bus,))
+            return
 
 
 def _bare_units(build: Build, firmware: Firmware) -> Iterator[BootUnit]:
-    """With no bootloader the vectors make the firmware boot: its lowest bytes in application flash."""
+    """With no bootloader the vectors make the firmware boot: the lowest bytes in application flash."""
     internal = next(memory for memory in build.soc.internal if memory.kind is MemoryKind.APPLICATION)
     ranges = firmware.within(internal.bus).ranges
-    if ranges:
+    if ranges and ranges[0].start % internal.geometry.word == 0 and ranges[0].size >= _VECTORS:
         yield BootUnit("the application", Range(ranges[0].start, _VECTORS), firmware.ranges)
 
 
@@ -117,22 +136,27 @@ def places_to_look_at(layout: BootLayout) -> Iterator[Range]:
                 yield _header_range(slot)
 
 
-def hazards(layout: BootLayout, read: Read) -> Iterator[Hazard]:
+def hazards(layout: BootLayout, read: Read, *, network_changes: bool = False) -> Iterator[Hazard]:
     """Yield what would replace the flashed firmware at the next boot, or stand in for it after a cut.
 
-    ``read`` gives the bytes that the device will hold after the flash, at bus addresses.
+    ``read`` gives the bytes that the device will hold after the flash, at bus addresses;
+    ``network_changes`` tells that the network core's are not what they were.
     """
     if layout.mode is None:
         return
-    direct = layout.mode in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
+    direct = layout.mode in _DIRECT
     if not direct:
         for pair in layout.pairs:
             yield from _pending(layout.mode, pair, read)
     application = next((pair for pair in layout.pairs if pair.number == 0), None)
-    if application is None or application.secondary is None:
+    if application is None:
+        return
+    if layout.mode is UpdateMode.DIRECT_XIP_REVERT and application.primary is not None:
+        yield from _unconfirmed(application.primary, read)
+    if application.secondary is None:
         return
     if direct:
-        yield from _other_slot(layout, application, application.secondary, read)
+        yield from _other_slot(layout, application, application.secondary, read, network_changes)
     elif layout.bootstrap:
         yield from _bootstrap(application.secondary, read)
 
@@ -163,19 +187,13 @@ def _pending(mode: UpdateMode, pair: SlotPair, read: Read) -> Iterator[Hazard]:
 
 
 def _tail(slot: Slot) -> Range:
-    where = _bus(slot)
+    where = slot.bus
     return Range.between(where.end - trailer.TRAILER_TAIL, where.end)
-
-
-def _bus(slot: Slot) -> Range:
-    if slot.partition.bus is None:
-        raise ValueError(f"{slot.partition.name} is not on the bus")
-    return slot.partition.bus
 
 
 def image_in(slot: Slot, read: Read) -> mcuboot.McubootImage | None:
     """Return the image that a slot holds, or None where MCUboot would not accept what is there."""
-    where = _bus(slot)
+    where = slot.bus
     size = mcuboot.image_extent(lambda at, count: read(Range(where.start + at, count)), where.size)
     if size is None:
         return None
@@ -187,7 +205,23 @@ def image_in(slot: Slot, read: Read) -> mcuboot.McubootImage | None:
 
 
 def _header_range(slot: Slot) -> Range:
-    return Range(_bus(slot).start, 32)
+    return Range(slot.bus.start, mcuboot.HEADER_SIZE)
+
+
+def _unconfirmed(primary: Slot, read: Read) -> Iterator[Hazard]:
+    """Look for what makes direct-XIP with revert erase an image at its first boot.
+
+    Source: ``boot_select_or_erase`` in MCUboot's ``loader.c``.
+    """
+    found = trailer.parse_trailer(read(_tail(primary)))
+    tried = found.copy_done is trailer.Flag.SET and found.image_ok is not trailer.Flag.SET
+    if found.magic is not trailer.Magic.GOOD or tried:
+        yield Hazard(
+            primary.partition.name,
+            "holds an image with no confirmed trailer, which MCUboot (direct-XIP with revert) would erase at "
+            "the next boot: build with CONFIG_MCUBOOT_GENERATE_CONFIRMED_IMAGE",
+            None,
+        )
 
 
 def _bootstrap(secondary: Slot, read: Read) -> Iterator[Hazard]:
@@ -201,7 +235,9 @@ def _bootstrap(secondary: Slot, read: Read) -> Iterator[Hazard]:
         )
 
 
-def _other_slot(layout: BootLayout, pair: SlotPair, secondary: Slot, read: Read) -> Iterator[Hazard]:
+def _other_slot(
+    layout: BootLayout, pair: SlotPair, secondary: Slot, read: Read, network_changes: bool
+) -> Iterator[Hazard]:
     """Look at the second place that direct-XIP can run from: too new, or half of something."""
     fallback = image_in(secondary, read)
     if fallback is None:
@@ -218,6 +254,14 @@ def _other_slot(layout: BootLayout, pair: SlotPair, secondary: Slot, read: Read)
                 _header_range(secondary),
             )
             return
+    if network_changes:
+        yield Hazard(
+            secondary.partition.name,
+            f"holds image {fallback.version}, which MCUboot would start with another build's network core if "
+            "this run were interrupted",
+            _header_range(secondary),
+        )
+        return
     flashed = image_in(pair.primary, read) if pair.primary is not None else None
     if flashed is not None and fallback.version.release > flashed.version.release:
         yield Hazard(

@@ -6,8 +6,10 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from west_qspi.errors import QspiError
@@ -34,6 +36,27 @@ _WORDS = {
     Operation.PROGRAM: ("programming", "programmed"),
     Operation.VERIFY: ("verifying", "verified"),
 }
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _put(stream: TextIO, text: str) -> None:
+    """Write and flush. A reader that has gone away must not stop a run in the middle of a flash.
+
+    Nor must a name that the stream's encoding lacks: it is written with escapes.
+    """
+    try:
+        try:
+            stream.write(text)
+        except UnicodeEncodeError as error:
+            stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+        stream.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            # So that what is still in the buffer finds a place when the interpreter flushes it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Console(Protocol):
@@ -70,8 +93,8 @@ class Console(Protocol):
 class TextConsole:
     """For people: bars on a terminal, one line for each piece of work in a log."""
 
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
+    out: TextIO = field(default_factory=lambda: sys.stdout or _nowhere())
+    err: TextIO = field(default_factory=lambda: sys.stderr or _nowhere())
     colour: bool | None = None
     _bars: dict[tuple[Operation, str], tuple[int, int]] = field(default_factory=dict)
     _drawn: int = 0
@@ -87,7 +110,8 @@ class TextConsole:
         if not self.is_terminal:
             return 100
         try:
-            return os.get_terminal_size(self.out.fileno()).columns
+            # A terminal that nobody has given a size says 0.
+            return os.get_terminal_size(self.out.fileno()).columns or 100
         except (OSError, ValueError):
             return 100
 
@@ -145,19 +169,16 @@ class TextConsole:
             word = _WORDS[operation][0]
             self._write(self.out, f"{word:<12} {memory:<11} {bar} {share:4.0%} {human_size(total):>9}")
             self._drawn += 1
-        self.out.flush()
 
     def _clear(self) -> None:
         """Take the bars away, so that lines scroll above them."""
         if self._drawn:
-            self.out.write("\x1b[1A\x1b[2K" * self._drawn)
-            # At once: what comes next may go to the other stream of the same terminal.
-            self.out.flush()
+            # Flushed at once: what comes next may go to the other stream of the same terminal.
+            _put(self.out, "\x1b[1A\x1b[2K" * self._drawn)
             self._drawn = 0
 
     def _write(self, stream: TextIO, line: str) -> None:
-        stream.write(line + "\n")
-        stream.flush()
+        _put(stream, line + "\n")
 
     def say(self, lines: Iterable[str]) -> None:
         """Write lines."""
@@ -172,7 +193,7 @@ class TextConsole:
         """Write the plan if asked for, the closing table and the verdict."""
         if plan is not None:
             self.say([*plan_lines(plan), ""])
-        self.say(report_lines(report, self.style))
+        self.say(report_lines(report, self.style, self.width))
 
     def error(self, error: QspiError) -> None:
         """Write what is wrong and what to do, to the error stream."""
@@ -185,7 +206,7 @@ class TextConsole:
 class JsonConsole:
     """For machines: one JSON object a line on the output stream, and nothing else there."""
 
-    out: TextIO = field(default_factory=lambda: sys.stdout)
+    out: TextIO = field(default_factory=lambda: sys.stdout or _nowhere())
     width: int = 100
     unicode: bool = True
 
@@ -194,8 +215,7 @@ class JsonConsole:
         return plain(style, text)
 
     def _line(self, value: dict[str, Any]) -> None:
-        self.out.write(json.dumps(value) + "\n")
-        self.out.flush()
+        _put(self.out, json.dumps(value) + "\n")
 
     def listen(self, event: Event) -> None:
         """Write the event."""

@@ -37,6 +37,8 @@ def replace_bytes(path: Path, pieces: Iterable[bytes], *, durable: bool = False)
                     stream.flush()
                     os.fsync(stream.fileno())
             beside.replace(target)
+            if durable:
+                _sync_folder(target.parent)
         finally:
             beside.unlink(missing_ok=True)
     except OSError as error:
@@ -45,3 +47,14 @@ def replace_bytes(path: Path, pieces: Iterable[bytes], *, durable: bool = False)
 
 def _word(error: OSError) -> str:
     return error.strerror or str(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's own entries on the disk too; Windows has no way to ask for that."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -120,6 +120,10 @@ class Firmware:
             first = piece.start - address
             content[first : first + len(piece.data)] = piece.data
 
+    def touches(self, part: Range) -> bool:
+        """Tell whether any byte of ``part`` has a value."""
+        return next(self.pieces(part), None) is not None
+
     def covers(self, part: Range) -> bool:
         """Tell whether every byte of ``part`` has a value."""
         return any(whole.covers(part) for whole in self.ranges)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from west_qspi.errors import (
+    Boots,
     Interrupted,
+    JournalOutdated,
+    JournalUnreachable,
     QspiError,
+    StoppedAtOnce,
     board_state,
 )
 from west_qspi.events import Advanced, Finished, Listener, Noticed, Operation, Started, ignore
@@ -16,17 +20,12 @@ from west_qspi.job import Job
 from west_qspi.journal import Journal
 from west_qspi.memory import Memory, Range
 from west_qspi.plan.model import Action, Plan, SectorState, Step
-from west_qspi.plan.planner import compare_sectors, sectors_to_read
+from west_qspi.plan.planner import compare_sectors, make_plan, sectors_to_read
 from west_qspi.policy import Policy
-from west_qspi.preparation import Prepared, check_addressing, check_device, prepare
-from west_qspi.reading import DeviceReader, confirm, prove
+from west_qspi.preparation import check_addressing, check_device, prepare, recover
+from west_qspi.reading import DeviceReader, confirm, never, programmable, prove
 from west_qspi.report import FlashReport, Outcome, Times, make_report
 from west_qspi.targets import Target
-
-
-def never() -> bool:
-    """Never stop."""
-    return False
 
 
 def flash(
@@ -40,31 +39,81 @@ def flash(
 ) -> FlashReport:
     """Bring the device to hold what the job wants, and prove that it does.
 
-    ``stop`` is asked before each step that changes something, unless bytes of others are in hand. Raises
+    ``stop`` is asked before each read and each step, unless bytes of others are in hand. Raises
     CheckFailed and PlacementError before anything is written, TargetError and ProofError when it was not
     possible, Interrupted when ``stop`` said so; returns only what is proven.
     """
-    prepared = prepare(target, job, policy, listen, journal)
+    if policy.recover:
+        recover(target, job, policy, listen=listen)
+    check_device(target, job)
+    put_back(target, journal, listen)
+    prepared = prepare(target, job, policy, listen=listen, stop=stop)
     if prepared.plan.modifies:
-        _Execution(target, prepared, journal, listen, stop).run()
-    journal.forget(target.identity)
+        _Execution(target, prepared.plan, prepared.times, journal, listen, stop).run()
     if policy.reset:
         target.reset()
     return prepared.report(Outcome.PROVEN)
 
 
+def _tell_pending(target: Target, journal: Journal, listen: Listener) -> None:
+    entry = journal.pending(target.identity)
+    if entry is not None:
+        size = entry.foreign.size
+        listen(Noticed("journal", f"{size} bytes that an interrupted run had in hand wait to be put back"))
+
+
+def put_back(target: Target, journal: Journal, listen: Listener) -> None:
+    """Put back what an interrupted run had in hand, and prove that it is back.
+
+    Raises JournalUnreachable where the memory is not at hand, JournalOutdated where something else has
+    written there since.
+    """
+    entry = journal.pending(target.identity)
+    if entry is None:
+        return
+    reader = DeviceReader(target, ignore)
+    for segment in entry.foreign.segments:
+        memory = target.memories.at(segment.start)
+        if memory is None:
+            raise JournalUnreachable(entry.place, segment.start)
+        found = reader.at(segment.range)
+        if entry.erased and not programmable(found, segment.data):
+            raise JournalOutdated(entry.place, segment.start)
+    listen(Noticed("journal", f"putting back {entry.foreign.size} bytes that an interrupted run had in hand"))
+    reader.fetch(sectors_to_read(entry.foreign, target.memories))
+    plan = make_plan(entry.foreign, reader.content, target.memories)
+    _Execution(target, plan, Times(), journal, ignore, never, entry.foreign).run()
+    journal.forget(target.identity)
+
+
 def preview(
-    target: Target, job: Job, policy: Policy, journal: Journal, *, listen: Listener = ignore
+    target: Target,
+    job: Job,
+    policy: Policy,
+    journal: Journal,
+    *,
+    listen: Listener = ignore,
+    stop: Callable[[], bool] = never,
 ) -> FlashReport:
     """Plan against what the device holds, and change nothing."""
-    return prepare(target, job, policy, listen, journal, dry=True).report(Outcome.PLANNED)
+    _tell_pending(target, journal, listen)
+    prepared = prepare(target, job, policy, listen=listen, stop=stop)
+    return prepared.report(Outcome.PLANNED)
 
 
-def compare(target: Target, job: Job, *, listen: Listener = ignore) -> FlashReport:
+def compare(
+    target: Target,
+    job: Job,
+    journal: Journal,
+    *,
+    listen: Listener = ignore,
+    stop: Callable[[], bool] = never,
+) -> FlashReport:
     """Compare all wanted bytes with what the device holds, and change nothing."""
     check_device(target, job)
+    _tell_pending(target, journal, listen)
     times = Times()
-    reader = DeviceReader(target, times.listening(listen))
+    reader = DeviceReader(target, times.listening(listen), stop)
     reader.fetch(sectors_to_read(job.wanted, target.memories))
     check_addressing(target, job.wanted, reader)
     sectors = tuple(compare_sectors(job.wanted, reader.content, target.memories))
@@ -86,30 +135,36 @@ _OPERATIONS = {
 
 @dataclass
 class _Execution:
-    """One run over the steps of a plan."""
+    """One run over the steps of a plan; ``restoring`` are bytes that the journal must go on holding."""
 
     target: Target
-    prepared: Prepared
+    plan: Plan
+    times: Times
     journal: Journal
     listen: Listener
     stop: Callable[[], bool]
+    restoring: Firmware = field(default_factory=Firmware)
     changed: bool = False
-    bootable: bool = True
+    boots: Boots = Boots.AS_BEFORE
     done: int = 0
+    holding: bool = False
 
     def run(self) -> None:
-        steps = self.prepared.plan.steps
+        steps = self.plan.steps
         actions = {step.action for step in steps}
-        self.bootable = Action.COMMIT not in actions or Action.INVALIDATE in actions
+        if Action.COMMIT in actions and Action.INVALIDATE not in actions:
+            self.boots = Boots.NOTHING
         total = sum(step.size for step in steps if step.action is Action.PROGRAM)
-        listen = self.prepared.times.listening(self.listen)
+        listen = self.times.listening(self.listen)
         try:
             for memory, phase in _phases(steps):
                 self._phase(memory, phase, total, listen)
         except Interrupted:
             raise
+        except KeyboardInterrupt:
+            raise StoppedAtOnce(self.changed, self.boots, self.done, total) from None
         except QspiError:
-            state = board_state(self.changed, self.bootable, self.done, total)
+            state = board_state(self.changed, self.boots, self.done, total)
             self.listen(Noticed("board-state", state))
             raise
 
@@ -122,57 +177,65 @@ class _Execution:
         seconds = dict.fromkeys(sums, 0.0)
         for operation, amount in sums.items():
             listen(Started(operation, memory.name, amount))
-        in_hand = False
         for step in steps:
-            if not in_hand and step.action is not Action.VERIFY and self.stop():
-                raise Interrupted(self.changed, self.bootable, self.done, total)
+            if self._may_stop() and self.stop():
+                raise Interrupted(self.changed, self.boots, self.done, total)
             operation, begun = _OPERATIONS[step.action], self.target.clock
-            if step.keep:
-                self._save(step)
-                in_hand = True
             self._carry_out(step)
-            if in_hand and step.action is Action.VERIFY:
-                self._saved_no_more()
-                in_hand = False
             done[operation] += step.size
             seconds[operation] += self.target.clock - begun
             listen(Advanced(operation, memory.name, done[operation]))
         for operation, amount in sums.items():
             listen(Finished(operation, memory.name, amount, seconds[operation]))
 
-    def _save(self, step: Step) -> None:
-        """Keep a copy of what an erase takes away, after making sure that it was read right."""
-        for segment in step.keep.segments:
-            confirm(self.target, step.memory, step.memory.offset(segment.start), segment.data)
-        kept = step.keep.without(self.prepared.left.ranges)
-        self.journal.keep(
-            self.target.identity, Firmware.merged((*self.prepared.left.segments, *kept.segments))
-        )
-
-    def _saved_no_more(self) -> None:
-        """Drop the copy, but not what an earlier run left, until that is proven too."""
-        if self.prepared.left:
-            self.journal.keep(self.target.identity, self.prepared.left)
-        else:
-            self.journal.forget(self.target.identity)
+    def _may_stop(self) -> bool:
+        """Tell whether nothing would be lost or left unproven that one more step settles."""
+        return not self.holding and self.boots is not Boots.UNPROVEN
 
     def _carry_out(self, step: Step) -> None:
         if step.action is Action.VERIFY:
             prove(self.target, step)
-            return
+            if self.holding:
+                self._give_back()
+        elif step.action is Action.ERASE:
+            self._erase(step)
+        else:
+            self._program(step)
+
+    def _erase(self, step: Step) -> None:
+        if step.keep:
+            # Once more, because a read that went wrong would be written back as if it were right.
+            for segment in step.keep.segments:
+                confirm(self.target, step.memory, step.memory.offset(segment.start), segment.data)
+            self._take(step.keep, erased=False)
         self.changed = True
-        if step.action is Action.ERASE:
-            self.target.erase(step.memory, step.offset, step.size)
-            return
+        self.target.erase(step.memory, step.offset, step.size)
+        if step.keep:
+            self._take(step.keep, erased=True)
+
+    def _take(self, foreign: Firmware, *, erased: bool) -> None:
+        """Have the journal hold what the device is about to lose."""
+        held = Firmware.merged((*self.restoring.segments, *foreign.segments))
+        self.journal.keep(self.target.identity, held, erased=erased and not self.restoring)
+        self.holding = True
+
+    def _give_back(self) -> None:
+        """Have the journal drop a block that is proven to hold its bytes again."""
+        self.holding = False
+        if not self.restoring:
+            self.journal.forget(self.target.identity)
+
+    def _program(self, step: Step) -> None:
+        self.changed = True
         if step.action is Action.INVALIDATE:
-            self.bootable = False
+            self.boots = Boots.NOTHING
         for part in Range(step.offset, step.size).pieces(step.memory.geometry.page):
             first = part.start - step.offset
             self.target.program(step.memory, part.start, step.data[first : first + part.size])
             if step.action is Action.PROGRAM:
                 self.done += part.size
         if step.action is Action.COMMIT:
-            self.bootable = True
+            self.boots = Boots.UNPROVEN
 
 
 def _phases(steps: tuple[Step, ...]) -> Iterator[tuple[Memory, list[Step]]]:

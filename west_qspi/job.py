@@ -14,10 +14,18 @@ from typing import TYPE_CHECKING
 from west_qspi import files
 from west_qspi.boot import BootLayout, boot_layout
 from west_qspi.build.model import FlashNode, ImageKind, Partition
-from west_qspi.errors import BeyondAddressMode, BeyondChip, OutsideMemories, OutsidePartition, UsageError
+from west_qspi.errors import (
+    BeyondAddressMode,
+    BeyondChip,
+    MissingOutput,
+    OutsideMemories,
+    OutsidePartition,
+    UsageError,
+)
 from west_qspi.firmware import Firmware
 from west_qspi.memory import MemoryKind, Range, joined
 from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS
+from west_qspi.plan.model import BootUnit
 
 if TYPE_CHECKING:
     from west_qspi.build.build import Build
@@ -61,18 +69,22 @@ class Job:
     layout: BootLayout
     external: FlashNode | None
     partitions: tuple[Partition, ...]
+    whole: bool
+
+    def touches(self, unit: BootUnit) -> bool:
+        """Tell whether the job has bytes of a unit."""
+        return _touches(self.wanted, unit.parts)
 
     @property
     def touches_units(self) -> bool:
-        """Tell whether the job has bytes of images that the bootloader starts."""
-        return any(_touches(self.wanted, unit.parts) for unit in self.layout.units)
+        """Tell whether the job has bytes of anything that boots."""
+        return any(self.touches(unit) for unit in self.layout.units)
 
     @property
     def needs_external(self) -> bool:
         """Tell whether the external flash must be reached: to be written, or to be looked at."""
-        slots = [slot for pair in self.layout.pairs for slot in (pair.primary, pair.secondary) if slot]
-        return any(True for _ in self.wanted.pieces(self.soc.xip)) or any(
-            slot.partition.memory is MemoryKind.EXTERNAL and slot.partition.bus is not None for slot in slots
+        return self.wanted.touches(self.soc.xip) or any(
+            slot.partition.memory is MemoryKind.EXTERNAL for slot in self.layout.slots
         )
 
 
@@ -91,28 +103,54 @@ def gather(
     """
     if hex_files and domains:
         raise UsageError("--hex-file takes the place of the build's files, so it goes without --domain")
-    if hex_files:
-        sources = [files.load(path) for path in hex_files]
-    else:
-        sources = [files.load(item.path, image=item.image) for item in build.flash_files()]
-    built = _together(sources)
+    built = _built(build, optional=bool(hex_files))
+    main = _together([files.load(path) for path in hex_files]) if hex_files else built or Firmware()
     added = [_load_extra(build, extra) for extra in extras]
-    everything = _together([built, *added])
+    everything = _together([main, *added])
     place(everything, build)
-    layout = boot_layout(build, built)
+    layout = boot_layout(build, built or main)
     wanted = everything
     if domains:
         chosen = [files.load(item.path, image=item.image) for item in build.flash_files(domains)]
         wanted = _together([*chosen, *added])
     if only:
         wanted = select(build, wanted, only)
+    if hex_files:
+        everything = _completed(build, built, everything, layout)
     touched = [unit for unit in layout.units if _touches(wanted, unit.parts)]
     # The key is cleared and written again with any part of its unit, so it comes along with all of them.
     wanted = _together([wanted, *(everything.within(unit.key) for unit in touched)])
     rest = everything.without(wanted.ranges)
     companions = _together([rest.within(part) for part in joined(p for u in touched for p in u.parts)])
     partitions = tuple(part for part in build.partitions if part.memory is not None)
-    return Job(build.soc, wanted, companions, layout, build.external_flash, partitions)
+    whole = not (domains or hex_files or only)
+    return Job(build.soc, wanted, companions, layout, build.external_flash, partitions, whole)
+
+
+def _built(build: Build, optional: bool) -> Firmware | None:
+    """Return what the build flashes; None where that is ``optional`` and its outputs are not there."""
+    try:
+        return _together([files.load(item.path, image=item.image) for item in build.flash_files()])
+    except MissingOutput:
+        if optional:
+            return None
+        raise
+
+
+def _completed(build: Build, built: Firmware | None, given: Firmware, layout: BootLayout) -> Firmware:
+    """Return ``given`` with what it lacks of linked images, from the build that it must then be part of.
+
+    Raises FirmwareConflict where it is of another build, MissingOutput where that cannot be told.
+    """
+    for unit in layout.units:
+        lacking = [part for part in unit.parts if not given.touches(part)]
+        if not lacking or len(lacking) == len(unit.parts):
+            continue
+        if built is None:
+            build.flash_files()  # raises MissingOutput: without it nobody knows what belongs together
+        elif any(built.touches(part) for part in lacking):
+            given = _together([given, *(built.within(part) for part in unit.parts)])
+    return given
 
 
 def _together(sources: Sequence[Firmware]) -> Firmware:
@@ -120,7 +158,7 @@ def _together(sources: Sequence[Firmware]) -> Firmware:
 
 
 def _touches(firmware: Firmware, parts: Sequence[Range]) -> bool:
-    return any(True for part in parts for _ in firmware.pieces(part))
+    return any(firmware.touches(part) for part in parts)
 
 
 def _load_extra(build: Build, extra: Extra) -> Firmware:
@@ -155,9 +193,12 @@ def _resolve(build: Build, extra: Extra) -> tuple[int, Partition | None]:
 def parse_number(text: str, where: str) -> int:
     """Read a number as C writes it; raises UsageError that names ``where`` it stands."""
     try:
-        return int(text, 0)
+        number = int(text, 0)
     except ValueError:
-        raise UsageError(f"{where}: '{text}' is not a number such as 4096 or 0x1000") from None
+        number = -1
+    if number < 0:
+        raise UsageError(f"{where}: '{text}' is not a number such as 4096 or 0x1000")
+    return number
 
 
 # --- placing ---------------------------------------------------------------------------------------
@@ -239,9 +280,3 @@ def _own_ranges(build: Build, firmware: Firmware, name: str) -> Iterator[Range]:
 
 
 _DTS_NAMES = {"mcuboot": "boot_partition"}
-
-
-def with_wanted(job: Job, more: Firmware) -> Job:
-    """Return the job with more wanted bytes; those that it wants already win."""
-    rest = more.without(job.wanted.ranges)
-    return replace(job, wanted=Firmware.merged((*job.wanted.segments, *rest.segments)))

@@ -1,31 +1,45 @@
 """The journal: a copy of foreign bytes for the moment in which the device does not hold them.
 
 A sector that holds both wanted and foreign bytes must be erased and programmed again. If power or the cable
-fails in between, the foreign bytes exist only here; the next run on the same device puts them back. An entry
-lives from just before the erase until the sector is written again, so what it holds can never be older than
-what the device held.
+fails in between, the foreign bytes exist only here; the next run on the same device puts them back before it
+does anything else. An entry lives from just before the erase until the sector is proven to hold them again.
+It tells whether the erase was over: from then on, what the device holds can only be those bytes or blank, so
+that anything else is known to be newer, and is not overwritten.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-from west_qspi.errors import FileUnwritable
+from west_qspi.errors import FileUnreadable, FileUnwritable, InputError, JournalDamaged
 from west_qspi.fileio import replace_bytes
 from west_qspi.firmware import Firmware
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Bytes that an interrupted run had in hand; ``erased`` tells that the erase was over.
+
+    ``place`` says where they are kept, for the user.
+    """
+
+    foreign: Firmware
+    erased: bool
+    place: str
 
 
 class Journal(Protocol):
     """Where foreign bytes are kept while their sector is erased; ``identity`` names the device."""
 
-    def pending(self, identity: str) -> Firmware:
-        """Return what an interrupted run left, or an empty firmware."""
+    def pending(self, identity: str) -> Entry | None:
+        """Return what an interrupted run left, or None."""
 
-    def keep(self, identity: str, foreign: Firmware) -> None:
+    def keep(self, identity: str, foreign: Firmware, *, erased: bool) -> None:
         """Keep bytes safe; when this returns they survive a crash of this machine."""
 
     def forget(self, identity: str) -> None:
@@ -33,36 +47,51 @@ class Journal(Protocol):
 
 
 class FolderJournal:
-    """Keeps each device's entry as an Intel HEX file in a folder, which anyone can read and flash by hand."""
+    """Keeps each device's entry as an Intel HEX file in a folder, which anyone can read and flash by hand.
+
+    ``NAME.erasing.hex`` becomes ``NAME.erased.hex`` when the erase is over.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def _path(self, identity: str) -> Path:
-        # Quoted and not merely cleaned: no two devices may ever share an entry.
-        return self._folder / (quote(identity, safe="") + ".hex")
+    def _path(self, identity: str, erased: bool) -> Path:
+        state = "erased" if erased else "erasing"
+        return self._folder / f"{quote(identity, safe='')}.{state}.hex"
 
-    def pending(self, identity: str) -> Firmware:
-        """Return what an interrupted run left; raises InputError where the entry is damaged."""
+    def pending(self, identity: str) -> Entry | None:
+        """Return what an interrupted run left; raises JournalDamaged, FileUnreadable."""
         from west_qspi import hexfile
 
-        path = self._path(identity)
-        return hexfile.read(path) if path.exists() else Firmware()
+        for erased in (True, False):
+            path = self._path(identity, erased)
+            try:
+                if path.exists():
+                    return Entry(hexfile.read(path), erased, str(path))
+            except InputError as error:
+                raise JournalDamaged(str(path), str(error)) from None
+            except OSError as error:
+                raise FileUnreadable(str(path), error.strerror or str(error)) from None
+        return None
 
-    def keep(self, identity: str, foreign: Firmware) -> None:
+    def keep(self, identity: str, foreign: Firmware, *, erased: bool) -> None:
         """Write the entry and wait until it is on the disk; raises FileUnwritable."""
         from west_qspi import hexfile
 
-        path = self._path(identity)
+        path = self._path(identity, erased)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileUnwritable(str(path), error.strerror or str(error)) from None
         replace_bytes(path, [hexfile.dumps(foreign)], durable=True)
+        self._remove(self._path(identity, not erased))
 
     def forget(self, identity: str) -> None:
         """Remove the entry; raises FileUnwritable."""
-        path = self._path(identity)
+        for erased in (False, True):
+            self._remove(self._path(identity, erased))
+
+    def _remove(self, path: Path) -> None:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

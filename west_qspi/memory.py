@@ -118,10 +118,6 @@ class Geometry:
         """The smallest size that can be erased; the page where nothing can."""
         return self.erase[0][0] if self.erase else self.page
 
-    def program_time(self, pages: int) -> float:
-        """Return the seconds that ``pages`` full pages take."""
-        return pages * self.page_time
-
 
 @dataclass(frozen=True)
 class Memory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,52 +30,51 @@ def check_job(build: Build, job: Job, key_file: Path | None = None) -> Iterator[
     if job.layout.mode is None:
         return
     everything = Firmware.merged((*job.wanted.segments, *job.companions.segments))
-    key_file = key_file or build.signature_key
+    given, key_file = key_file is not None, key_file or build.signature_key
     key = _read(key_file) if key_file is not None else None
-    unchecked = False
+    unchecked = ""
+    if key is not None and not given and find_spec("cryptography") is None:
+        key, unchecked = None, "the Python package 'cryptography' is not installed"
     for unit in job.layout.units:
-        slots = [slot for slot in _slots(job) if _bus(slot) in unit.parts]
-        filled = [slot for slot in slots if any(True for _ in everything.pieces(_bus(slot)))]
+        slots = [slot for slot in job.layout.slots if slot.bus in unit.parts]
+        filled = [slot for slot in slots if everything.touches(slot.bus)]
         if not filled:
+            if slots and job.whole and unit is job.layout.units[0]:
+                raise ImageError("the build", unit.key.start, f"nothing is flashed to {unit.name}")
             continue
         images = {slot: _image(everything, slot) for slot in filled}
         _check_halves(job, slots, images)
+        files = {_origin(everything, slot) for slot in images}
+        if len(files) > 1:
+            names = " and ".join(sorted(files))
+            yield Noticed("pairing", f"{names}: that they are of one build is judged by their versions only")
         for slot, image in images.items():
             if key is not None and image.signature_types:
-                data = everything.read(Range(_bus(slot).start, image.size))
+                data = everything.read(Range(slot.bus.start, image.size))
                 mcuboot.verify_signature(
                     data,
                     image,
                     key,
                     _origin(everything, slot),
-                    _bus(slot).start,
+                    slot.bus.start,
                     key_path=str(key_file),
                 )
             elif key is not None:
-                raise ImageError(_origin(everything, slot), _bus(slot).start, "it is not signed")
+                raise ImageError(_origin(everything, slot), slot.bus.start, "it is not signed")
             else:
-                unchecked = True
+                unchecked = unchecked or "the build names no key that is here"
     if unchecked:
-        yield Noticed("signature", "signatures are not checked: the build names no key that is here")
-
-
-def _slots(job: Job) -> Iterator[Slot]:
-    for pair in job.layout.pairs:
-        yield from (slot for slot in (pair.primary, pair.secondary) if slot is not None)
-
-
-def _bus(slot: Slot) -> Range:
-    return slot.partition.bus or Range(0, 0)
+        yield Noticed("signature", f"signatures are not checked: {unchecked}")
 
 
 def _origin(firmware: Firmware, slot: Slot) -> str:
-    piece = next(firmware.pieces(_bus(slot)), None)
+    piece = next(firmware.pieces(slot.bus), None)
     return str(piece.origin) if piece else slot.partition.name
 
 
 def _image(firmware: Firmware, slot: Slot) -> mcuboot.McubootImage:
     """Read the image that the firmware puts into a slot; raises ImageError, OutsidePartition."""
-    where, path = _bus(slot), _origin(firmware, slot)
+    where, path = slot.bus, _origin(firmware, slot)
     header = mcuboot.parse_header(firmware.read(Range(where.start, mcuboot.HEADER_SIZE)))
     if header is None:
         raise ImageError(
@@ -98,7 +98,7 @@ def _check_halves(job: Job, slots: list[Slot], images: dict[Slot, mcuboot.Mcuboo
         if slot not in images:
             raise ImageError(
                 slot.partition.name,
-                _bus(slot).start,
+                slot.bus.start,
                 "this half of the split image is not in what is flashed",
             )
     for other in linked[1:]:

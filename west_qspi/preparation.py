@@ -1,11 +1,11 @@
 """Everything before the first write: is this the device, may it be flashed, and what has to be done.
 
-A device is only read here (lifting its protection, if asked to, comes first). What comes out is a plan.
+A device is only read here, but for lifting its protection, if asked to. What comes out is a plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from west_qspi.boot import Hazard, hazards, places_to_look_at
@@ -13,61 +13,75 @@ from west_qspi.errors import (
     AddressWrapped,
     BeyondChip,
     ChipAbsent,
+    EraseTakesImages,
     OtherHalfDiffers,
     PendingUpdate,
     Protected,
+    TargetError,
     WrongChip,
     WrongSoc,
 )
-from west_qspi.events import Listener, Noticed
+from west_qspi.events import Listener, Noticed, ignore
 from west_qspi.firmware import Firmware, Origin, Segment
-from west_qspi.job import Job, with_wanted
-from west_qspi.journal import Journal
-from west_qspi.memory import MemoryKind, Range
+from west_qspi.job import Job
+from west_qspi.memory import Memory, MemoryKind, Range
 from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS, touched_sectors
 from west_qspi.plan.model import Plan
 from west_qspi.plan.planner import make_plan, sectors_to_read
 from west_qspi.policy import Pending, Policy
-from west_qspi.reading import DeviceReader, refuse_alias, sectors_around
+from west_qspi.reading import DeviceReader, never, refuse_alias, sectors_around
 from west_qspi.report import FlashReport, Outcome, Times, make_report
 from west_qspi.targets import Target
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A device and what to do with it; ``left`` is what an interrupted run had in hand."""
+    """A device and what to do with it."""
 
     target: Target
     job: Job
     plan: Plan
     times: Times
-    left: Firmware
 
     def report(self, outcome: Outcome) -> FlashReport:
         """Return the report of a run that ended so."""
         return make_report(self.target, self.job, self.plan, outcome, self.times)
 
 
-def prepare(
-    target: Target, job: Job, policy: Policy, listen: Listener, journal: Journal, dry: bool = False
-) -> Prepared:
-    """Check the device, read what matters, and plan.
+def recover(target: Target, job: Job, policy: Policy, *, listen: Listener) -> None:
+    """Lift access protection, which erases internal flash and UICR, if the job brings back what that takes.
 
-    With ``dry`` not even protection is lifted. Raises CheckFailed, PlacementError, TargetError, and
-    AddressWrapped where the chip is found to be addressed wrongly.
+    What would be refused later is refused here, while there is still something to lose: all of it where the
+    device can be read, the SoC and the job's completeness where it is locked.
     """
-    if policy.recover and not dry:
-        listen(Noticed("recover", "lifting access protection: internal flash and UICR are erased"))
+    if target.soc != job.soc:
+        raise WrongSoc(job.soc.name, target.soc.name)
+    _refuse_partial_erase(job, job.soc.internal)
+    if not target.protected:
+        prepare(target, job, policy, listen=ignore)
+    listen(Noticed("recover", "lifting access protection: internal flash and UICR are erased"))
+    try:
         target.recover()
+    except TargetError:
+        listen(Noticed("board-state", "internal flash may be erased in part, and then nothing boots"))
+        raise
+
+
+def prepare(
+    target: Target, job: Job, policy: Policy, *, listen: Listener, stop: Callable[[], bool] = never
+) -> Prepared:
+    """Check the device, read what matters, and plan; nothing is changed.
+
+    Raises CheckFailed, PlacementError, TargetError, Interrupted, and AddressWrapped where the chip is found
+    to be addressed wrongly.
+    """
     check_device(target, job)
-    left = journal.pending(target.identity)
-    if left:
-        listen(Noticed("journal", f"putting back {left.size} bytes that an interrupted run had in hand"))
-        job = with_wanted(job, left)
-    times = Times()
-    reader = DeviceReader(target, times.listening(listen))
-    everything = Firmware.merged((*job.wanted.segments, *job.companions.segments))
     erased = _mass_erased(target, job) if policy.mass_erase else ()
+    _refuse_partial_erase(job, erased)
+    kinds = tuple(memory.kind for memory in erased)
+    times = Times()
+    reader = DeviceReader(target, times.listening(listen), stop)
+    everything = Firmware.merged((*job.wanted.segments, *job.companions.segments))
     looked_at = places_to_look_at(job.layout) if job.touches_units else ()
     reader.fetch(
         (memory, offset)
@@ -75,33 +89,33 @@ def prepare(
             *sectors_to_read(everything, target.memories, units=job.layout.units),
             *sectors_around(looked_at, target.memories),
         )
-        if memory.kind not in erased
+        if memory.kind not in kinds
     )
     if not erased:
         check_addressing(target, job.wanted, reader)
     _check_companions(job, reader)
-    clear = _settle_hazards(job, policy, reader, erased, listen)
+    clear = _settle_hazards(_Aftermath(job, reader, kinds), policy, listen) if job.touches_units else []
     plan = make_plan(
         job.wanted,
         reader.content,
         target.memories,
         units=job.layout.units,
         first=clear,
-        mass_erase=erased,
+        mass_erase=kinds,
     )
-    return Prepared(target, job, plan, times, left)
+    return Prepared(target, job, plan, times)
 
 
 def check_device(target: Target, job: Job) -> None:
     """Check that this is the device that the job is for.
 
-    Raises Protected, WrongSoc, ChipAbsent, WrongChip, BeyondChip, and AddressWrapped where the chip itself
+    Raises WrongSoc, Protected, ChipAbsent, WrongChip, BeyondChip, and AddressWrapped where the chip itself
     says that it is in 3-byte mode and the job reaches past 16 MiB.
     """
-    if target.protected:
-        raise Protected(target.identity, ", ".join(target.protected))
     if target.soc != job.soc:
         raise WrongSoc(job.soc.name, target.soc.name)
+    if target.protected:
+        raise Protected(target.identity, ", ".join(target.protected))
     outside = job.wanted.within(job.soc.xip)
     if not outside:
         return
@@ -128,13 +142,28 @@ def check_addressing(target: Target, wanted: Firmware, reader: DeviceReader) -> 
         refuse_alias(reader.content, memory, touched_sectors(wanted, memory))
 
 
-def _mass_erased(target: Target, job: Job) -> tuple[MemoryKind, ...]:
-    """Name the memories that the job touches and that can be erased whole."""
+def _mass_erased(target: Target, job: Job) -> tuple[Memory, ...]:
+    """Return the memories that the job touches and that can be erased whole."""
     return tuple(
-        memory.kind
-        for memory in target.memories
-        if memory.geometry.erase and any(True for _ in job.wanted.pieces(memory.bus))
+        memory for memory in target.memories if memory.geometry.erase and job.wanted.touches(memory.bus)
     )
+
+
+def _refuse_partial_erase(job: Job, erased: Iterable[Memory]) -> None:
+    """Refuse to erase images that the job does not bring back; raises EraseTakesImages.
+
+    A set of images that the job leaves out altogether (the other place of direct-XIP) may go if its boot key
+    goes with it, and if there is something else to boot.
+    """
+    gone = [memory.bus for memory in erased]
+    hit = [u for u in job.layout.units if any(part.overlaps(bus) for part in u.parts for bus in gone)]
+    for unit in hit:
+        refilled = job.touches(unit) and not any(job.companions.touches(bus) for bus in gone)
+        vanishes = not job.touches(unit) and any(bus.covers(unit.key) for bus in gone)
+        if not refilled and not vanishes:
+            raise EraseTakesImages(unit.name)
+    if hit and not any(job.wanted.covers(unit.key) for unit in hit):
+        raise EraseTakesImages(hit[0].name)
 
 
 def _check_companions(job: Job, reader: DeviceReader) -> None:
@@ -144,42 +173,58 @@ def _check_companions(job: Job, reader: DeviceReader) -> None:
             raise OtherHalfDiffers(str(segment.origin), segment.start, segment.range.end)
 
 
-def _unasked(job: Job, found: Iterator[Hazard]) -> list[Hazard]:
-    """Return the hazards that the job is not itself the cause of, if it has images that boot at all."""
-    if not job.touches_units:
-        return []
-    return [hazard for hazard in found if not any(True for _ in job.wanted.pieces(hazard.clear))]
+@dataclass(frozen=True)
+class _Aftermath:
+    """What the device will hold when the job is done; ``erased`` are the memories erased on the way."""
+
+    job: Job
+    reader: DeviceReader
+    erased: tuple[MemoryKind, ...]
+
+    def read(self, part: Range, cleared: Iterable[Firmware]) -> bytes:
+        """Return the bytes at bus addresses ``part``, with ``cleared`` over what is there now."""
+        memory = self.reader.target.memories.at(part.start)
+        blank = memory is not None and memory.kind in self.erased
+        result = bytearray(b"\xff" * part.size if blank else self.reader.at(part))
+        for each in cleared:
+            each.overlay(result, part.start)
+        self.job.wanted.overlay(result, part.start)
+        return bytes(result)
+
+    def hazards(self, cleared: Iterable[Firmware]) -> list[Hazard]:
+        """Return the hazards that are left, but for places whose own boot key the job writes last."""
+        network = [segment for part in self.job.layout.network for segment in self.job.wanted.pieces(part)]
+        changes = any(self.reader.at(segment.range) != segment.data for segment in network)
+        found = hazards(self.job.layout, lambda part: self.read(part, cleared), network_changes=bool(changes))
+        own = [unit.key for unit in self.job.layout.units if self.job.wanted.covers(unit.key)]
+        return [item for item in found if not (item.clear and any(key.overlaps(item.clear) for key in own))]
 
 
-def _settle_hazards(
-    job: Job, policy: Policy, reader: DeviceReader, erased: tuple[MemoryKind, ...], listen: Listener
-) -> Firmware:
-    """Return the bytes to erase first so that MCUboot boots what is flashed; raises PendingUpdate."""
-    if job.touches_units and job.layout.unseen:
-        names = ", ".join(job.layout.unseen)
+def _settle_hazards(aftermath: _Aftermath, policy: Policy, listen: Listener) -> list[Firmware]:
+    """Return what to blank, in this order, so that MCUboot boots what is flashed; raises PendingUpdate.
+
+    The application's update comes first: with that forgotten, and its boot key cleared, none of the others
+    can boot with it.
+    """
+    if aftermath.job.layout.unseen:
+        names = ", ".join(aftermath.job.layout.unseen)
         listen(
             Noticed("unseen-slot", f"{names}: not on the QSPI bus, so an update waiting there is not seen")
         )
-    clear = Firmware()
-
-    def after(part: Range) -> bytes:
-        memory = reader.target.memories.at(part.start)
-        blank = memory is not None and memory.kind in erased
-        result = bytearray(b"\xff" * part.size if blank else reader.at(part))
-        clear.overlay(result, part.start)
-        job.wanted.overlay(result, part.start)
-        return bytes(result)
-
+    cleared: list[Firmware] = []
     # Clearing one trailer can uncover what another one says, so look until nothing is left.
-    while found := _unasked(job, hazards(job.layout, after)):
+    while found := aftermath.hazards(cleared):
         for hazard in found:
-            if policy.pending is Pending.STOP:
+            stays = hazard.clear is None or aftermath.job.wanted.touches(hazard.clear)
+            if policy.pending is Pending.STOP or (policy.pending is Pending.CLEAR and stays):
                 raise PendingUpdate(hazard.slot, hazard.state)
             done = "forgotten" if policy.pending is Pending.CLEAR else "kept, as asked for"
             listen(Noticed("pending-update", f"{hazard.slot} {hazard.state}: {done}"))
         if policy.pending is Pending.KEEP:
             break
-        origin = Origin("--clear-pending")
-        blanks = [Segment(hazard.clear.start, b"\xff" * hazard.clear.size, origin) for hazard in found]
-        clear = Firmware.merged((*clear.segments, *blanks))
-    return clear
+        blanks = (Segment(c.start, b"\xff" * c.size, _CLEARED) for item in found if (c := item.clear))
+        cleared += [Firmware((blank,)) for blank in blanks]
+    return cleared
+
+
+_CLEARED = Origin("--clear-pending")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from west_qspi.errors import AddressWrapped, UnstableRead, WriteFailed
+from west_qspi.errors import AddressWrapped, Boots, Interrupted, UnstableRead, WriteFailed
 from west_qspi.events import Advanced, Finished, Listener, Operation, Started
 from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range, joined
 from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS, WRAP_GUARD
@@ -16,18 +16,27 @@ from west_qspi.targets import Target
 _PIECE = 0x1_0000
 
 
+def never() -> bool:
+    """Never stop."""
+    return False
+
+
 @dataclass
 class DeviceReader:
-    """Reads whole sectors of a target once and remembers them."""
+    """Reads whole sectors of a target once and remembers them.
+
+    ``stop`` is asked before each piece; Interrupted is raised when it says so.
+    """
 
     target: Target
     listen: Listener
+    stop: Callable[[], bool] = never
     sectors: dict[tuple[MemoryKind, int], bytes] = field(default_factory=dict)
 
     @property
     def content(self) -> Content:
-        """What has been read so far, as a value that later reads do not change."""
-        return Content(dict(self.sectors))
+        """What has been read so far."""
+        return Content(self.sectors)
 
     def fetch(self, wanted: Iterable[tuple[Memory, int]]) -> None:
         """Read the sectors (memory, offset) that are not known yet."""
@@ -43,6 +52,8 @@ class DeviceReader:
         total, done, begun = sum(part.size for part in ranges), 0, self.target.clock
         self.listen(Started(Operation.READ, memory.name, total))
         for part in (piece for whole in ranges for piece in whole.pieces(_PIECE)):
+            if self.stop():
+                raise Interrupted(False, Boots.AS_BEFORE, 0, 0)
             data = self.target.read(memory, part.start, part.size)
             unit = memory.geometry.sector
             for at in range(0, part.size, unit):
@@ -59,16 +70,9 @@ class DeviceReader:
             if common is None:
                 continue
             self.fetch(sectors_around([common], self.target.memories))
-            data = self.content_of(memory, common.shifted(-memory.bus.start))
+            data = self.content.read(memory, common.shifted(-memory.bus.start)) or b""
             result[common.start - part.start : common.end - part.start] = data
         return bytes(result)
-
-    def content_of(self, memory: Memory, part: Range) -> bytes:
-        """Return bytes that were read before, at offsets ``part`` of a memory."""
-        unit = memory.geometry.sector
-        joined_up = b"".join(self.sectors[memory.kind, block.start] for block in part.blocks(unit))
-        first = part.start % unit
-        return joined_up[first : first + part.size]
 
 
 def sectors_around(ranges: Iterable[Range], memories: MemoryMap) -> Iterator[tuple[Memory, int]]:
@@ -120,6 +124,12 @@ def _unstable(memory: Memory, offset: int, first: bytes, second: bytes) -> Unsta
     return UnstableRead(
         memory.name, memory.address(offset + at), first[piece].hex(" "), second[piece].hex(" ")
     )
+
+
+def programmable(found: bytes, wanted: bytes) -> bool:
+    """Tell whether programming alone, which only clears bits, could turn ``found`` into ``wanted``."""
+    goal = int.from_bytes(wanted, "little")
+    return int.from_bytes(found, "little") & goal == goal
 
 
 def confirm(target: Target, memory: Memory, offset: int, known: bytes) -> None:

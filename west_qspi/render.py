@@ -54,15 +54,22 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Container[in
 _HEAD = ("", "wanted", "sectors", "same", "erased", "written", "skipped", "time", "rate", "sha-256")
 
 
-def report_lines(report: FlashReport, style: Style = plain) -> list[str]:
-    """Return the closing table and the sentence that says how the run ended."""
+def report_lines(report: FlashReport, style: Style = plain, width: int = 100) -> list[str]:
+    """Return the closing table, less the last columns where ``width`` is small, and how the run ended."""
     rows = []
     for memory in report.memories:
         rows.append(_row(memory))
         inside = [share for share in report.partitions if memory.range.covers(share.range)]
         rows += [_row(share, "  ") for share in sorted(inside, key=lambda share: share.range)]
+    columns = len(_HEAD)
     head, *body = table(_HEAD, rows)
+    while max(map(len, (head, *body))) > width and columns > _LEAST_COLUMNS:
+        columns -= 1
+        head, *body = table(_HEAD[:columns], [row[:columns] for row in rows])
     return [style("dim", head), *body, "", *_verdict(report, style)]
+
+
+_LEAST_COLUMNS = 4
 
 
 def _row(share: Share, indent: str = "") -> tuple[str, ...]:

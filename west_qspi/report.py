@@ -85,7 +85,7 @@ def make_report(target: Target, job: Job, plan: Plan, outcome: Outcome, times: T
     """Sum up what a plan does, by memory and by partition."""
     memories = []
     for memory in target.memories:
-        if any(True for _ in job.wanted.pieces(memory.bus)):
+        if job.wanted.touches(memory.bus):
             seconds = times.of(memory.name) if outcome is not Outcome.PLANNED else None
             memories.append(_share(memory.name, memory.bus, memory, job.wanted, plan, seconds))
     partitions = []
@@ -110,14 +110,14 @@ def partition_ranges(job: Job) -> Iterator[tuple[str, Range]]:
     chosen = list(_chosen(job.partitions, job))
     rest: Firmware = job.wanted
     for partition, where in chosen:
-        if any(True for _ in rest.pieces(where)):
+        if rest.touches(where):
             yield partition.name, where
     for part in joined(rest.without(where for _, where in chosen).ranges):
         yield "(no partition)", part
 
 
 def _chosen(partitions: Iterable[Partition], job: Job) -> Iterator[tuple[Partition, Range]]:
-    slots = [slot.partition for pair in job.layout.pairs for slot in (pair.primary, pair.secondary) if slot]
+    slots = [slot.partition for slot in job.layout.slots]
     taken: list[Range] = []
     plain = [part for part in partitions if not part.is_container and part.name != part.region]
     for partition in (*slots, *sorted(plain, key=lambda part: part.size)):

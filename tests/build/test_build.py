@@ -7,7 +7,13 @@ import pytest
 
 from west_qspi.build.build import Build
 from west_qspi.build.model import FlashFile, ImageKind, Shape, UpdateMode
-from west_qspi.errors import BrokenBuildFile, MissingOutput, UnsupportedSoc, UsageError
+from west_qspi.errors import (
+    BrokenBuildFile,
+    MissingOutput,
+    NotABuildDirectory,
+    UnsupportedSoc,
+    UsageError,
+)
 from west_qspi.memory import MemoryKind, Range
 from west_qspi.soc import NRF5340, NRF52840
 
@@ -111,6 +117,12 @@ def test_what_mcuboot_does() -> None:
         (2, False, 0x120000),
         (2, True, 0x160000),
     ]
+    assert [slot.bus for slot in build.slots if slot.number != 1] == [
+        Range(0x10000, 0xD4000),
+        Range(0x10000000, 0xD4000),
+        Range(0x10120000, 0x40000),
+        Range(0x10160000, 0x40000),
+    ]
 
 
 def test_the_halves_of_the_split_image() -> None:
@@ -196,6 +208,10 @@ def test_a_build_from_before_sysbuild() -> None:
     assert not build.external_flash.on_qspi
     external = build.partition("mcuboot_primary_2")
     assert (external.memory, external.offset, external.bus) == (MemoryKind.EXTERNAL, 0x120000, None)
+    # A slot that the CPU cannot see has no byte on the bus.
+    unseen = [slot.bus for slot in build.slots if slot.partition.memory is MemoryKind.EXTERNAL]
+    assert unseen
+    assert set(unseen) == {Range(0, 0)}
     assert build.signature_key is None
 
 
@@ -407,6 +423,25 @@ def test_a_map_without_its_files(copy: Path, name: str) -> None:
     with pytest.raises(MissingOutput) as caught:
         _ = build.partitions
     assert caught.value.path == str(copy / name)
+
+
+@pytest.mark.parametrize("name", ["app", "ipc_radio"])
+def test_the_folder_of_one_image_is_not_the_build(copy: Path, name: str) -> None:
+    shutil.copytree(SPLIT, copy)
+    config = copy / name / "zephyr" / ".config"
+    config.write_text(config.read_text() + "CONFIG_PARTITION_MANAGER_ENABLED=y\n")
+    for asked in ("partitions", "regions"):
+        with pytest.raises(NotABuildDirectory) as caught:
+            getattr(Build.load(copy / name), asked)
+        assert caught.value.path == str(copy / name)
+        assert caught.value.reason == f"this is one image of the build in {copy}"
+        assert "-d" in caught.value.advice
+
+
+def test_a_build_beside_another_one_stands_for_itself(tmp_path: Path) -> None:
+    shutil.copytree(SPLIT, tmp_path / "outer")
+    shutil.copytree(SPLIT, tmp_path / "outer" / "inner")
+    assert Build.load(tmp_path / "outer" / "inner").partition("mcuboot_primary_2").address == 0x120000
 
 
 def test_a_half_without_a_slot(copy: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from west_qspi.commands import Context, add_build_options, build_dir, guarded, no_config
 from west_qspi.console import Console, JsonConsole, TextConsole
-from west_qspi.errors import ChipAsleep, NotABuildDirectory, QspiError, UsageError
+from west_qspi.errors import ChipAsleep, NotABuildDirectory, QspiError, UnknownRunner, UsageError
 
 
 def parsed(*words: str) -> argparse.Namespace:
@@ -40,6 +42,12 @@ def test_without_a_setting_the_default_counts() -> None:
     assert Context().flag("flash.rebuild", True) is True
     assert Context().flag("flash.rebuild", False) is False
     assert no_config("flash.rebuild") is None
+
+
+def test_where_a_command_runs_and_where_settings_start_are_two_places(tmp_path: Path) -> None:
+    context = Context(cwd=tmp_path / "app", topdir=tmp_path)
+    assert build_dir(parsed("-d", "out"), context) == tmp_path / "app" / "out"
+    assert (Context().cwd, Context().topdir) == (Path(), Path())
 
 
 def test_the_console_that_is_asked_for() -> None:
@@ -95,11 +103,26 @@ def failing(error: BaseException) -> int:
     [
         (UsageError("no such thing"), 2, "error: no such thing"),
         (ChipAsleep("1"), 1, "error: 1: the external flash is in deep power-down"),
+        (UnknownRunner("jtag", "sim"), 2, "error: no runner 'jtag'; there are: sim"),
         (
             KeyboardInterrupt(),
             1,
-            "error: stopped at once; if programming had begun, the board is half written",
+            "error: interrupted: nothing was changed; the board holds what it held before",
         ),
+        (
+            ModuleNotFoundError("No module named 'cryptography'", name="cryptography"),
+            1,
+            "error: the Python package 'cryptography' is not installed\n"
+            "  hint: Install it for this Python: pip install cryptography",
+        ),
+        (
+            # Where the package has another name than its module.
+            ModuleNotFoundError("No module named 'yaml'", name="yaml"),
+            1,
+            "error: the Python package 'pyyaml' is not installed\n"
+            "  hint: Install it for this Python: pip install pyyaml",
+        ),
+        (ModuleNotFoundError("no name"), 1, "error: the Python package 'no name' is not installed"),
     ],
 )
 def test_errors_become_messages_and_exit_codes(
@@ -120,6 +143,37 @@ def test_errors_for_machines_are_the_last_line(capsys: pytest.CaptureFixture[str
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["type"] for line in lines] == ["map", "error"]
     assert (lines[-1]["error"], lines[-1]["exit_code"]) == ("UsageError", 2)
+
+
+def test_a_package_that_is_really_not_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python takes None in the table of modules for one that is not to be found.
+    monkeypatch.setitem(sys.modules, "yaml", None)
+
+    def run(args: argparse.Namespace, context: Context, console: Console) -> int:
+        return len(importlib.import_module("yaml").__name__)
+
+    assert guarded(run, parsed("--json"), Context()) == 1
+    (line,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (line["error"], line["exit_code"], line["data"]) == ("PackageMissing", 1, {"name": "pyyaml"})
+
+
+def test_an_interruption_for_machines_says_that_nothing_was_changed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(args: argparse.Namespace, context: Context, console: Console) -> int:
+        raise KeyboardInterrupt
+
+    assert guarded(run, parsed("--json"), Context()) == 1
+    line = json.loads(capsys.readouterr().out)
+    assert line["error"] == "Interrupted"
+    assert line["data"] == {"changed": False, "boots": "as before", "done": 0, "total": 0}
+
+
+def test_other_import_errors_are_bugs() -> None:
+    with pytest.raises(ImportError, match="cannot import name"):
+        failing(ImportError("cannot import name 'x' from 'yaml'", name="yaml"))
 
 
 def test_a_command_that_succeeds_says_how() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from west_qspi.commands.rebuild import can_rebuild, rebuild
 from west_qspi.console import JsonConsole
-from west_qspi.errors import RebuildFailed, RunnerUnavailable
+from west_qspi.errors import RebuildFailed, ToolMissing
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the cmake of these tests is a shell script")
 
@@ -80,17 +80,19 @@ def test_a_build_that_fails_stops_the_run(tmp_path: Path, tools: Path, status: i
 
 def test_a_missing_cmake_is_named(tmp_path: Path, tools: Path) -> None:
     directory = build_directory(tmp_path, "CMakeCache.txt", "build.ninja")
-    with pytest.raises(RunnerUnavailable) as caught:
+    with pytest.raises(ToolMissing) as caught:
         run(directory)
     assert (caught.value.name, caught.value.reason) == ("cmake", "No such file or directory")
+    assert str(caught.value) == "'cmake' cannot be run: No such file or directory"
+    assert "--skip-rebuild" in caught.value.advice
 
 
 def test_a_cmake_that_may_not_be_run_is_named(tmp_path: Path, tools: Path) -> None:
     directory = build_directory(tmp_path, "CMakeCache.txt", "build.ninja")
     install_cmake(tools).chmod(0o644)
-    with pytest.raises(RunnerUnavailable) as caught:
+    with pytest.raises(ToolMissing) as caught:
         run(directory)
-    assert caught.value.reason == "Permission denied"
+    assert (caught.value.name, caught.value.reason) == ("cmake", "Permission denied")
 
 
 @pytest.mark.parametrize("names", [(), ("CMakeCache.txt",), ("build.ninja",), ("merged.hex", "Makefile")])

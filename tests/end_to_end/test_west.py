@@ -122,7 +122,7 @@ def test_flash_again_change_cut_and_repair(west: Run, product: Path) -> None:
 
 
 def test_settings_choose_runner_and_board(west: Run, product: Path, tmp_path: Path) -> None:
-    refused = west("qspi-flash", expect=1)
+    refused = west("qspi-flash", expect=2)
     assert "no runner 'nrfutil'" in refused.stderr
     try:
         west("config", "qspi.runner", "sim")
@@ -163,7 +163,7 @@ def test_json_error_is_the_last_line(west: Run, product: Path) -> None:
         (["-r", "sim", "--file", "x.bin@"], 2, "FILE@ADDRESS"),
         (["-r", "sim", "--domain", "nonsense"], 2, "nonsense"),
         (["-r", "sim", "--sim-fault", "nonsense"], 2, "nonsense"),
-        (["-r", "nonsense"], 1, "no runner 'nonsense'"),
+        (["-r", "nonsense"], 2, "no runner 'nonsense'"),
         (["-r", "sim", "-d", "nowhere"], 1, "nowhere"),
         (["-r", "sim", "--hex-file", "nowhere.hex"], 1, "nowhere.hex"),
     ],

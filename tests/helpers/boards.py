@@ -21,6 +21,7 @@ from west_qspi.extflash.setup import FlashSetup
 from west_qspi.firmware import Firmware
 from west_qspi.flasher import flash
 from west_qspi.job import Job, gather
+from west_qspi.journal import Entry
 from west_qspi.memory import MemoryKind, Range
 from west_qspi.policy import Policy
 from west_qspi.report import FlashReport
@@ -35,13 +36,13 @@ SMALL = BuildOptions(internal_size=0x3000, external_size=0x5000, network_size=0x
 class MemoryJournal:
     """A journal that lives as long as the test: what a disk would hold after a crash."""
 
-    entries: dict[str, Firmware] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
 
-    def pending(self, identity: str) -> Firmware:
-        return self.entries.get(identity, Firmware())
+    def pending(self, identity: str) -> Entry | None:
+        return self.entries.get(identity)
 
-    def keep(self, identity: str, foreign: Firmware) -> None:
-        self.entries[identity] = foreign
+    def keep(self, identity: str, foreign: Firmware, *, erased: bool) -> None:
+        self.entries[identity] = Entry(foreign, erased, f"journal of {identity}")
 
     def forget(self, identity: str) -> None:
         self.entries.pop(identity, None)

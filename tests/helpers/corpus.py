@@ -11,15 +11,11 @@ VARIABLE = "WEST_QSPI_CORPUS"
 
 
 def corpus() -> Path:
-    """Return the corpus: the folder that WEST_QSPI_CORPUS names, or a corpus folder beside the checkout.
-
-    Skips the test where there is none.
-    """
-    named = os.environ.get(VARIABLE)
-    folder = Path(named) if named else Path(__file__).parents[3] / "shared" / "corpus"
-    if not folder.is_dir():
-        pytest.skip(f"no corpus of real builds at {folder}; set {VARIABLE} to read one")
-    return folder
+    """Return the folder of real builds that WEST_QSPI_CORPUS names; skips the test where there is none."""
+    folder = os.environ.get(VARIABLE)
+    if folder is None or not Path(folder).is_dir():
+        pytest.skip(f"no real builds at hand; name a folder of them in {VARIABLE}")
+    return Path(folder)
 
 
 def build_dirs(folder: Path) -> list[Path]:

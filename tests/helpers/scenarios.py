@@ -55,7 +55,7 @@ class Scenario:
             self.known,
             self.memories,
             units=self.units,
-            first=self.first,
+            first=(self.first,) if self.first else (),
             mass_erase=self.mass_erase,
         )
 

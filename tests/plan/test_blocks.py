@@ -73,16 +73,14 @@ def test_three_sectors_that_cost_as_much_as_their_block_leave_the_others_alone()
     assert erases(plan.steps) == [(0, 0x1000), (0x1000, 0x1000), (0x2000, 0x1000)]
 
 
-def test_four_sectors_take_the_block_if_the_rest_of_it_is_blank() -> None:
-    old = dict.fromkeys(range(4), b"\x11" * 4 * KIB)
-    wanted = firmware((CHIP.bus.start, b"\x22" * 16 * KIB))
-    blank_rest = make_plan(wanted, holding(CHIP, old, range(8)), BOARD)
-    assert erases(blank_rest.steps) == [(0, 32 * KIB)]
-    foreign = old | {6: b"LittleFS"}
-    with_others = make_plan(wanted, holding(CHIP, foreign, range(8)), BOARD)
-    assert erases(with_others.steps) == [(n * 0x1000, 0x1000) for n in range(4)]
-    not_known = make_plan(wanted, holding(CHIP, old, range(4)), BOARD)
-    assert erases(not_known.steps) == [(n * 0x1000, 0x1000) for n in range(4)]
+def test_a_block_is_erased_at_once_only_where_all_of_it_is_wanted() -> None:
+    old = dict.fromkeys(range(8), b"\x11" * 4 * KIB)
+    whole = make_plan(firmware((CHIP.bus.start, b"\x22" * 32 * KIB)), holding(CHIP, old, range(8)), BOARD)
+    assert erases(whole.steps) == [(0, 32 * KIB)]
+    # The last sector is blank and nobody's: if the erase broke off, it would be left with noise.
+    blank = old | {7: b""}
+    most = make_plan(firmware((CHIP.bus.start, b"\x22" * 28 * KIB)), holding(CHIP, blank, range(8)), BOARD)
+    assert erases(most.steps) == [(n * 0x1000, 0x1000) for n in range(7)]
 
 
 def test_a_block_is_not_erased_at_once_over_foreign_bytes_that_need_not_move() -> None:
@@ -136,9 +134,23 @@ def test_an_erase_keeps_what_was_not_asked_for() -> None:
 
 def test_reasons_count_the_sectors_in_use() -> None:
     old = dict.fromkeys(range(5), b"\x11" * 4 * KIB)
-    plan = make_plan(firmware((CHIP.bus.start, b"\x22" * 20 * KIB)), holding(CHIP, old, range(8)), BOARD)
+    plan = make_plan(firmware((CHIP.bus.start, b"\x22" * 32 * KIB)), holding(CHIP, old, range(8)), BOARD)
     (erase,) = [step for step in plan.steps if step.action is Action.ERASE]
     assert erase.reason == "5 of 8 sectors in use"
+
+
+def test_blank_bytes_that_nobody_asked_about_are_kept_as_well() -> None:
+    old = {0: b"\x11" * 100}
+    wanted = firmware((CHIP.bus.start, b"\x22" * 50))
+    plan = make_plan(wanted, holding(CHIP, old, range(1)), BOARD)
+    erase = plan.steps[0]
+    (kept,) = erase.keep.segments
+    assert (kept.start, kept.data) == (CHIP.bus.start + 50, b"\x11" * 50 + b"\xff" * (4 * KIB - 100))
+    # An erase that broke off left noise; with what was kept asked for too, all is as it would have been.
+    noise = holding(CHIP, {0: bytes(range(256)) * 16}, range(1))
+    again = make_plan(Firmware.merged((*wanted.segments, kept)), noise, BOARD)
+    (programmed,) = [step.data for step in again.steps if step.action is Action.PROGRAM]
+    assert programmed.ljust(4 * KIB, b"\xff") == b"\x22" * 50 + b"\x11" * 50 + b"\xff" * (4 * KIB - 100)
 
 
 def test_large_verifications_come_in_pieces() -> None:

@@ -137,25 +137,29 @@ def test_the_internal_half_alone_on_a_device_without_external_flash() -> None:
     assert not make_plan(wanted, board.content(), without, units=[UNIT]).modifies
 
 
-# --- what comes before everything ----------------------------------------------------------------------
+# --- what comes first ----------------------------------------------------------------------------------
 
 
-def test_first_is_erased_and_proven_before_the_key_goes() -> None:
-    board = board_with((SLOT.start, OLD), (400, b"pending!"))
-    wanted = firmware((SLOT.start, NEW))
-    plan = make_plan(wanted, board.content(), MEMORIES, units=[UNIT], first=firmware((400, b"\xff" * 8)))
-    assert outline(plan.steps)[:4] == [
-        ("erase", "application", 384, 64),
-        ("verify", "application", 384, 64),
+def test_first_comes_in_order_when_the_key_is_gone() -> None:
+    board = board_with((SLOT.start, OLD), (400, b"pending!"), (EXTERNAL.bus.start + 512, b"pending!"))
+    wanted = firmware((SLOT.start, OLD))  # even where nothing else changes
+    first = [firmware((400, b"\xff" * 8)), firmware((EXTERNAL.bus.start + 512, b"\xff" * 8))]
+    plan = make_plan(wanted, board.content(), MEMORIES, units=[UNIT], first=first)
+    steps = [step for step in outline(plan.steps) if step[0] != "verify"]
+    assert steps[:3] == [
         ("invalidate", "application", 128, 4),
-        ("verify", "application", 128, 4),
+        ("erase", "application", 384, 64),
+        ("erase", "external", 512, 64),
     ]
+    assert steps[-1] == ("commit", "application", 128, 4)
 
 
 def test_a_key_that_comes_first_is_not_put_back() -> None:
     board = board_with((SLOT.start, OLD), (HALF.start, OLD_HALF))
     header = firmware((SLOT.start, b"\xff" * 32))
-    plan = make_plan(firmware((HALF.start, NEW_HALF)), board.content(), MEMORIES, units=[UNIT], first=header)
+    plan = make_plan(
+        firmware((HALF.start, NEW_HALF)), board.content(), MEMORIES, units=[UNIT], first=[header]
+    )
     for _ in board.run(plan.steps):
         pass
     assert board.read(SLOT.start, 128) == b"\xff" * 32 + OLD[32:]
@@ -212,7 +216,7 @@ def test_first_in_a_memory_that_is_erased_whole_is_written_afterwards() -> None:
         firmware((at + 2, b"xy")),
         board.content(),
         MEMORIES,
-        first=firmware((at, b"abcd")),
+        first=[firmware((at, b"abcd"))],
         mass_erase=[MemoryKind.EXTERNAL],
     )
     assert outline(plan.steps)[0] == ("erase", "external", 0, 1024)

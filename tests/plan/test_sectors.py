@@ -102,18 +102,6 @@ def read_offsets(wanted: Firmware, memories: MemoryMap, kind: MemoryKind) -> lis
     return [offset for memory, offset in sectors_to_read(wanted, memories) if memory.kind is kind]
 
 
-def test_the_rest_of_a_block_is_read_where_erasing_it_may_pay() -> None:
-    at = EXTERNAL.bus.start
-    # Two sectors take 80 ms, the block takes 100 ms; with a third sector it is the other way round.
-    assert read_offsets(firmware((at, b"x" * 128)), MEMORIES, MemoryKind.EXTERNAL) == [0, 64]
-    assert read_offsets(firmware((at + 256, b"x" * 129)), MEMORIES, MemoryKind.EXTERNAL) == [
-        256,
-        320,
-        384,
-        448,
-    ]
-
-
 def test_the_key_of_a_unit_is_read_only_with_the_unit() -> None:
     half, beside = firmware((HALF.start, NEW_HALF)), firmware((HALF.end, b"data"))
     assert (APPLICATION, 128) in list(sectors_to_read(half, MEMORIES, units=[UNIT]))

@@ -302,6 +302,16 @@ def test_no_lock_is_left_where_there_is_no_board(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lock_for_a_new_board_makes_its_folder(tmp_path: Path) -> None:
+    lock = BoardLock(tmp_path / "a" / "b", new=True)
+    with pytest.raises(NoDevice, match="in use by another run"):
+        BoardLock(tmp_path / "a" / "b", new=True)
+    lock.release()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FileUnwritable):
+        BoardLock(tmp_path / "file", new=True)
+
+
 # --- faults, power, protection ---
 
 

@@ -11,6 +11,7 @@ from west_qspi.errors import (
     FlashBusy,
     IllegalAccess,
     QuadDisabled,
+    WrongAddressMode,
     WrongChip,
 )
 from west_qspi.extflash.parts import PARTS, Part, generic_geometry
@@ -24,6 +25,13 @@ QUAD = FlashSetup(read_opcode="read4io", write_opcode="pp4io")
 LARGE = [part for part in PARTS if part.size > 1 << 24]
 
 
+class BusWithoutExit(RecordingBus):
+    """A controller whose command to leave 4-byte mode gets lost."""
+
+    def command(self, opcode: int, out: bytes = b"", read: int = 0) -> bytes:
+        return b"" if opcode == 0xE9 else super().command(opcode, out, read)
+
+
 def up(chip: NorChip, setup: FlashSetup, *faults: Fault) -> Identified:
     chip.conditions.arm(faults)
     return bring_up(RecordingBus(chip), setup, "board")
@@ -34,7 +42,7 @@ def test_every_part_comes_up_as_its_devicetree_says(part: Part) -> None:
     chip = new_chip(part)
     found = up(chip, setup_for(part))
     assert (found.part, found.jedec_id, found.size) == (part, part.jedec_id, part.size)
-    assert found.four_byte == chip.state.four_byte == (part.size > 1 << 24)
+    assert chip.state.four_byte == (part.size > 1 << 24)
     assert chip.registers.quad_enabled
     assert not found.protected
     assert not chip.busy
@@ -108,32 +116,83 @@ def test_a_chip_left_in_4_byte_mode_is_taken_out_of_it(part: Part) -> None:
     chip = new_chip(part)
     up(chip, setup_for(part))
     assert chip.state.four_byte
-    found = up(chip, setup_for(part, four_byte=False))
-    assert not found.four_byte
+    up(chip, setup_for(part, four_byte=False))
     assert not chip.state.four_byte
 
 
-def test_without_enter_4byte_the_chip_stays_as_it_is_and_says_so() -> None:
-    setup = replace(setup_for("MX25L25645G"), enter_4byte=None)
-    chip = new_chip("MX25L25645G")
-    assert not up(chip, setup).four_byte
+@pytest.mark.parametrize("part", LARGE, ids=name_of)
+def test_without_enter_4byte_addr_four_address_bytes_are_refused(part: Part) -> None:
+    chip = new_chip(part)
+    before = replace(chip.state)
+    with pytest.raises(WrongAddressMode) as caught:
+        up(chip, replace(setup_for(part), enter_4byte=None))
+    assert (caught.value.device, caught.value.wanted, caught.value.found) == ("board", 4, 3)
+    assert chip.state == before, "quad enable, which outlasts power, is not set either"
+
+
+@pytest.mark.parametrize("part", LARGE, ids=name_of)
+def test_a_chip_that_is_in_4_byte_mode_already_needs_no_enter_4byte_addr(part: Part) -> None:
+    chip = new_chip(part)
+    chip.command(0x06)
     chip.command(0xB7)
-    assert up(chip, setup).four_byte
+    up(chip, replace(setup_for(part), enter_4byte=None))
+    assert chip.state.four_byte
+
+
+@pytest.mark.parametrize("part", [part for part in LARGE if part.power_up_flag], ids=name_of)
+def test_a_chip_that_begins_in_4_byte_mode_is_driven_either_way(part: Part) -> None:
+    chip = new_chip(part)
+    change(chip, 0x11, b"\x02")
+    chip.power_cycle()
+    up(chip, replace(setup_for(part), enter_4byte=None))
+    assert chip.state.four_byte
+    up(chip, setup_for(part, four_byte=False))
+    assert not chip.state.four_byte
 
 
 def test_b7_without_the_write_enable_that_micron_wants_is_noticed() -> None:
-    setup = replace(setup_for("MT25QL256"), enter_4byte=1)
-    assert not up(new_chip("MT25QL256"), setup).four_byte
+    chip = new_chip("MT25QL256")
+    with pytest.raises(WrongAddressMode) as caught:
+        up(chip, replace(setup_for("MT25QL256"), enter_4byte=1))
+    assert (caught.value.wanted, caught.value.found) == (4, 3)
+    up(chip, replace(setup_for("MT25QL256"), enter_4byte=3))
+    assert chip.state.four_byte
+
+
+@pytest.mark.parametrize("part", LARGE, ids=name_of)
+def test_a_chip_that_stays_in_4_byte_mode_is_not_driven_with_3_bytes(part: Part) -> None:
+    chip = new_chip(part)
+    chip.command(0x06)
+    chip.command(0xB7)
+    before = replace(chip.state, write_enabled=False)
+    with pytest.raises(WrongAddressMode) as caught:
+        bring_up(BusWithoutExit(chip), setup_for(part, four_byte=False), "board")
+    assert (caught.value.wanted, caught.value.found) == (3, 4)
+    assert replace(chip.state, write_enabled=False) == before
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part not in LARGE], ids=name_of)
+@pytest.mark.parametrize("enter", [None, 1, 2])
+def test_a_part_without_a_4_byte_mode_is_not_driven_with_4_bytes(part: Part, enter: int | None) -> None:
+    chip = new_chip(part)
+    bus = RecordingBus(chip)
+    before = replace(chip.state)
+    with pytest.raises(WrongAddressMode) as caught:
+        bring_up(bus, replace(setup_for(part), address_bytes=4, enter_4byte=enter), "board")
+    assert (caught.value.wanted, caught.value.found) == (4, 3)
+    assert chip.state == before
+    assert 0xB7 not in bus.sent
 
 
 def test_a_chip_without_a_flag_is_believed_to_do_as_told() -> None:
     chip = new_chip(replace(named("MX25L25645G"), jedec_id=b"\x5e\x20\x19"))
     bus = RecordingBus(chip)
     assert four_byte_flag(bus, None) is None
-    found = bring_up(bus, FlashSetup(address_bytes=4, enter_4byte=1), "board")
-    assert found.four_byte
+    bring_up(bus, FlashSetup(address_bytes=4, enter_4byte=1), "board")
     assert chip.state.four_byte
-    assert not up(chip, FlashSetup()).four_byte
+    bring_up(bus, FlashSetup(), "board")
+    assert bus.sent.count(0xB7) == 1
+    assert 0xE9 not in bus.sent, "how it is left is not known either"
 
 
 # --- what goes wrong ---

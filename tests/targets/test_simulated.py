@@ -23,6 +23,7 @@ from west_qspi.errors import (
     QspiError,
     QuadDisabled,
     WriteProtected,
+    WrongAddressMode,
     WrongChip,
 )
 from west_qspi.extflash.parts import PARTS, Part
@@ -30,6 +31,7 @@ from west_qspi.extflash.setup import FlashSetup
 from west_qspi.memory import Memory, MemoryKind
 from west_qspi.sim.board import Board
 from west_qspi.sim.faults import parse_fault
+from west_qspi.sim.folder import BoardLock
 from west_qspi.soc import NRF5340, NRF52840
 from west_qspi.targets import Target
 from west_qspi.targets.simulated import SimulatedTarget, open_simulated
@@ -115,15 +117,19 @@ def test_24_bit_addresses_alias_above_16_mib() -> None:
     assert target.read(external(target), MIB16 + 0x300, 256) == DATA, "and the read-back does not notice"
 
 
-def test_a_controller_with_4_bytes_and_a_chip_with_3() -> None:
-    board = new_board("MX25L25645G")
-    target = open_simulated(board, replace(setup_for("MX25L25645G"), enter_4byte=None))
-    assert target.external_uses_4_bytes() is False
-    target.program(external(target), 0x1000, DATA)
-    assert target.read(external(target), 0x1000, 256) != DATA
-    board.array(EXTERNAL).write(0x2000, b"\x00")
-    target.erase(external(target), 0x2000, 0x1000)
-    assert board.array(EXTERNAL).read(0x2000, 1) == b"\x00"
+@pytest.mark.parametrize("part", [part for part in PARTS if part.size > MIB16], ids=name_of)
+def test_a_controller_with_4_bytes_and_a_chip_with_3(part: Part, tmp_path: Path) -> None:
+    board = Board.create(tmp_path, NRF5340, part) if part.size == 2 * MIB16 else new_board(part)
+    held = bytes(range(256)) * 16
+    board.array(EXTERNAL).write(0, held)
+    board.save()
+    with pytest.raises(WrongAddressMode) as caught:
+        open_simulated(
+            board.folder.path if board.folder else board, replace(setup_for(part), enter_4byte=None)
+        )
+    assert (caught.value.device, caught.value.wanted, caught.value.found) == (f"sim:{board.serial}", 4, 3)
+    assert board.array(EXTERNAL).read(0, 0x1000) == held
+    assert board.counters.modifying == 0
 
 
 def test_a_program_opcode_that_the_part_does_not_know_does_nothing() -> None:
@@ -290,7 +296,7 @@ def test_what_the_planner_estimates_is_what_it_takes() -> None:
         begun = target.clock
         for offset in range(0, 0x1000, geometry.page):
             target.program(memory, offset, DATA)
-        wanted = geometry.program_time(16) + 0x1000 / geometry.read_rate
+        wanted = 16 * geometry.page_time + 0x1000 / geometry.read_rate
         assert target.clock - begun == pytest.approx(wanted)
 
 
@@ -508,6 +514,31 @@ def test_a_folder_is_for_one_run_at_a_time(tmp_path: Path) -> None:
         open_simulated(tmp_path, None)
     target.close()
     open_simulated(tmp_path, None).close()
+
+
+def test_the_board_is_loaded_when_nobody_else_can_use_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "board"
+
+    def load(path: Path) -> Board:
+        with pytest.raises(NoDevice, match="in use by another run"):
+            BoardLock(path, new=True)
+        return Board.create(path, NRF5340, named(DK))
+
+    target = open_simulated(folder, setup_for(DK), load=load)
+    target.program(external(target), 0, DATA)
+    with pytest.raises(NoDevice, match="in use by another run"):
+        open_simulated(folder, None, load=load)
+    target.close()
+    assert Board.open(folder).array(EXTERNAL).read(0, 256) == DATA
+
+
+def test_a_board_that_cannot_be_loaded_leaves_the_folder_free(tmp_path: Path) -> None:
+    def load(path: Path) -> Board:
+        raise NoDevice(str(path), "not this one")
+
+    for _ in range(2):
+        with pytest.raises(NoDevice, match="not this one"):
+            open_simulated(tmp_path, None, load=load)
 
 
 def test_a_run_that_cannot_connect_leaves_the_folder_free(tmp_path: Path) -> None:

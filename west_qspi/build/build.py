@@ -30,7 +30,7 @@ from west_qspi.build.paths import Relocation, is_absolute, normalised
 from west_qspi.build.shape import detect_shape
 from west_qspi.build.textfile import read_text
 from west_qspi.build.tree import Devicetree
-from west_qspi.errors import UnsupportedSoc, UsageError
+from west_qspi.errors import NotABuildDirectory, UnsupportedSoc, UsageError
 from west_qspi.memory import Range
 from west_qspi.soc import Soc, soc_from_kconfig
 
@@ -151,6 +151,9 @@ class Build:
 
     @cached_property
     def _pm_maps(self) -> tuple[PmMap, ...]:
+        whole = self.path.parent
+        if not self.map_file.exists() and (whole / "domains.yaml").exists():
+            raise NotABuildDirectory(str(self.path), f"this is one image of the build in {whole}")
         directories = [image.directory for image in self.images]
         return read_pm_maps(self.path, directories, self._soc, lambda: self.xip)
 

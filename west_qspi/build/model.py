@@ -163,6 +163,11 @@ class Slot:
     secondary: bool
     partition: Partition
 
+    @property
+    def bus(self) -> Range:
+        """Where the CPU sees it; an empty range for a slot in flash that is not on the bus."""
+        return self.partition.bus or Range(0, 0)
+
 
 @dataclass(frozen=True)
 class SplitPart:

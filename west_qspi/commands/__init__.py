@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from west_qspi.build.find import find_build_dir
 from west_qspi.console import Console, JsonConsole, TextConsole
-from west_qspi.errors import NotABuildDirectory, QspiError, StoppedAtOnce
+from west_qspi.errors import Boots, Interrupted, NotABuildDirectory, PackageMissing, QspiError
 
 Config = Callable[[str], "str | None"]
 
@@ -20,10 +21,14 @@ def no_config(option: str) -> str | None:
 
 @dataclass(frozen=True)
 class Context:
-    """Where a command runs: ``config`` looks up west's settings, ``cwd`` is where relative paths start."""
+    """Where a command runs.
+
+    ``config`` looks up west's settings, whose relative paths start at ``topdir``; options' start at ``cwd``.
+    """
 
     config: Config = no_config
     cwd: Path = Path()
+    topdir: Path = Path()
     colour: bool | None = None
 
     def console(self, json: bool) -> Console:
@@ -52,8 +57,6 @@ def build_dir(args: argparse.Namespace, context: Context) -> Path:
     """Return the build directory that is meant; raises NotABuildDirectory."""
     if args.build_dir is not None:
         return context.cwd / Path(args.build_dir)
-    from west_qspi.build.find import find_build_dir
-
     dir_fmt = context.config("build.dir-fmt")
     found = find_build_dir(context.cwd, dir_fmt)
     if found is None:
@@ -69,10 +72,16 @@ def guarded(
     console = context.console(args.json)
     try:
         return run(args, context, console)
-    except QspiError as error:
-        console.error(error)
-        return error.exit_code
+    except QspiError as caught:
+        error = caught
+    except ModuleNotFoundError as missing:
+        error = PackageMissing(_PACKAGES.get(missing.name or "", missing.name or str(missing)))
     except KeyboardInterrupt:
-        stopped = StoppedAtOnce()
-        console.error(stopped)
-        return stopped.exit_code
+        # A run that changes the device turns this into an error that says what the device holds.
+        error = Interrupted(False, Boots.AS_BEFORE, 0, 0)
+    console.error(error)
+    return error.exit_code
+
+
+# Packages whose name is not that of the module.
+_PACKAGES = {"yaml": "pyyaml"}

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import argparse
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
+from west_qspi.build.build import Build
 from west_qspi.commands import Context, add_build_options, build_dir, guarded
+from west_qspi.commands.rebuild import rebuild
 from west_qspi.console import Console
-from west_qspi.errors import UnknownRunner, UsageError
+from west_qspi.errors import UsageError
 from west_qspi.events import Noticed
-
-if TYPE_CHECKING:
-    from west_qspi.job import Job
-    from west_qspi.targets import Target
+from west_qspi.flasher import compare, flash, preview
+from west_qspi.job import Extra, Job, gather
+from west_qspi.journal import FolderJournal, Journal, state_folder
+from west_qspi.policy import Pending, Policy
+from west_qspi.preflight import check_job
+from west_qspi.report import Outcome
+from west_qspi.runners import Runner, RunnerOptions, get_runner, runner_names
+from west_qspi.targets import Target
 
 NAME = "qspi-flash"
 HELP = "program internal flash and external QSPI flash, and prove every byte"
@@ -103,91 +108,86 @@ def main(args: argparse.Namespace, context: Context) -> int:
 
 
 def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
-    from west_qspi.build.build import Build
-    from west_qspi.job import Extra, gather
-    from west_qspi.preflight import check_job
-    from west_qspi.runners import RunnerOptions, get_runner
-
     if args.erase and (args.only or args.domain):
         raise UsageError("--erase erases whole memories, so it goes with the whole firmware, not with a part")
+    named = args.runner or context.config("qspi.runner")
+    runner = get_runner(str(named)) if named else None
+    extras = [Extra.parse(text).below(context.cwd) for text in args.file]
     directory = build_dir(args, context)
     if not args.skip_rebuild and context.flag("flash.rebuild", True):
-        from west_qspi.commands.rebuild import rebuild
-
         rebuild(directory, console)
     build = Build.load(directory)
-    runner = get_runner(_runner_name(args, context, build.flash_runner))
+    runner = runner or _build_runner(build.flash_runner)
     job = gather(
         build,
         domains=args.domain,
         hex_files=[context.cwd / path for path in args.hex_file],
-        extras=[Extra.parse(text).below(context.cwd) for text in args.file],
+        extras=extras,
         only=args.only,
     )
     if not args.no_check:
         for notice in check_job(build, job, context.cwd / args.key if args.key else None):
             console.listen(notice)
-    board = args.sim_board or context.config("qspi.sim-board")
     options = RunnerOptions(
-        dev_id=args.dev_id,
-        sim_board=context.cwd / board if board else directory / "sim-board",
-        sim_faults=tuple(args.sim_fault),
+        dev_id=args.dev_id, sim_board=_sim_board(args, context, directory), sim_faults=tuple(args.sim_fault)
     )
     target = runner.connect(build.soc, job.external, options, use_external=job.needs_external)
     try:
-        return _on_target(args, console, job, target)
+        journal = FolderJournal((runner.state_folder(options) or state_folder()) / "journal")
+        return _on_target(args, console, job, target, journal)
     finally:
         target.close()
 
 
-def _runner_name(args: argparse.Namespace, context: Context, built: str | None) -> str:
-    """Return the runner: the option's, else the setting's, else the build's where it is one of ours."""
-    from west_qspi.runners import runner_names
-
-    named = args.runner or context.config("qspi.runner")
-    if named:
-        return str(named)
-    if built in runner_names():
-        return str(built)
-    known = ", ".join(runner_names())
-    if built:
-        raise UnknownRunner(built, known)
-    raise UsageError(f"the build names no runner, so choose one with -r: {known}")
+def _sim_board(args: argparse.Namespace, context: Context, directory: Path) -> Path:
+    if args.sim_board is not None:
+        return context.cwd / Path(args.sim_board)
+    setting = context.config("qspi.sim-board")
+    return context.topdir / setting if setting else directory / "sim-board"
 
 
-def _on_target(args: argparse.Namespace, console: Console, job: Job, target: Target) -> int:
-    from west_qspi.flasher import compare, flash, preview
-    from west_qspi.journal import FolderJournal, state_folder
-    from west_qspi.policy import Pending, Policy
-    from west_qspi.report import Outcome
+def _build_runner(built: str | None) -> Runner:
+    """Return the runner that the build names, where it is one of ours."""
+    if built is None:
+        known = ", ".join(runner_names())
+        raise UsageError(f"the build names no runner, so choose one with -r: {known}")
+    return get_runner(built)
 
-    journal = FolderJournal(state_folder() / "journal")
+
+def _on_target(args: argparse.Namespace, console: Console, job: Job, target: Target, journal: Journal) -> int:
     pending = Pending.CLEAR if args.clear_pending else Pending.KEEP if args.keep_pending else Pending.STOP
     policy = Policy(pending, args.erase, args.recover, args.reset)
-    if args.verify_only:
-        report = compare(target, job, listen=console.listen)
-    elif args.dry_run:
-        report = preview(target, job, policy, journal, listen=console.listen)
-    else:
-        with _interruptible(console) as asked:
-            report = flash(target, job, policy, journal, listen=console.listen, stop=lambda: bool(asked))
-    console.report(report, report.plan if args.dry_run else None)
+    with _interruptible(console) as stop:
+        if args.verify_only:
+            report = compare(target, job, journal, listen=console.listen, stop=stop)
+        elif args.dry_run:
+            report = preview(target, job, policy, journal, listen=console.listen, stop=stop)
+        else:
+            report = flash(target, job, policy, journal, listen=console.listen, stop=stop)
+        console.report(report, report.plan if args.dry_run else None)
     return 1 if report.outcome is Outcome.DIFFERENT else 0
 
 
 @contextmanager
-def _interruptible(console: Console) -> Iterator[list[int]]:
-    """Collect the first Ctrl-C, so that the run ends at a safe point; a second one ends it at once."""
+def _interruptible(console: Console) -> Iterator[Callable[[], bool]]:
+    """Give the question whether the user wants to stop: one Ctrl-C asks, a second one stops at once."""
     asked: list[int] = []
+    told: list[bool] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        console.listen(Noticed("stopping", "stopping at the next safe point; Ctrl-C again stops at once"))
+
+    def stop() -> bool:
+        # Said here and not by the handler, which may interrupt the very line that is being written.
+        if asked and not told:
+            told.append(True)
+            console.listen(Noticed("stopping", "stopping at a safe point; Ctrl-C again stops at once"))
+        return bool(asked)
 
     before = signal.signal(signal.SIGINT, ask)
     try:
-        yield asked
+        yield stop
     finally:
         signal.signal(signal.SIGINT, before)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
+from west_qspi.build.build import Build
 from west_qspi.commands import Context, add_build_options, build_dir, guarded
 from west_qspi.console import Console
-
-if TYPE_CHECKING:
-    from west_qspi.build.build import Build
-    from west_qspi.firmware import Firmware
+from west_qspi.errors import MissingOutput
+from west_qspi.events import Noticed
+from west_qspi.files import load
+from west_qspi.firmware import Firmware
+from west_qspi.mapview import make_map, render_text, to_json
 
 NAME = "qspi-map"
 HELP = "show the memory map of a build: partitions, images, free space"
@@ -33,9 +34,6 @@ def main(args: argparse.Namespace, context: Context) -> int:
 
 
 def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
-    from west_qspi.build.build import Build
-    from west_qspi.mapview import make_map, render_text, to_json
-
     build = Build.load(build_dir(args, context))
     picture = make_map(build, _firmware(build, console))
     lines = render_text(
@@ -50,11 +48,6 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
 
 def _firmware(build: Build, console: Console) -> Firmware | None:
     """Return what the build flashes, or None where its outputs are not there: the map is still of use."""
-    from west_qspi.errors import MissingOutput
-    from west_qspi.events import Noticed
-    from west_qspi.files import load
-    from west_qspi.firmware import Firmware
-
     try:
         sources = [load(item.path, image=item.image) for item in build.flash_files()]
     except MissingOutput as error:

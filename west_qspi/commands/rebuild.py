@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from west_qspi.console import Console
-from west_qspi.errors import RebuildFailed, RunnerUnavailable
+from west_qspi.errors import RebuildFailed, ToolMissing
 from west_qspi.events import Noticed
 
 _BUILD_FILES = ("build.ninja", "Makefile")
@@ -21,7 +21,7 @@ def can_rebuild(directory: Path) -> bool:
 
 
 def rebuild(directory: Path, console: Console) -> None:
-    """Build the directory if it can be built; raises RebuildFailed, RunnerUnavailable."""
+    """Build the directory if it can be built; raises RebuildFailed, ToolMissing."""
     if not can_rebuild(directory):
         console.listen(Noticed("rebuild", f"{directory} cannot be rebuilt here; flashing what is in it"))
         return
@@ -30,6 +30,6 @@ def rebuild(directory: Path, console: Console) -> None:
         # The compiler's chatter goes where it cannot mix with our own lines or JSON.
         status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
     except OSError as error:
-        raise RunnerUnavailable("cmake", error.strerror or str(error)) from error
+        raise ToolMissing("cmake", error.strerror or str(error)) from error
     if status:
         raise RebuildFailed(" ".join(command), status)

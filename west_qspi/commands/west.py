@@ -34,7 +34,7 @@ class _QspiCommand(WestCommand):
 
     def do_run(self, args: argparse.Namespace, unknown: list[str]) -> None:
         colour = None if self.config.getboolean("color.ui", default=True) else False
-        status = self.module.main(args, Context(self.config.get, Path.cwd(), colour))
+        status = self.module.main(args, Context(self.config.get, Path.cwd(), Path(self.topdir or ""), colour))
         if status:
             sys.exit(status)
 

@@ -13,6 +13,7 @@
      │   ├─ EmptyFirmware              nothing in it to program
      │   ├─ FirmwareConflict           two files want different bytes at one address
      │   ├─ ImageError                 MCUboot header, TLVs, hash, signature, version
+     │   ├─ JournalDamaged  JournalOutdated  JournalUnreachable   bytes that an interrupted run had in hand
      │   ├─ SigningKeyError            not a key that MCUboot could use
      │   └─ SimulatedBoardError        the folder of a simulated board
      ├─ BuildError                     the build directory
@@ -21,27 +22,26 @@
      │   ├─ MissingOutput              a file that the build should have made
      │   └─ UnsupportedSoc             built for a SoC without QSPI support here
      ├─ PlacementError                 bytes that have no place
-     │   ├─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  NotErasable
+     │   └─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
-     │   ├─ WrongSoc  HalvesDiffer  OtherHalfDiffers  PendingUpdate
+     │   └─ WrongSoc  HalvesDiffer  OtherHalfDiffers  EraseTakesImages  PendingUpdate
      ├─ RunnerError
-     │   ├─ UnknownRunner  RunnerUnavailable  RebuildFailed
+     │   └─ UnknownRunner  RunnerUnavailable  RebuildFailed  ToolMissing  PackageMissing
      ├─ TargetError                    the device, the probe, the wires
-     │   ├─ NoDevice  ChipAbsent  ChipAsleep  WrongChip  QuadDisabled
-     │   ├─ Protected  LowVoltage  LinkError  FlashBusy  WriteProtected  PowerLost  IllegalAccess
+     │   ├─ NoDevice  ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled
+     │   └─ Protected  LowVoltage  LinkError  FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
-     │   ├─ WriteFailed  UnstableRead  AddressWrapped
-     ├─ Interrupted                    the user stopped it at a safe point
-     └─ StoppedAtOnce                  the user did not want to wait for one
+     │   └─ WriteFailed  UnstableRead  AddressWrapped
+     └─ Interrupted                    the user stopped it at a safe point
+         └─ StoppedAtOnce              and did not want to wait for one
 """
 
 from __future__ import annotations
 
-from west_qspi.errors.base import (
-    QspiError,
-)
+from west_qspi.errors.base import QspiError
 from west_qspi.errors.device import (
     AddressWrapped,
+    Boots,
     ChipAbsent,
     ChipAsleep,
     FlashBusy,
@@ -59,6 +59,7 @@ from west_qspi.errors.device import (
     UnstableRead,
     WriteFailed,
     WriteProtected,
+    WrongAddressMode,
     WrongChip,
     board_state,
 )
@@ -66,16 +67,19 @@ from west_qspi.errors.flashing import (
     BeyondAddressMode,
     BeyondChip,
     CheckFailed,
+    EraseTakesImages,
     HalvesDiffer,
     NotErasable,
     OtherHalfDiffers,
     OutsideMemories,
     OutsidePartition,
+    PackageMissing,
     PendingUpdate,
     PlacementError,
     RebuildFailed,
     RunnerError,
     RunnerUnavailable,
+    ToolMissing,
     UnknownRunner,
     WrongSoc,
 )
@@ -91,6 +95,9 @@ from west_qspi.errors.inputs import (
     HexError,
     ImageError,
     InputError,
+    JournalDamaged,
+    JournalOutdated,
+    JournalUnreachable,
     MissingOutput,
     NotABuildDirectory,
     SigningKeyError,
@@ -104,6 +111,7 @@ __all__ = [
     "BeyondAddressMode",
     "BeyondChip",
     "BinNeedsAddress",
+    "Boots",
     "BrokenBuildFile",
     "BuildError",
     "CheckFailed",
@@ -111,6 +119,7 @@ __all__ = [
     "ChipAsleep",
     "ElfError",
     "EmptyFirmware",
+    "EraseTakesImages",
     "FileUnreadable",
     "FileUnwritable",
     "FirmwareConflict",
@@ -121,6 +130,9 @@ __all__ = [
     "ImageError",
     "InputError",
     "Interrupted",
+    "JournalDamaged",
+    "JournalOutdated",
+    "JournalUnreachable",
     "LinkError",
     "LowVoltage",
     "MissingOutput",
@@ -130,6 +142,7 @@ __all__ = [
     "OtherHalfDiffers",
     "OutsideMemories",
     "OutsidePartition",
+    "PackageMissing",
     "PendingUpdate",
     "PlacementError",
     "PowerLost",
@@ -144,12 +157,14 @@ __all__ = [
     "SimulatedBoardError",
     "StoppedAtOnce",
     "TargetError",
+    "ToolMissing",
     "UnknownRunner",
     "UnstableRead",
     "UnsupportedSoc",
     "UsageError",
     "WriteFailed",
     "WriteProtected",
+    "WrongAddressMode",
     "WrongChip",
     "WrongSoc",
     "board_state",

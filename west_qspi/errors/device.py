@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from west_qspi.errors.base import QspiError
 
 
@@ -50,6 +52,18 @@ class QuadDisabled(TargetError):
     hint = (
         "Check 'quad-enable-requirements' in the devicetree, the WP# pin and the status register's lock bits."
     )
+
+
+class WrongAddressMode(TargetError):
+    """By its own word the external flash takes another number of address bytes than it would be sent."""
+
+    wanted: int
+    found: int
+    text = (
+        "{device}: the external flash is in {found}-byte address mode, but is driven with {wanted} address "
+        "bytes"
+    )
+    hint = "Set 'address-size-32' and 'enter-4byte-addr' in the devicetree to what the part needs."
 
 
 class Protected(TargetError):
@@ -151,31 +165,43 @@ class AddressWrapped(ProofError):
     hint = "The chip is in 3-byte address mode; set 'enter-4byte-addr' in the devicetree."
 
 
+class Boots(str, Enum):
+    """What a board starts after a run that did not come to its end."""
+
+    AS_BEFORE = "as before"
+    NOTHING = "nothing"
+    UNPROVEN = "unproven"
+
+
 class Interrupted(QspiError):
     """The user stopped the run at a safe point; the fields say what the board holds."""
 
     changed: bool
-    bootable: bool
+    boots: str
     done: int
     total: int
     hint = "Run the same command again to finish."
 
     def __str__(self) -> str:
-        return f"interrupted: {board_state(self.changed, self.bootable, self.done, self.total)}"
+        return f"interrupted: {board_state(self.changed, Boots(self.boots), self.done, self.total)}"
 
 
-class StoppedAtOnce(QspiError):
-    """The user insisted on stopping, wherever the run was."""
+class StoppedAtOnce(Interrupted):
+    """The user did not want to wait for a safe point; one step is half done."""
 
-    text = "stopped at once; if programming had begun, the board is half written"
-    hint = "Run the same command again to finish."
+    def __str__(self) -> str:
+        return f"stopped at once: {board_state(self.changed, Boots(self.boots), self.done, self.total)}"
 
 
-def board_state(changed: bool, bootable: bool, done: int, total: int) -> str:
+_BOOTS = {
+    Boots.AS_BEFORE: "what boots was not touched",
+    Boots.NOTHING: "the board does not boot until a flash is finished",
+    Boots.UNPROVEN: "the board boots it, but it is not proven",
+}
+
+
+def board_state(changed: bool, boots: Boots, done: int, total: int) -> str:
     """Say in words what a board holds after a run that did not come to its end; counts are bytes."""
     if not changed:
         return "nothing was changed; the board holds what it held before"
-    written = f"{done} of {total} bytes are written"
-    if bootable:
-        return f"{written}; what boots was not touched"
-    return f"{written}; the board does not boot until a flash is finished"
+    return f"{done} of {total} bytes are written; {_BOOTS[boots]}"

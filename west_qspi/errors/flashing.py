@@ -26,7 +26,10 @@ class BeyondChip(PlacementError):
 
     size: int
     text = "{origin}: {start:#010x}-{end:#010x} goes past the end of the external flash ({size:#x} bytes)"
-    hint = "Correct the chip's size in the devicetree, or move the partition."
+    hint = (
+        "Correct the chip's size in the devicetree, or move the partition; data at 0x12000000 may be meant "
+        "for an nRF52840."
+    )
 
 
 class BeyondAddressMode(PlacementError):
@@ -97,7 +100,17 @@ class OtherHalfDiffers(CheckFailed):
         "the board holds something else than {origin} at {start:#010x}-{end:#010x}, which belongs to what "
         "was selected: halves of two builds would meet"
     )
-    hint = "Flash without --only, so that everything comes from one build."
+    hint = "Flash the whole firmware, so that everything comes from one build."
+
+
+class EraseTakesImages(CheckFailed):
+    """Erasing whole memories would take images away that the job does not bring back."""
+
+    unit: str
+    text = (
+        "erasing whole memories would take {unit} off the board, and what is flashed does not bring it back"
+    )
+    hint = "Flash the whole firmware, or leave --erase and --recover out."
 
 
 class PendingUpdate(CheckFailed):
@@ -110,7 +123,7 @@ class PendingUpdate(CheckFailed):
     state: str
     text = "{slot}: {state}"
     hint = (
-        "--clear-pending makes MCUboot forget it (erases one sector of that slot); "
+        "--clear-pending makes MCUboot forget it (blanks that slot's trailer or header); "
         "--keep-pending flashes all the same."
     )
 
@@ -125,7 +138,25 @@ class UnknownRunner(RunnerError):
     name: str
     known: str
     text = "no runner '{name}'; there are: {known}"
+    exit_code = 2
     hint = "Choose one with -r, or once for all: west config qspi.runner sim"
+
+
+class ToolMissing(RunnerError):
+    """A program that is needed cannot be run; ``reason`` is the operating system's word."""
+
+    name: str
+    reason: str
+    text = "'{name}' cannot be run: {reason}"
+    hint = "Install it, or flash what is there with --skip-rebuild."
+
+
+class PackageMissing(RunnerError):
+    """A Python package that is needed is not installed."""
+
+    name: str
+    text = "the Python package '{name}' is not installed"
+    hint = "Install it for this Python: pip install {name}"
 
 
 class RunnerUnavailable(RunnerError):

@@ -42,6 +42,35 @@ class HexError(InputError):
     hint = "The file is damaged or cut off; build it again or fetch a fresh copy."
 
 
+class JournalDamaged(InputError):
+    """The copy of bytes that an interrupted run had in hand cannot be read."""
+
+    reason: str
+    text = "{path}: the bytes that an interrupted run had in hand cannot be read: {reason}"
+    hint = "Delete the file if the board's data is right as it is, or can be written anew."
+
+
+class JournalOutdated(InputError):
+    """Something else has written where an interrupted run had bytes in hand; ``address`` is on the bus."""
+
+    address: int
+    text = (
+        "{path}: an interrupted run had bytes in hand here, but something else has since written to "
+        "{address:#010x}"
+    )
+    hint = "Delete the file to keep what the board holds, or program the file itself to go back."
+
+
+class JournalUnreachable(InputError):
+    """Bytes wait to be put back into a memory that this job does not reach; ``address`` is on the bus."""
+
+    address: int
+    text = (
+        "{path}: bytes of an interrupted run wait to be put back at {address:#010x}, out of this job's reach"
+    )
+    hint = "Flash the whole firmware, or delete the file if those bytes can be written anew."
+
+
 class ElfError(InputError):
     """An ELF file cannot be used."""
 
@@ -53,7 +82,7 @@ class BinNeedsAddress(InputError):
     """Raw bytes were given with no word of where they go."""
 
     text = "{path}: this is neither Intel HEX nor ELF, so it needs an address"
-    hint = "Give it as {path}@ADDRESS or {path}@PARTITION."
+    hint = "Give it as --file {path}@ADDRESS or --file {path}@PARTITION."
 
 
 class EmptyFirmware(InputError):

@@ -20,9 +20,7 @@ from west_qspi.extflash.opcodes import (
     READ_STATUS_3,
 )
 from west_qspi.memory import Geometry
-
-# SWD at 4 MHz moves a 32-bit word in about 46 clocks; the flash itself is faster than that.
-_SWD_RATE = 4_000_000 / 46 * 4
+from west_qspi.soc import SWD_RATE
 
 _KIB, _MIB = 1024, 1024 * 1024
 
@@ -228,10 +226,10 @@ def capacity_from_id(jedec_id: bytes) -> int | None:
 def geometry(part: Part) -> Geometry:
     """Return how a known part is erased and programmed, with its typical times."""
     erase = tuple((item.size, item.typical) for item in part.erase)
-    return Geometry(erase, part.page, 4, part.page_time, part.chip_erase, _SWD_RATE)
+    return Geometry(erase, part.page, 4, part.page_time, part.chip_erase, SWD_RATE)
 
 
 def generic_geometry() -> Geometry:
     """Return a geometry that suits any JESD216 part: the usual sizes, with times at the slow end of usual."""
     erase = ((4 * _KIB, 0.06), (32 * _KIB, 0.2), (64 * _KIB, 0.4))
-    return Geometry(erase, 256, 4, 0.85e-3, 200.0, _SWD_RATE)
+    return Geometry(erase, 256, 4, 0.85e-3, 200.0, SWD_RATE)

@@ -44,13 +44,16 @@ def overlaid(wanted: Firmware, memory: Memory, offset: int, old: bytes | None) -
 
 
 def foreign_bytes(wanted: Firmware, part: Range, old: bytes) -> Firmware:
-    """Return the bytes of ``old`` (at bus ``part``) that nobody asked to change and that are not blank."""
-    kept = []
-    for rest in part.without(piece.range for piece in wanted.pieces(part)):
-        data = old[rest.start - part.start : rest.end - part.start]
-        if data.strip(b"\xff"):
-            kept.append(Segment(rest.start, data, _KEPT))
-    return Firmware(tuple(kept))
+    """Return the bytes of ``old`` (at bus ``part``) that nobody asked to change.
+
+    Blank ones count: an erase that breaks off leaves noise, and file systems need blank to be blank.
+    """
+    rests = part.without(piece.range for piece in wanted.pieces(part))
+    return Firmware(
+        tuple(
+            Segment(rest.start, old[rest.start - part.start : rest.end - part.start], _KEPT) for rest in rests
+        )
+    )
 
 
 def bring(wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool) -> Iterator[Step]:
@@ -138,22 +141,14 @@ class _Chooser:
         If power fails between an erase and the programming after it, foreign bytes are only as safe as the
         saved copy: so a larger block is never an excuse to endanger more of them.
         """
-        if offset + size > self.memory.size:
-            return False
-        for sector in self._inside(offset, size):
-            old = self._old(sector)
-            if old is None:
-                if sector not in self.new:
-                    return False
-            elif sector not in self.new:
-                if old.strip(b"\xff"):
-                    return False
-            elif self._needs_no_erase(sector, old) and foreign_bytes(self.wanted, self._bus(sector), old):
-                return False
-        return True
+        return offset + size <= self.memory.size and all(
+            sector in self.new and (self.wanted.covers(self._bus(sector)) or self._needs_erase(sector))
+            for sector in self._inside(offset, size)
+        )
 
-    def _needs_no_erase(self, offset: int, old: bytes) -> bool:
-        return _programs(self.memory.geometry, old, self.new[offset]) is not None
+    def _needs_erase(self, offset: int) -> bool:
+        old = self._old(offset)
+        return old is None or _programs(self.memory.geometry, old, self.new[offset]) is None
 
     def _bus(self, offset: int) -> Range:
         return Range(self.memory.address(offset), self.memory.geometry.sector)

@@ -10,7 +10,7 @@ key counts, and a device that loses power in between starts nothing at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
@@ -35,21 +35,16 @@ def sectors_to_read(
 ) -> Iterator[tuple[Memory, int]]:
     """Yield the sectors whose content a plan needs, ascending in each memory.
 
-    These are the sectors that hold wanted bytes; the rest of a larger erase block where erasing it at once
-    may be cheaper; for each sector above 16 MiB the one that it would become with 24-bit addresses; and
-    those of boot keys, which have to be put back where the wanted firmware leaves them out.
+    These are the sectors that hold wanted bytes; for each sector above 16 MiB the one that it would become
+    with 24-bit addresses; and those of boot keys, which have to be put back where the wanted firmware
+    leaves them out.
     """
-    keys = [unit.key for unit in units if any(True for part in unit.parts for _ in wanted.pieces(part))]
+    keys = [unit.key for unit in units if _touched_unit(unit, wanted)]
     for memory in memories:
         touched = set(touched_sectors(wanted, memory))
         needed = set(touched)
         for key in filter(memory.bus.covers, keys):
             needed |= {b.start for b in key.shifted(-memory.bus.start).blocks(memory.geometry.sector)}
-        for size, seconds in memory.geometry.erase[1:]:
-            for block in {offset // size * size for offset in touched}:
-                inside = set(range(block, min(block + size, memory.size), memory.geometry.sector))
-                if len(inside & touched) * memory.geometry.erase[0][1] > seconds:
-                    needed |= inside
         needed |= wrapped_sectors(memory, touched)
         for offset in sorted(needed):
             yield memory, offset
@@ -61,15 +56,15 @@ def make_plan(
     memories: MemoryMap,
     *,
     units: Iterable[BootUnit] = (),
-    first: Firmware | None = None,
+    first: Sequence[Firmware] = (),
     mass_erase: Iterable[MemoryKind] = (),
 ) -> Plan:
     """Plan how a device that holds ``content`` comes to hold ``wanted`` over it.
 
-    ``first`` is written and verified before anything else (to make MCUboot forget an update), and
-    ``mass_erase`` names memories that are erased whole. Sectors that are not in ``content`` are planned as
-    if they were full (blank where a memory cannot be erased by itself) and all foreign bytes in them blank:
-    a preview, not to be carried out.
+    ``first`` is written and verified, one after the other, as soon as the boot keys are cleared (to make
+    MCUboot forget updates: each may stand for one of linked images), and ``mass_erase`` names memories that
+    are erased whole. Sectors that are not in ``content`` are planned as if they were full (blank where a
+    memory cannot be erased by itself) and all foreign bytes in them blank: a preview, not to be carried out.
 
     Raises NotErasable where a memory that cannot be erased by itself holds other bytes than wanted.
     """
@@ -82,19 +77,23 @@ def make_plan(
     steps += _erase_whole(at_once, now)
     gone = _blank_sectors(later)
     sectors = tuple(compare_sectors(wanted, Content({**now, **gone}), memories))
-    first = first or Firmware()
-    steps += _bring_all(first.without(memory.bus for memory in later), now, memories, erased)
 
     # What is about to be erased changes on the way, even where it ends up as it was.
     staying = Content({key: data for key, data in now.items() if key not in gone})
-    changed = [unit for unit in units if _changes(unit, wanted, staying, memories)]
+    changed = [
+        unit
+        for unit in units
+        if _changes(unit, wanted, staying, memories) or (first and _touched_unit(unit, wanted))
+    ]
     under = Content({**now, **gone})
-    postponed = [piece for memory in later for piece in first.without(wanted.ranges).pieces(memory.bus)]
-    goal = Firmware.merged((*wanted.segments, *postponed))
+    cleared = [segment for each in first for segment in each.without(wanted.ranges).segments]
+    goal = Firmware.merged((*wanted.segments, *cleared))
     keys = [step for unit in changed if (step := _commit(unit, goal, under, memories))]
     commits = [step for step in keys if not _boots_nothing(step.data)]
     for unit in changed:
         steps += _invalidate(unit, now, memories)
+    for each in first:
+        steps += _bring_all(each.without(memory.bus for memory in later), now, memories, erased)
     steps += _erase_whole(later, now)
     held_back = Firmware.merged(
         Segment(step.memory.address(step.offset), _until_commit(step.data), _HELD_BACK) for step in keys
@@ -128,7 +127,9 @@ def compare_sectors(wanted: Firmware, content: Content, memories: MemoryMap) -> 
         for offset in touched_sectors(wanted, memory):
             old = content.sectors.get((memory.kind, offset))
             part = Range(memory.address(offset), memory.geometry.sector)
-            shared = old is not None and bool(foreign_bytes(wanted, part, old))
+            shared = old is not None and any(
+                segment.data.strip(b"\xff") for segment in foreign_bytes(wanted, part, old).segments
+            )
             if old is None:
                 state = SectorState.UNKNOWN
             elif overlaid(wanted, memory, offset, old) == old:
@@ -139,6 +140,10 @@ def compare_sectors(wanted: Firmware, content: Content, memories: MemoryMap) -> 
 
 
 # --- boot keys -------------------------------------------------------------------------------------
+
+
+def _touched_unit(unit: BootUnit, wanted: Firmware) -> bool:
+    return any(wanted.touches(part) for part in unit.parts)
 
 
 def _changes(unit: BootUnit, wanted: Firmware, content: Content, memories: MemoryMap) -> bool:

@@ -43,6 +43,9 @@ class Runner(Protocol):
         ``use_external``. Raises RunnerUnavailable, TargetError.
         """
 
+    def state_folder(self, options: RunnerOptions) -> Path | None:
+        """Return where a journal for this device belongs; None for the user's own state folder."""
+
 
 _MODULES: Mapping[str, str] = {"sim": "west_qspi.runners.sim"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from west_qspi.errors import NoDevice, UsageError
@@ -10,6 +11,7 @@ from west_qspi.extflash.parts import PARTS, Part, part_by_id
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.sim.board import Board
 from west_qspi.sim.faults import parse_fault
+from west_qspi.sim.folder import BoardFolder
 from west_qspi.targets.simulated import SimulatedTarget, open_simulated
 
 if TYPE_CHECKING:
@@ -26,18 +28,31 @@ class SimRunner:
     def connect(
         self, soc: Soc, external: FlashNode | None, options: RunnerOptions, *, use_external: bool
     ) -> SimulatedTarget:
-        """Open the board in ``options.sim_board``; raises NoDevice where it is not the one asked for."""
+        """Open the board in ``options.sim_board``.
+
+        Raises UsageError for options that cannot be meant, NoDevice where the board is not the one asked for
+        or another run uses it, BrokenBuildFile, and what ``open_simulated`` raises.
+        """
         if options.sim_board is None:
             raise UsageError("the simulated board needs a folder: --sim-board DIR")
         faults = tuple(parse_fault(text) for text in options.sim_faults)
-        if not (options.sim_board / "board.json").exists():
-            Board.create(options.sim_board, soc, _part_for(external)).save()
         setup = FlashSetup.from_node(external) if external is not None and use_external else None
-        target = open_simulated(options.sim_board, setup, faults=faults)
-        if options.dev_id is not None and not _matches(target.board.serial, options.dev_id):
-            target.close()
-            raise NoDevice(target.identity, f"its serial number is not {options.dev_id}")
-        return target
+
+        def load(folder: Path) -> Board:
+            if BoardFolder(folder).state_file.exists():
+                board = Board.open(folder)
+            else:
+                board = Board.create(folder, soc, _part_for(external))
+            # Before its chip is brought up, which may write a register that outlasts power.
+            if options.dev_id is not None and not _matches(board.serial, options.dev_id):
+                raise NoDevice(board.conditions.device, f"its serial number is not {options.dev_id}")
+            return board
+
+        return open_simulated(options.sim_board, setup, faults=faults, load=load)
+
+    def state_folder(self, options: RunnerOptions) -> Path | None:
+        """Return the board's own folder, so that a copy of it carries the journal along."""
+        return options.sim_board
 
 
 def _matches(serial: str, wanted: str) -> bool:

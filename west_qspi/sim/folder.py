@@ -100,12 +100,18 @@ class BoardFolder:
 class BoardLock:
     """Keeps a board's folder for one run at a time; the system frees it when a process dies.
 
-    Raises NoDevice where another run has it, FileUnreadable where there is no board, FileUnwritable.
+    With ``new`` there need not be a board yet, nor even the folder, which is then made. Raises NoDevice where
+    another run has it, FileUnreadable where there must be a board and is none, FileUnwritable.
     """
 
-    def __init__(self, path: Path) -> None:
-        with opened(path / _STATE):
-            file = path / _LOCK
+    def __init__(self, path: Path, *, new: bool = False) -> None:
+        folder = BoardFolder(path)
+        if new:
+            folder.make()
+        else:
+            with opened(folder.state_file):
+                pass
+        file = path / _LOCK
         try:
             self._handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:

@@ -12,7 +12,8 @@ class Target(Protocol):
     """A connected device. Offsets count from the start of a memory; every call blocks until it is done.
 
     All methods raise TargetError: LinkError, PowerLost, FlashBusy, WriteProtected, Protected, LowVoltage,
-    ChipAbsent, ChipAsleep, QuadDisabled, or IllegalAccess for what the device's rules forbid.
+    ChipAbsent, ChipAsleep, WrongAddressMode, QuadDisabled, or IllegalAccess for what the device's rules
+    forbid.
     """
 
     @property

@@ -12,6 +12,7 @@ from west_qspi.errors import (
     FlashBusy,
     IllegalAccess,
     QuadDisabled,
+    WrongAddressMode,
     WrongChip,
 )
 from west_qspi.extflash import opcodes as op
@@ -48,16 +49,14 @@ class SpiBus(Protocol):
 
 @dataclass(frozen=True)
 class Identified:
-    """The chip that answered. ``part`` is None where it is not in the table of parts.
+    """The chip that answered; ``status`` is its status register.
 
-    ``four_byte`` is the address mode that it is in: by its own flag, or where it has none, what it was told.
-    ``status`` is its status register.
+    ``part`` is None where it is not in the table of parts.
     """
 
     part: Part | None
     jedec_id: bytes
     size: int
-    four_byte: bool
     status: int
 
     @property
@@ -75,8 +74,9 @@ def bring_up(bus: SpiBus, setup: FlashSetup, device: str) -> Identified:
     """Bring the chip into the state that ``setup`` wants, writing only what is not so already.
 
     The part's own way to enable quad mode goes before the devicetree's, because a wrong one would set other
-    bits of a non-volatile register. ``device`` names the board in errors. Raises ChipAbsent, ChipAsleep,
-    FlashBusy, WrongChip, QuadDisabled, and IllegalAccess for an unknown part of unknown size.
+    bits of a non-volatile register; and nothing that outlasts power is written before the address mode is
+    known to be right. ``device`` names the board in errors. Raises ChipAbsent, ChipAsleep, FlashBusy,
+    WrongChip, WrongAddressMode, QuadDisabled, and IllegalAccess for an unknown part of unknown size.
     """
     jedec_id, status = _identify(bus, device)
     if setup.jedec_id is not None and jedec_id != setup.jedec_id:
@@ -86,9 +86,10 @@ def bring_up(bus: SpiBus, setup: FlashSetup, device: str) -> Identified:
     if size is None:
         reason = f"the size of the external flash (JEDEC id {jedec_id.hex(' ')}) is not known; "
         raise IllegalAccess(device, f"{reason}give 'size' in the devicetree")
+    _set_address_mode(bus, setup, part, device)
     if setup.lines == 4:
         status = _enable_quad(bus, part.quad_enable if part else setup.quad_enable, status, device)
-    return Identified(part, jedec_id, size, _set_address_mode(bus, setup, part), status)
+    return Identified(part, jedec_id, size, status)
 
 
 def read_id(bus: SpiBus) -> bytes:
@@ -166,18 +167,29 @@ def _quad_enabled(bus: SpiBus, method: str, status: int) -> bool:
     return bool(bus.command(op.READ_STATUS_2, read=1)[0] & 0x02)
 
 
-def _set_address_mode(bus: SpiBus, setup: FlashSetup, part: Part | None) -> bool:
-    """Enter or leave 4-byte mode as the setup says; return the mode that the chip is in."""
+def _set_address_mode(bus: SpiBus, setup: FlashSetup, part: Part | None, device: str) -> None:
+    """Have the chip take as many address bytes as the setup says. Raises WrongAddressMode.
+
+    Driven with another number than it takes, it would program somewhere else. Of a chip that may have a
+    4-byte mode and no flag for it, nothing can be said.
+    """
     wanted = setup.address_bytes == 4
-    now = four_byte_flag(bus, part)
+    if part is not None and part.enter_4byte is FourByteEntry.NONE:
+        now: bool | None = False
+    else:
+        now = _switch_address_mode(bus, setup, part)
+    if now is not None and now is not wanted:
+        raise WrongAddressMode(device, setup.address_bytes, 4 if now else 3)
+
+
+def _switch_address_mode(bus: SpiBus, setup: FlashSetup, part: Part | None) -> bool | None:
+    """Enter or leave 4-byte mode where that is needed; return the chip's flag afterwards."""
+    wanted, now = setup.address_bytes == 4, four_byte_flag(bus, part)
     if wanted and now is not True and setup.entry is not FourByteEntry.NONE:
         _send(bus, op.ENTER_4_BYTE, setup.entry)
     elif not wanted and now is True and part is not None:
         _send(bus, op.EXIT_4_BYTE, part.enter_4byte)
-    else:
-        return wanted if now is None else now
-    now = four_byte_flag(bus, part)
-    return wanted if now is None else now
+    return four_byte_flag(bus, part)
 
 
 def _send(bus: SpiBus, opcode: int, entry: FourByteEntry) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -19,19 +19,25 @@ from west_qspi.targets.commanded import CommandedFlash
 
 
 def open_simulated(
-    board: Path | Board, setup: FlashSetup | None, *, faults: Iterable[Fault] = ()
+    board: Path | Board,
+    setup: FlashSetup | None,
+    *,
+    faults: Iterable[Fault] = (),
+    load: Callable[[Path], Board] | None = None,
 ) -> SimulatedTarget:
     """Connect to a simulated board, a folder's or one in memory; one that has lost power gets it back.
 
     ``setup`` says how the external flash is to be driven; with None it is left alone. ``faults`` last until
-    the target is closed. Raises NoDevice where another run uses the folder, FileUnreadable,
-    SimulatedBoardError, LowVoltage, and what ``bring_up`` raises.
+    the target is closed. ``load`` gets the board out of its folder, or makes one in there, when no other run
+    can use the folder any more; the folder need not be there. Without it there must be a board. Raises
+    NoDevice where another run uses the folder, FileUnreadable, FileUnwritable, SimulatedBoardError,
+    LowVoltage, what ``load`` raises, and what ``bring_up`` raises.
     """
     if isinstance(board, Board):
         return SimulatedTarget(board, setup, faults)
-    lock = BoardLock(board)
+    lock = BoardLock(board, new=load is not None)
     try:
-        return SimulatedTarget(Board.open(board), setup, faults, lock)
+        return SimulatedTarget((load or Board.open)(board), setup, faults, lock)
     except BaseException:
         lock.release()
         raise
