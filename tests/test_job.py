@@ -27,7 +27,7 @@ from west_qspi.errors import (
     UsageError,
 )
 from west_qspi.firmware import Firmware, Origin, Segment
-from west_qspi.job import Extra, Job, gather, parse_number, with_wanted
+from west_qspi.job import Extra, Job, gather, parse_number
 from west_qspi.memory import Range
 
 XIP = 0x1000_0000
@@ -141,7 +141,10 @@ def test_what_the_job_touches() -> None:
     build = build_of(SMALL)
     assert gather(build).touches_units
     assert gather(build).needs_external
-    assert not gather(build, only=["mcuboot"]).touches_units
+    loader = gather(build, only=["mcuboot"])
+    assert [unit.name for unit in loader.layout.units if loader.touches(unit)] == ["mcuboot"]
+    assert not gather(build, extras=[], only=["network"]).whole
+    assert gather(build).whole
     assert gather(build, only=["mcuboot"]).needs_external  # an update may wait there
     assert gather(build, only=["network"]).touches_units
     bare = build_of(replace(SMALL, mode="none", split=False))
@@ -149,7 +152,7 @@ def test_what_the_job_touches() -> None:
     assert gather(bare).touches_units
     split = build_of(replace(SMALL, mode="none"))
     assert gather(split).needs_external
-    assert not gather(split, only=["application"]).needs_external
+    assert gather(split, only=["application"]).needs_external  # the other half must be there
 
 
 def test_partitions_that_cannot_be_flashed_are_left_out() -> None:
@@ -220,7 +223,6 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     [
         ("settings_storage+0x1FFF0", XIP + 0x73_FFF0),
         ("settings_storage+0x20000", XIP + 0x74_0000),
-        ("settings_storage+-4", XIP + 0x71_FFFC),
     ],
 )
 def test_a_named_partition_is_a_fence(tmp_path: Path, place: str, start: int) -> None:
@@ -484,13 +486,35 @@ def test_files_of_the_user_go_with_a_domain(tmp_path: Path) -> None:
 
 def test_hex_files_take_the_place_of_the_build() -> None:
     build, other = build_of(SMALL), build_of(replace(SMALL, change=1))
-    files = [part.signed for part in other.split_parts]
+    files = [*(part.signed for part in other.split_parts), other.path / "merged_CPUNET.hex"]
     job = gather(build, hex_files=files)
     assert bytes_of(job.wanted) == byte_map(*files)
-    assert bytes_of(job.wanted) != inside(whole(build), PRIMARY, PRIMARY_2)
+    assert bytes_of(job.wanted) != inside(whole(build), PRIMARY, PRIMARY_2, NETWORK)
     assert not job.companions
+    assert not job.whole
     half = gather(build, hex_files=files, only=["external"])
-    assert bytes_of(half.companions) == outside(byte_map(files[0]), KEY)
+    assert bytes_of(half.companions) == outside(byte_map(files[0], files[2]), KEY)
+
+
+def test_what_hex_files_lack_of_linked_images_comes_from_the_build() -> None:
+    build, other = build_of(SMALL), build_of(replace(SMALL, seed=8))
+    network = build.path / "merged_CPUNET.hex"
+    job = gather(build, hex_files=[network])
+    assert bytes_of(job.wanted) == {**byte_map(network), **inside(whole(build), KEY)}
+    assert bytes_of(job.companions) == outside(inside(whole(build), PRIMARY, PRIMARY_2), KEY)
+    with pytest.raises(FirmwareConflict):
+        gather(build, hex_files=[other.path / "merged_CPUNET.hex"])
+
+
+def test_without_the_builds_files_nobody_knows_what_hex_files_lack(tmp_path: Path) -> None:
+    make_build(tmp_path / "build", SMALL)
+    build = Build.load(tmp_path / "build")
+    half = next(part.signed for part in build.split_parts if part.external)
+    (tmp_path / "build" / "merged.hex").unlink()
+    with pytest.raises(MissingOutput):
+        gather(build, hex_files=[half])
+    everything = [*(part.signed for part in build.split_parts), tmp_path / "build" / "merged_CPUNET.hex"]
+    assert not gather(build, hex_files=everything).companions
 
 
 def test_hex_files_and_domains_exclude_each_other() -> None:
@@ -540,23 +564,8 @@ def test_numbers(text: str, value: int) -> None:
     assert parse_number(text, "--here") == value
 
 
-@pytest.mark.parametrize("text", ["", "x", "08", "1k", "0x", "1.5"])
+@pytest.mark.parametrize("text", ["", "x", "08", "1k", "0x", "1.5", "-4"])
 def test_what_is_no_number(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_number(text, "--here")
     assert caught.value.reason == f"--here: '{text}' is not a number such as 4096 or 0x1000"
-
-
-# --- more bytes ------------------------------------------------------------------------------------
-
-
-def test_more_bytes_never_win_over_wanted_ones() -> None:
-    job = gather(build_of(SMALL), only=["mcuboot_primary_2"])
-    end = job.wanted.ranges[-1].end
-    left = Firmware((Segment(end - 4, b"oldleft!", Origin("(journal)")),))
-    more = with_wanted(job, left)
-    assert bytes_of(more.wanted) == {
-        **bytes_of(job.wanted),
-        **{end + index: value for index, value in enumerate(b"eft!")},
-    }
-    assert (more.companions, more.layout, more.partitions) == (job.companions, job.layout, job.partitions)

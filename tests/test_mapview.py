@@ -21,7 +21,7 @@ from intelhex import IntelHex
 from tests.helpers.corpus import build_dirs, corpus
 from west_qspi.build.build import Build
 from west_qspi.build.model import Partition, Shape
-from west_qspi.errors import MissingOutput
+from west_qspi.errors import MissingOutput, NotABuildDirectory
 from west_qspi.files import load
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.mapview import (
@@ -625,7 +625,7 @@ def test_builds_of_real_projects() -> None:
         build = Build.load(folder)
         try:
             picture = make_map(build, None)
-        except MissingOutput:
+        except (MissingOutput, NotABuildDirectory):
             continue  # one image of a build, whose layout is a folder higher
         for memory in picture.memories:
             if not any(note.kind.is_problem for note in memory.notes):

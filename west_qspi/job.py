@@ -83,7 +83,8 @@ class Job:
     @property
     def needs_external(self) -> bool:
         """Tell whether the external flash must be reached: to be written, or to be looked at."""
-        return self.wanted.touches(self.soc.xip) or any(
+        both = (self.wanted, self.companions)
+        return any(firmware.touches(self.soc.xip) for firmware in both) or any(
             slot.partition.memory is MemoryKind.EXTERNAL for slot in self.layout.slots
         )
 
