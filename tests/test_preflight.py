@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,13 @@ INTERNAL, EXTERNAL = 0, 1
 
 
 def check(build: Build, *files: Path, only: tuple[str, ...] = ()) -> list[str]:
-    """Check a build, or other files in its place, and return the names of the notices."""
+    """Check a build, or other files in its place, and return the names of the notices.
+
+    With files for the application's halves goes the build's network core: linked images are all or nothing.
+    """
+    radio = build.path / "merged_CPUNET.hex"
+    if files and radio.exists():
+        files = (*files, radio)
     notices = list(check_job(build, gather(build, hex_files=files, only=only)))
     assert all(isinstance(notice, Noticed) and notice.message for notice in notices)
     return [notice.name for notice in notices]
@@ -127,13 +134,29 @@ def test_a_half_that_is_cut_off(tmp_path: Path, cut: int) -> None:
 
 
 @pytest.mark.parametrize("missing", [INTERNAL, EXTERNAL])
-def test_a_missing_half(missing: int) -> None:
-    build = build_of(SMALL)
+def test_a_missing_half(tmp_path: Path, missing: int) -> None:
+    build = made(tmp_path)
+    shutil.copy(signed(build, 1 - missing), build.path / "merged.hex")
     with pytest.raises(ImageError) as caught:
-        check(build, signed(build, 1 - missing))
+        check(build)
     assert caught.value.path == ("mcuboot_primary", "mcuboot_primary_2")[missing]
     assert caught.value.address == (SLOT, XIP_SLOT)[missing]
     assert "this half of the split image is not in what is flashed" in caught.value.reason
+
+
+def test_a_build_that_flashes_no_application(tmp_path: Path) -> None:
+    build = made(tmp_path)
+    shutil.copy(build.path / "merged_CPUNET.hex", build.path / "merged.hex")
+    with pytest.raises(ImageError) as caught:
+        check(build)
+    assert caught.value.address == SLOT
+    assert "nothing is flashed to mcuboot_primary + mcuboot_primary_2" in caught.value.reason
+
+
+@pytest.mark.parametrize("half", [INTERNAL, EXTERNAL])
+def test_the_other_half_of_a_hex_file_is_looked_for_in_the_build(half: int) -> None:
+    build = build_of(SMALL)
+    assert check(build, signed(build, half)) == ["pairing"]
 
 
 def test_halves_of_two_versions(tmp_path: Path) -> None:
@@ -144,7 +167,7 @@ def test_halves_of_two_versions(tmp_path: Path) -> None:
     assert (caught.value.first, caught.value.first_version) == ("mcuboot_primary", "1.0.0+0")
     assert (caught.value.second, caught.value.second_version) == ("mcuboot_primary_2", "1.0.1+5")
     # Together the new halves are fine, whichever build they are compared with.
-    assert check(old, signed(new, INTERNAL), signed(new, EXTERNAL)) == []
+    assert check(old, signed(new, INTERNAL), signed(new, EXTERNAL)) == ["pairing"]
 
 
 def test_halves_that_differ_in_the_build_number_only() -> None:
@@ -158,16 +181,17 @@ def test_the_twin_must_be_whole_too() -> None:
     options = replace(SMALL, mode="direct-xip", network=False)
     build, other = build_of(options), build_of(replace(options, version="2.0.0"))
     pair = (signed(build, INTERNAL), signed(build, EXTERNAL))
-    assert check(build, *pair) == []
+    assert check(build, *pair) == ["pairing"]
     with pytest.raises(ImageError) as missing:
         check(build, *pair, signed(build, INTERNAL, twin=True))
     assert missing.value.path == "mcuboot_secondary_1"
+    assert "is not in what is flashed" in missing.value.reason
     with pytest.raises(HalvesDiffer) as differ:
         check(build, *pair, signed(build, INTERNAL, twin=True), signed(other, EXTERNAL, twin=True))
     assert (differ.value.first, differ.value.second) == ("mcuboot_secondary", "mcuboot_secondary_1")
     # The two pairs may be of two versions: each is whole.
     newer = (signed(other, INTERNAL, twin=True), signed(other, EXTERNAL, twin=True))
-    assert check(build, *pair, *newer) == []
+    assert check(build, *pair, *newer) == ["pairing", "pairing"]
 
 
 def test_an_image_larger_than_its_slot(tmp_path: Path) -> None:
@@ -225,7 +249,14 @@ def test_a_key_that_is_not_here_is_told_once(tmp_path: Path) -> None:
     assert "not checked" in notices[0].message
     # Hashes and versions are checked all the same.
     with pytest.raises(ImageError):
-        check(build, signed(build, INTERNAL))
+        check(build, build.split_parts[INTERNAL].unsigned, signed(build, EXTERNAL))
+
+
+def test_without_cryptography_signatures_are_said_to_be_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("west_qspi.preflight.find_spec", lambda name: None)
+    notices = list(check_job(build_of(SMALL), gather(build_of(SMALL))))
+    assert [notice.name for notice in notices] == ["signature"]
+    assert "cryptography" in notices[0].message
 
 
 def test_the_public_half_of_the_key_is_enough(tmp_path: Path) -> None:
@@ -293,7 +324,7 @@ def test_companions_are_checked_with_what_was_selected() -> None:
     """With --only one half is written, but the other one must belong to it."""
     old = build_of(SMALL)
     new = build_of(replace(SMALL, version="3.0.0"))
-    files = (signed(old, INTERNAL), signed(new, EXTERNAL))
+    files = (signed(old, INTERNAL), signed(new, EXTERNAL), old.path / "merged_CPUNET.hex")
     job = gather(old, hex_files=files, only=("external",))
     # Of the internal half only the key is written, which makes the two boot.
     assert job.wanted.within(Range(SLOT, SLOT_SIZE)).size == 4
