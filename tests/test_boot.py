@@ -25,7 +25,7 @@ from west_qspi.boot import (
 from west_qspi.build.build import Build
 from west_qspi.build.model import Partition, Slot, UpdateMode
 from west_qspi.files import load
-from west_qspi.firmware import Firmware
+from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.memory import MemoryKind, Range
 from west_qspi.trailer import TRAILER_TAIL, Flag, Magic, SwapType, Trailer, build_trailer
 
@@ -85,11 +85,17 @@ def put_image(target: MemoryTarget, place: Slot, version: str, body: bytes = BOD
 
 
 def found(target: MemoryTarget, where: BootLayout) -> list[Hazard]:
-    return list(hazards(where, reading(target)))
+    """Return the hazards that blanking a slot removes; the one that it does not has tests of its own."""
+    return [hazard for hazard in hazards(where, reading(target)) if hazard.clear is not None]
+
+
+def blank_of(hazard: Hazard) -> Range:
+    assert hazard.clear is not None
+    return hazard.clear
 
 
 def clear(target: MemoryTarget, hazard: Hazard) -> None:
-    target.put(hazard.clear.start, b"\xff" * hazard.clear.size)
+    target.put(blank_of(hazard).start, b"\xff" * blank_of(hazard).size)
 
 
 # --- updates that wait -----------------------------------------------------------------------------
@@ -216,7 +222,7 @@ def test_a_waiting_image_is_a_hazard_twice() -> None:
     target = board()
     target.put(XIP, sign(BODY, "--pad", slot_size=SIZE))
     got = found(target, layout(UpdateMode.OVERWRITE, bootstrap=True))
-    assert [(hazard.slot, hazard.clear.size) for hazard in got] == [
+    assert [(hazard.slot, blank_of(hazard).size) for hazard in got] == [
         ("secondary_0", TRAILER_TAIL),
         ("secondary_0", 32),
     ]
@@ -349,10 +355,41 @@ def test_an_encrypted_image_counts_though_its_hash_cannot_be_checked() -> None:
     assert image_in(SECONDARY, reading(target)) is not None
 
 
-def test_a_slot_off_the_bus_cannot_be_read() -> None:
+def test_a_slot_off_the_bus_holds_nothing_that_counts() -> None:
     hidden = replace(SECONDARY, partition=replace(SECONDARY.partition, bus=None))
-    with pytest.raises(ValueError, match="secondary_0 is not on the bus"):
-        image_in(hidden, reading(board()))
+    assert image_in(hidden, reading(board())) is None
+
+
+CONFIRMED = Trailer(Magic.GOOD, image_ok=Flag.SET, copy_done=Flag.SET)
+
+
+@pytest.mark.parametrize(
+    ("trailer", "stays"),
+    [
+        (CONFIRMED, True),
+        (Trailer(Magic.GOOD), True),  # untried: MCUboot notes the try, and the image confirms itself
+        (Trailer(Magic.GOOD, copy_done=Flag.SET), False),  # tried, and not confirmed
+        (Trailer(), False),
+    ],
+)
+def test_direct_xip_with_revert_erases_what_is_not_confirmed(trailer: Trailer, stays: bool) -> None:
+    target = board()
+    put_image(target, PRIMARY, "1.0.0")
+    put_trailer(target, PRIMARY, trailer)
+    got = list(hazards(layout(UpdateMode.DIRECT_XIP_REVERT), reading(target)))
+    assert [(hazard.slot, hazard.clear) for hazard in got] == ([] if stays else [("primary_0", None)])
+    assert list(hazards(layout(UpdateMode.DIRECT_XIP), reading(target))) == []
+
+
+def test_a_whole_pair_in_the_other_slot_is_no_fallback_for_another_network_core() -> None:
+    target = direct_board("1.2.3", "1.2.2", "1.2.2")
+    where = layout(UpdateMode.DIRECT_XIP)
+    assert list(hazards(where, reading(target))) == []
+    (hazard,) = hazards(where, reading(target), network_changes=True)
+    assert hazard.slot == "secondary_0"
+    assert "network core" in hazard.state
+    clear(target, hazard)
+    assert list(hazards(where, reading(target), network_changes=True)) == []
 
 
 def test_only_ends_and_headers_are_looked_at_without_a_reason() -> None:
@@ -400,7 +437,8 @@ def test_both_halves_and_the_radio_are_one_unit(mode: str, partitions: str) -> N
         "pm": ["mcuboot_primary", f"mcuboot_primary_{number}"],
         "dts": ["slot0_partition", f"slot{2 * number}_partition"],
     }[partitions]
-    (unit,) = where.units
+    unit, loader = where.units
+    assert (loader.key, loader.parts) == (Range(0, 8), (Range(0, 0x1_0000),))
     assert unit.key == Range(places[names[0]].start, 4)
     assert set(unit.parts) == {places[names[0]], places[names[1]], NETWORK}
     assert unit.name == " + ".join(names)
@@ -412,8 +450,9 @@ def test_both_halves_and_the_radio_are_one_unit(mode: str, partitions: str) -> N
 
 def test_without_a_radio_it_is_not_part_of_the_unit() -> None:
     where, _, places = laid_out(replace(SMALL, network=False))
-    (unit,) = where.units
+    unit, _ = where.units
     assert set(unit.parts) == {places["mcuboot_primary"], places["mcuboot_primary_1"]}
+    assert where.network == ()
 
 
 def test_a_radio_updated_through_ram_has_a_second_slot_only() -> None:
@@ -427,7 +466,8 @@ def test_a_radio_updated_through_ram_has_a_second_slot_only() -> None:
 @pytest.mark.parametrize("soc", ["nrf5340", "nrf52840"])
 def test_direct_xip_has_two_units_and_the_radio_belongs_to_the_first(soc: str) -> None:
     where, _, places = laid_out(replace(SMALL, mode="direct-xip", soc=soc))
-    first, second = where.units
+    first, second, loader = where.units
+    assert loader.name == "mcuboot"
     assert set(second.parts) == {places["mcuboot_secondary"], places["mcuboot_secondary_1"]}
     radio = {NETWORK} if soc == "nrf5340" else set()
     assert set(first.parts) == {places["mcuboot_primary"], places["mcuboot_primary_1"]} | radio
@@ -443,7 +483,7 @@ def test_a_build_that_is_not_split_has_no_external_half() -> None:
     where, _, places = laid_out(replace(SMALL, split=False, network=False))
     assert where.xip_number is None
     assert where.external_half(secondary=False) is None
-    (unit,) = where.units
+    unit, _ = where.units
     assert unit.parts == (places["mcuboot_primary"],)
 
 
@@ -456,6 +496,13 @@ def test_without_a_bootloader_the_vectors_are_the_key() -> None:
     assert {part.start >> 24 for part in unit.parts} == {0x00, 0x01, 0x10}
 
 
+@pytest.mark.parametrize(("start", "size"), [(0x1002, 0x100), (0x1000, 7)], ids=["unaligned", "too short"])
+def test_bytes_that_are_no_vectors_are_no_key(start: int, size: int) -> None:
+    build = build_of(replace(SMALL, mode="none"))
+    data = Firmware((Segment(start, bytes(size), Origin("data.hex")),))
+    assert boot_layout(build, data).units == ()
+
+
 def test_a_firmware_without_application_flash_makes_nothing_boot() -> None:
     build = build_of(replace(SMALL, mode="none"))
     assert boot_layout(build, Firmware()).units == ()
@@ -466,7 +513,7 @@ def test_without_a_place_for_the_application_there_is_no_unit(tmp_path: Path) ->
     path = tmp_path / "build" / "partitions.yml"
     path.write_text(path.read_text().replace("mcuboot_primary:\n", "elsewhere:\n"))
     where = boot_layout(Build.load(tmp_path / "build"), Firmware())
-    assert where.units == ()
+    assert [unit.name for unit in where.units] == ["mcuboot"]
     assert (where.pairs[0].number, where.pairs[0].primary) == (0, None)
 
 
