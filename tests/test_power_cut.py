@@ -33,6 +33,7 @@ LAYOUTS = {
     "overwrite": changed(SMALL, network=False),
     "swap": changed(SMALL, mode="swap", network=False),
     "direct-xip": changed(SMALL, mode="direct-xip", network=False),
+    "direct-xip, network core": changed(SMALL, mode="direct-xip"),
     "no bootloader": changed(SMALL, mode="none", network=False),
     "overwrite, nRF52840": changed(SMALL, soc="nrf52840", network=False),
     "overwrite, devicetree partitions": changed(SMALL, partitions="dts"),
@@ -45,6 +46,16 @@ def what_boots(build: Build, board: Board) -> object:
         return read_board(board, MemoryKind(memory), offset, size)
 
     return decide(model_of(build), read)
+
+
+def slots_hold(build: Build, board: Board) -> list[bytes]:
+    """Return all that lies in the slots and around them, blank or not."""
+    kept = [read_board(board, MemoryKind.APPLICATION, 0, 0x10_0000)]
+    for slot in build.slots:
+        where = slot.partition
+        if where.memory is MemoryKind.EXTERNAL:
+            kept.append(read_board(board, where.memory, where.offset, where.size))
+    return kept
 
 
 def operations(board: Board) -> int:
@@ -83,6 +94,7 @@ def cut_everywhere(old: Build, new: Build, job: Job) -> int:
     assert isinstance(after, Boots)
     assert after != before
     total = operations(done) - begun
+    whole = slots_hold(new, done)
     seen = set()
     for cut in range(1, total + 1):
         board, journal = start.copy(), MemoryJournal()
@@ -97,6 +109,7 @@ def cut_everywhere(old: Build, new: Build, job: Job) -> int:
         report = flash_board(board, new, journal=journal)
         assert report.outcome is Outcome.PROVEN
         assert what_boots(new, board) == after, f"rerun after cut {cut}"
+        assert slots_hold(new, board) == whole, f"something else than wanted bytes differs after cut {cut}"
         assert not journal.entries
     assert NOTHING in seen
     for partition, content in held.values():
