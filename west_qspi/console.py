@@ -30,6 +30,8 @@ from west_qspi.report import FlashReport
 
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "accent": "36"}
 
+_NO_EDGE = 1000
+
 _WORDS = {
     Operation.READ: ("reading", "read"),
     Operation.ERASE: ("erasing", "erased"),
@@ -193,7 +195,8 @@ class TextConsole:
         """Write the plan if asked for, the closing table and the verdict."""
         if plan is not None:
             self.say([*plan_lines(plan), ""])
-        self.say(report_lines(report, self.style, self.width))
+        # A log has no edge, and may be the only place where the hashes are looked up later.
+        self.say(report_lines(report, self.style, self.width if self.is_terminal else _NO_EDGE))
 
     def error(self, error: QspiError) -> None:
         """Write what is wrong and what to do, to the error stream."""
