@@ -361,7 +361,6 @@ def test_every_line_is_one_object_with_schema_and_type() -> None:
     out = io.StringIO()
     console = JsonConsole(out)
     listen(console, *WORK, Noticed("journal", "two\nlines, and an ü"))
-    console.say(["for people"])
     console.result({"type": "map", "regions": []}, ["for people"])
     console.report(REPORT, REPORT.plan)
     console.error(ChipAsleep("683012345"))
@@ -405,7 +404,6 @@ def test_standard_streams_are_the_ones_of_the_moment(capsys: pytest.CaptureFixtu
 
 def show_everything(console: Console) -> None:
     listen(console, *WORK, Noticed("journal", "putting back 12 bytes"))
-    console.say(["a line"])
     console.result({"type": "map"}, ["a line"])
     console.report(REPORT, REPORT.plan)
     console.error(ChipAsleep("1"))

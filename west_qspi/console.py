@@ -67,9 +67,6 @@ class Console(Protocol):
     def listen(self, event: Event) -> None:
         """Show one event."""
 
-    def say(self, lines: Iterable[str]) -> None:
-        """Show lines meant for people; a console for machines drops them."""
-
     def result(self, value: dict[str, Any], lines: Iterable[str]) -> None:
         """Show a result: the value to machines, the lines to people."""
 
@@ -223,9 +220,6 @@ class JsonConsole:
     def listen(self, event: Event) -> None:
         """Write the event."""
         self._line(event_json(event))
-
-    def say(self, lines: Iterable[str]) -> None:
-        """Drop what is only meant for people."""
 
     def result(self, value: dict[str, Any], lines: Iterable[str]) -> None:
         """Write the value."""
