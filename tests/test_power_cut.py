@@ -19,6 +19,7 @@ from tests.helpers.boards import (
     new_board,
     partition_bytes,
     read_board,
+    write_board,
 )
 from tests.helpers.bootmodel import NOTHING, Boots, decide
 from west_qspi.build.build import Build
@@ -121,3 +122,28 @@ def test_options_reach_the_layouts() -> None:
     modes = {build_of(changed(options, seed=1)).mode for options in LAYOUTS.values()}
     assert len(modes) == 4
     assert BuildOptions() != SMALL
+
+
+@pytest.mark.parametrize("only", ["external", "mcuboot_primary_2"])
+def test_every_cut_of_one_half_is_mended_by_the_same_command(
+    only: str, record_property: Callable[[str, object], None]
+) -> None:
+    """The boot key is not in the part that was asked for, and is cleared all the same: it must come back."""
+    build = build_of(SMALL)
+    start, job, cuts = new_board(build), gather(build, only=[only]), 0
+    flash_board(start, build)
+    half = next(slot for slot in build.slots if slot.number == 2 and not slot.secondary).partition
+    write_board(start, MemoryKind.EXTERNAL, half.offset + 0x300, b"damaged" * 200)
+    while True:
+        board, journal = start.copy(), MemoryJournal()
+        try:
+            flash_board(board, build, f"power-cut={cuts + 1}", job=job, journal=journal)
+        except PowerLost:
+            cuts += 1
+        else:
+            break
+        board.power_cycle()
+        assert flash_board(board, build, job=job, journal=journal).outcome is Outcome.PROVEN
+        assert flash_board(board, build).plan.steps == ()
+    assert cuts > 20
+    record_property("count: power cuts in one half alone, each mended by the same command", cuts)

@@ -62,6 +62,12 @@ class Board:
             raise Violation(f"{where}: outside the memory")
         if step.keep and step.action is not Action.ERASE:
             raise Violation(f"{where}: only an erase takes anything away")
+        for segment in step.keep.segments:
+            start = segment.start - step.memory.bus.start
+            if not step.offset <= start <= start + len(segment.data) <= step.offset + step.size:
+                raise Violation(f"{where}: does not take what is to be kept")
+            if array[start : start + len(segment.data)] != segment.data:
+                raise Violation(f"{where}: other bytes are kept than there are")
         if step.action is Action.ERASE:
             self._erase(array, step, where)
             return

@@ -128,6 +128,8 @@ def _sector_image(kind: str, size: int, target: bytes, chance: Random) -> bytes:
         return bytes(size)
     if kind == "sparse":
         return bytes(chance.choice([0xFF] * 9 + [chance.randrange(256)]) for _ in range(size))
+    if kind == "begun":  # a log that is written on and on
+        return chance.randbytes(size // 4).ljust(size, b"\xff")
     if kind == "clearable":  # programming could make the target of it
         return bytes(byte | chance.randrange(256) for byte in target)
     if kind == "partly":  # some words are there, the others are blank
@@ -136,7 +138,7 @@ def _sector_image(kind: str, size: int, target: bytes, chance: Random) -> bytes:
     return chance.randbytes(size)
 
 
-_OLD = st.sampled_from(["blank", "blank", "same", "same", "random", "sparse", "clearable", "partly"])
+_OLD = st.sampled_from(["blank", "blank", "same", "same", "random", "sparse", "begun", "clearable", "partly"])
 _NEW = st.sampled_from(["random", "random", "sparse", "blank", "zeros"])
 
 
@@ -173,10 +175,11 @@ def scenarios(
         application = memories[MemoryKind.APPLICATION]
         blank = draw(_parts(application.bus.start, application.size))
         filled = draw(_parts(memories[MemoryKind.EXTERNAL].bus.start, memories[MemoryKind.EXTERNAL].size))
+        layer = Firmware((Segment(filled.start, chance.randbytes(filled.size), Origin("first")),))
         before_all = Firmware.merged(
             [
                 Segment(blank.start, b"\xff" * blank.size, Origin("first")),
-                Segment(filled.start, chance.randbytes(filled.size), Origin("first")),
+                *layer.without(unit.key for unit in boot_units).segments,
             ]
         )
     known = board.content()

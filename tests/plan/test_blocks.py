@@ -83,6 +83,22 @@ def test_a_block_is_erased_at_once_only_where_all_of_it_is_wanted() -> None:
     assert erases(most.steps) == [(n * 0x1000, 0x1000) for n in range(7)]
 
 
+def test_a_block_is_erased_at_once_over_foreign_bytes_that_have_to_move_anyway() -> None:
+    old = dict.fromkeys(range(8), b"\x11" * 4 * KIB)
+    wanted = firmware((CHIP.bus.start, b"\x22" * (28 * KIB + 16)))
+    erase = make_plan(wanted, holding(CHIP, old, range(8)), BOARD).steps[0]
+    assert (erase.action, erase.offset, erase.size) == (Action.ERASE, 0, 32 * KIB)
+    assert [(s.start, s.data) for s in erase.keep.segments] == [(0x1000_7010, b"\x11" * (4 * KIB - 16))]
+
+
+def test_a_block_is_erased_at_once_over_sectors_that_are_wanted_whole_even_if_they_stay() -> None:
+    old = dict.fromkeys(range(8), b"\x11" * 4 * KIB) | {7: b"\x22" * 4 * KIB}
+    wanted = firmware((CHIP.bus.start, b"\x22" * 32 * KIB))
+    plan = make_plan(wanted, holding(CHIP, old, range(8)), BOARD)
+    assert erases(plan.steps) == [(0, 32 * KIB)]
+    assert not any(step.keep for step in plan.steps)
+
+
 def test_a_block_is_not_erased_at_once_over_foreign_bytes_that_need_not_move() -> None:
     old = dict.fromkeys(range(8), b"\x11" * 4 * KIB) | {7: b"settings"}
     wanted = firmware((CHIP.bus.start, b"\x22" * 28 * KIB), (CHIP.bus.start + 0x7800, b"on blank words"))
@@ -140,17 +156,17 @@ def test_reasons_count_the_sectors_in_use() -> None:
 
 
 def test_blank_bytes_that_nobody_asked_about_are_kept_as_well() -> None:
-    old = {0: b"\x11" * 100}
+    old = {0: b"\x11" * 50}
     wanted = firmware((CHIP.bus.start, b"\x22" * 50))
     plan = make_plan(wanted, holding(CHIP, old, range(1)), BOARD)
     erase = plan.steps[0]
     (kept,) = erase.keep.segments
-    assert (kept.start, kept.data) == (CHIP.bus.start + 50, b"\x11" * 50 + b"\xff" * (4 * KIB - 100))
+    assert (kept.start, kept.data) == (CHIP.bus.start + 50, b"\xff" * (4 * KIB - 50))
     # An erase that broke off left noise; with what was kept asked for too, all is as it would have been.
     noise = holding(CHIP, {0: bytes(range(256)) * 16}, range(1))
     again = make_plan(Firmware.merged((*wanted.segments, kept)), noise, BOARD)
-    (programmed,) = [step.data for step in again.steps if step.action is Action.PROGRAM]
-    assert programmed.ljust(4 * KIB, b"\xff") == b"\x22" * 50 + b"\x11" * 50 + b"\xff" * (4 * KIB - 100)
+    assert erases(again.steps) == [(0, 0x1000)]
+    assert again.steps[-1].data == b"\x22" * 50 + b"\xff" * (4 * KIB - 50)
 
 
 def test_large_verifications_come_in_pieces() -> None:

@@ -102,6 +102,11 @@ def read_offsets(wanted: Firmware, memories: MemoryMap, kind: MemoryKind) -> lis
     return [offset for memory, offset in sectors_to_read(wanted, memories) if memory.kind is kind]
 
 
+def test_only_sectors_with_wanted_bytes_are_read_however_large_a_block_may_be_erased() -> None:
+    at = EXTERNAL.bus.start
+    assert read_offsets(firmware((at + 256, b"x" * 129)), MEMORIES, MemoryKind.EXTERNAL) == [256, 320, 384]
+
+
 def test_the_key_of_a_unit_is_read_only_with_the_unit() -> None:
     half, beside = firmware((HALF.start, NEW_HALF)), firmware((HALF.end, b"data"))
     assert (APPLICATION, 128) in list(sectors_to_read(half, MEMORIES, units=[UNIT]))

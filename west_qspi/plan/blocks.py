@@ -48,12 +48,8 @@ def foreign_bytes(wanted: Firmware, part: Range, old: bytes) -> Firmware:
 
     Blank ones count: an erase that breaks off leaves noise, and file systems need blank to be blank.
     """
-    rests = part.without(piece.range for piece in wanted.pieces(part))
-    return Firmware(
-        tuple(
-            Segment(rest.start, old[rest.start - part.start : rest.end - part.start], _KEPT) for rest in rests
-        )
-    )
+    whole = Segment(part.start, old, _KEPT)
+    return Firmware(tuple(map(whole.cut, part.without(piece.range for piece in wanted.pieces(part)))))
 
 
 def bring(wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool) -> Iterator[Step]:
@@ -84,8 +80,7 @@ def _verifications(
     changed = [b.start for step in steps for b in Range(step.offset, step.size).blocks(unit)]
     for run in joined(Range(offset, unit) for offset in (*changed, *unproven)):
         for part in run.pieces(_VERIFY_PIECE):
-            blank = b"\xff" * unit
-            data = b"".join(new.get(b.start, blank) for b in part.blocks(unit))
+            data = b"".join(new[b.start] for b in part.blocks(unit))
             yield Step(Action.VERIFY, memory, part.start, part.size, "read back", data)
     for offset in sorted(wrapped_sectors(memory, changed) - set(changed)):
         old = now.get((memory.kind, offset))
@@ -138,8 +133,8 @@ class _Chooser:
     def _may_erase(self, offset: int, size: int) -> bool:
         """Tell whether a larger erase takes nothing away that the sectors' own erases would leave alone.
 
-        If power fails between an erase and the programming after it, foreign bytes are only as safe as the
-        saved copy: so a larger block is never an excuse to endanger more of them.
+        If power fails after an erase has begun and before all is programmed again, foreign bytes, the blank
+        ones too, are only as safe as the saved copy: so a larger block never endangers more of them.
         """
         return offset + size <= self.memory.size and all(
             sector in self.new and (self.wanted.covers(self._bus(sector)) or self._needs_erase(sector))
@@ -188,13 +183,13 @@ class _Chooser:
         keep = [
             segment
             for sector, old in olds.items()
-            if old is not None and sector in self.new
+            if old is not None
             for segment in foreign_bytes(self.wanted, self._bus(sector), old).segments
         ]
         used = sum(1 for old in olds.values() if old is None or old != blank)
         reason = f"{used} of {len(olds)} sectors in use" if len(olds) > 1 else "holds other bytes"
         erase = Step(Action.ERASE, self.memory, offset, size, reason, keep=Firmware(tuple(keep)))
-        new = b"".join(self.new.get(sector, blank) for sector in olds)
+        new = b"".join(self.new[sector] for sector in olds)
         programs = _programs(self.memory.geometry, b"\xff" * size, new) or []
         steps = [erase, *(self._program(offset + at, data) for at, data in programs)]
         if keep:

@@ -43,7 +43,7 @@ class Action(str, Enum):
 
 @dataclass(frozen=True)
 class Sector:
-    """One sector that holds wanted bytes; ``shared`` tells that it also holds bytes that must be kept."""
+    """One sector that holds wanted bytes; ``shared`` tells that it also holds others that are not blank."""
 
     memory: Memory
     offset: int
@@ -56,7 +56,8 @@ class Step:
     """One thing to do at ``offset`` of a memory.
 
     ``data`` is what to program, or what a verify must find. ``keep`` holds the bytes that an erase takes
-    away although nobody asked for it; they are programmed again right after it.
+    away although nobody asked for it, blank ones included; they are programmed again, and all of the block
+    is verified, right after it. The erase of a whole memory keeps nothing, as it was asked for.
     """
 
     action: Action
