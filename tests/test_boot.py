@@ -360,16 +360,15 @@ def test_a_slot_off_the_bus_holds_nothing_that_counts() -> None:
     assert image_in(hidden, reading(board())) is None
 
 
-CONFIRMED = Trailer(Magic.GOOD, image_ok=Flag.SET, copy_done=Flag.SET)
-
-
 @pytest.mark.parametrize(
     ("trailer", "stays"),
     [
         (CONFIRMED, True),
-        (Trailer(Magic.GOOD), True),  # untried: MCUboot notes the try, and the image confirms itself
-        (Trailer(Magic.GOOD, copy_done=Flag.SET), False),  # tried, and not confirmed
-        (Trailer(), False),
+        (KEPT, True),
+        (WAITING, True),  # untried: MCUboot notes the try, and the image confirms itself
+        (ON_TRIAL, False),  # tried, and not confirmed
+        (GARBLED, False),
+        (ERASED, False),
     ],
 )
 def test_direct_xip_with_revert_erases_what_is_not_confirmed(trailer: Trailer, stays: bool) -> None:
@@ -378,7 +377,32 @@ def test_direct_xip_with_revert_erases_what_is_not_confirmed(trailer: Trailer, s
     put_trailer(target, PRIMARY, trailer)
     got = list(hazards(layout(UpdateMode.DIRECT_XIP_REVERT), reading(target)))
     assert [(hazard.slot, hazard.clear) for hazard in got] == ([] if stays else [("primary_0", None)])
+    assert all("CONFIG_MCUBOOT_GENERATE_CONFIRMED_IMAGE" in hazard.state for hazard in got)
+    # One slot alone is erased just the same; the other modes leave the image as it is.
+    alone = BootLayout(UpdateMode.DIRECT_XIP_REVERT, False, (), (SlotPair(0, PRIMARY, None),), None)
+    assert list(hazards(alone, reading(target))) == got
     assert list(hazards(layout(UpdateMode.DIRECT_XIP), reading(target))) == []
+
+
+def test_only_the_application_s_primary_slot_must_be_confirmed() -> None:
+    target = direct_board("1.2.3", "1.2.2", "1.2.2")
+    put_trailer(target, PRIMARY, CONFIRMED)
+    assert list(hazards(layout(UpdateMode.DIRECT_XIP_REVERT), reading(target))) == []
+
+
+@pytest.mark.parametrize("confirm", [True, False])
+def test_what_imgtool_confirms_is_confirmed(confirm: bool) -> None:
+    target = board()
+    target.put(start_of(PRIMARY), sign(BODY, *(["--confirm"] if confirm else []), slot_size=SIZE))
+    got = list(hazards(layout(UpdateMode.DIRECT_XIP_REVERT), reading(target)))
+    assert [hazard.slot for hazard in got] == ([] if confirm else ["primary_0"])
+
+
+@pytest.mark.parametrize("trailer", [ERASED, ON_TRIAL, GARBLED])
+def test_a_slot_without_an_image_has_nothing_to_confirm(trailer: Trailer) -> None:
+    target = board()
+    put_trailer(target, PRIMARY, trailer)
+    assert list(hazards(layout(UpdateMode.DIRECT_XIP_REVERT), reading(target))) == []
 
 
 def test_a_whole_pair_in_the_other_slot_is_no_fallback_for_another_network_core() -> None:
@@ -390,6 +414,37 @@ def test_a_whole_pair_in_the_other_slot_is_no_fallback_for_another_network_core(
     assert "network core" in hazard.state
     clear(target, hazard)
     assert list(hazards(where, reading(target), network_changes=True)) == []
+
+
+@pytest.mark.parametrize("mode", DIRECT)
+@pytest.mark.parametrize("split", [True, False])
+def test_another_network_core_matters_whether_or_not_the_image_is_split(
+    mode: UpdateMode, split: bool
+) -> None:
+    target = direct_board("1.2.3", "9.0.0", "9.0.0" if split else None)
+    put_trailer(target, PRIMARY, CONFIRMED)
+    # Newer than what is flashed as well, but one reason to blank a slot is enough.
+    got = list(hazards(layout(mode, split=split), reading(target), network_changes=True))
+    assert [(hazard.slot, hazard.clear) for hazard in got] == [("secondary_0", Range(XIP, 32))]
+    assert got[0].state.startswith("holds image 9.0.0+0, which MCUboot would start with another build's")
+
+
+def test_another_network_core_does_not_matter_to_what_cannot_start() -> None:
+    where = layout(UpdateMode.DIRECT_XIP)
+    empty = direct_board("1.2.3", None, "1.2.2")
+    assert list(hazards(where, reading(empty), network_changes=True)) == []
+    damaged = direct_board("1.2.3", "1.2.2", "1.2.2")
+    damaged.put(XIP + 0x100, b"damage")
+    assert list(hazards(where, reading(damaged), network_changes=True)) == []
+    half = direct_board("1.2.3", "1.2.2", None)
+    (hazard,) = hazards(where, reading(half), network_changes=True)
+    assert "external half is missing" in hazard.state
+
+
+@pytest.mark.parametrize("mode", [UpdateMode.OVERWRITE, UpdateMode.SWAP, None])
+def test_where_one_slot_is_run_from_another_network_core_is_no_hazard(mode: UpdateMode | None) -> None:
+    target = direct_board("1.2.3", "1.2.2", "1.2.2")
+    assert list(hazards(layout(mode), reading(target), network_changes=True)) == []
 
 
 def test_only_ends_and_headers_are_looked_at_without_a_reason() -> None:
@@ -501,6 +556,41 @@ def test_bytes_that_are_no_vectors_are_no_key(start: int, size: int) -> None:
     build = build_of(replace(SMALL, mode="none"))
     data = Firmware((Segment(start, bytes(size), Origin("data.hex")),))
     assert boot_layout(build, data).units == ()
+
+
+def test_eight_bytes_on_a_word_are_vectors_enough() -> None:
+    build = build_of(replace(SMALL, mode="none"))
+    data = Firmware((Segment(0x1004, bytes(8), Origin("data.hex")),))
+    (unit,) = boot_layout(build, data).units
+    assert (unit.key, unit.parts) == (Range(0x1004, 8), (Range(0x1004, 8),))
+
+
+def test_the_slots_are_those_that_the_cpu_sees() -> None:
+    where, _, _ = laid_out(SMALL)
+    assert [slot.partition.name for slot in where.slots] == [
+        "mcuboot_primary",
+        "mcuboot_secondary",
+        "mcuboot_secondary_1",
+        "mcuboot_primary_2",
+        "mcuboot_secondary_2",
+    ]
+    assert where.network == (NETWORK,)
+    assert where.unseen == ()
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "direct-xip", "none"])
+def test_the_radio_is_known_whatever_boots(mode: str) -> None:
+    where, _, _ = laid_out(replace(SMALL, mode=mode))
+    assert where.network == (NETWORK,)
+
+
+def test_the_bootloader_comes_last_and_its_key_is_its_vectors() -> None:
+    where, _, places = laid_out(replace(SMALL, mode="direct-xip", partitions="dts"))
+    loader = where.units[-1]
+    assert (loader.name, loader.key) == ("boot_partition", Range(0, 8))
+    # The radio's own devicetree may have a partition of that name: the application core's counts.
+    assert loader.parts == (places["boot_partition"],) == (Range(0, 0x1_0000),)
+    assert [unit.name for unit in where.units].count("boot_partition") == 1
 
 
 def test_a_firmware_without_application_flash_makes_nothing_boot() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from buildgen import BuildOptions, make_build
@@ -241,6 +242,9 @@ def test_a_named_partition_is_a_fence(tmp_path: Path, place: str, start: int) ->
         ("mcuboot_primary_1", "partition 'mcuboot_primary_1' is not in a memory that can be flashed"),
         ("littlefs_storage+1k", "'1k' is not a number such as 4096 or 0x1000"),
         ("littlefs_storage+", "'' is not a number"),
+        ("settings_storage+-4", "'-4' is not a number such as 4096 or 0x1000"),
+        ("littlefs_storage+-0x10", "'-0x10' is not a number"),
+        ("-4", "no partition '-4'"),
         ("0x10zz", "'0x10zz' is not a number"),
         ("010", "'010' is not a number"),
     ],
@@ -450,6 +454,12 @@ def test_an_unknown_name_is_told_with_what_comes_close() -> None:
         gather(build_of(SMALL), only=["external", "litlefs_storage"])
     assert "--only litlefs_storage: no memory, image or partition" in caught.value.reason
     assert caught.value.reason.split("there are: ")[1].split(", ")[0] == "littlefs_storage"
+    with pytest.raises(UsageError) as caught:
+        gather(build_of(SMALL), only=["Xyzzy"])
+    listed = caught.value.reason.split("there are: ")[1].split(", ")
+    assert listed[:4] == ["application", "network", "uicr", "external"]
+    assert {"watch_app", "mcuboot", "ipc_radio", "mcuboot_primary_2", "littlefs_storage"} <= {*listed}
+    assert len(listed) == len({*listed})
     with pytest.raises(UsageError, match="--only mcuboot_primary_1: that partition is not in a memory"):
         gather(build_of(SMALL), only=["mcuboot_primary_1"])
 
@@ -504,6 +514,83 @@ def test_what_hex_files_lack_of_linked_images_comes_from_the_build() -> None:
     assert bytes_of(job.companions) == outside(inside(whole(build), PRIMARY, PRIMARY_2), KEY)
     with pytest.raises(FirmwareConflict):
         gather(build, hex_files=[other.path / "merged_CPUNET.hex"])
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_one_half_brings_the_key_and_expects_the_rest_on_the_device(half: int) -> None:
+    build = build_of(SMALL)
+    path = build.split_parts[half].signed
+    job = gather(build, hex_files=[path])
+    linked = inside(whole(build), PRIMARY, PRIMARY_2, NETWORK)
+    assert bytes_of(job.wanted) == {**byte_map(path), **inside(linked, KEY)}
+    assert bytes_of(job.wanted).keys() & bytes_of(job.companions).keys() == set()
+    assert {**bytes_of(job.wanted), **bytes_of(job.companions)} == linked
+    key = next(segment for segment in job.wanted.segments if segment.start == KEY.start)
+    assert str(key.origin) == str(path if half == 0 else build.path / "merged.hex")
+    assert not job.whole
+
+
+@pytest.mark.parametrize("given", [[0], [1], [0, 1]], ids=["internal", "external", "both"])
+def test_linked_images_of_another_build_are_not_completed(given: list[int]) -> None:
+    build, other = build_of(SMALL), build_of(replace(SMALL, change=1))
+    files = [other.split_parts[half].signed for half in given]
+    with pytest.raises(FirmwareConflict) as caught:
+        gather(build, hex_files=files)
+    assert {caught.value.path, caught.value.other} & {str(path) for path in files}
+    assert str(build.path / "merged.hex") in (caught.value.path, caught.value.other)
+
+
+def test_the_twin_is_completed_by_itself() -> None:
+    build = build_of(replace(SMALL, mode="direct-xip", merge_twin=True))
+    other = build_of(replace(SMALL, mode="direct-xip", merge_twin=True, change=1))
+    twin = build.split_parts[2].signed
+    job = gather(build, hex_files=[twin])
+    assert bytes_of(job.wanted) == byte_map(twin)
+    assert bytes_of(job.companions) == inside(whole(build), Range(0x1022_0000, 0x10_0000))
+    with pytest.raises(FirmwareConflict):
+        gather(build, hex_files=[other.split_parts[2].signed])
+
+
+def test_without_a_bootloader_hex_files_are_completed_too() -> None:
+    build, other = (build_of(replace(SMALL, mode="none", change=number)) for number in (0, 1))
+    network = build.path / "merged_CPUNET.hex"
+    job = gather(build, hex_files=[network])
+    assert bytes_of(job.wanted) == {**byte_map(network), **inside(whole(build), Range(0, 8))}
+    assert {**bytes_of(job.wanted), **bytes_of(job.companions)} == whole(build)
+    with pytest.raises(FirmwareConflict):
+        gather(build, hex_files=[other.path / "merged.hex"])
+
+
+def test_what_is_linked_with_nothing_is_not_completed(tmp_path: Path) -> None:
+    build = build_of(SMALL)
+    loader = build.path / "mcuboot" / "zephyr" / "zephyr.hex"
+    job = gather(build, hex_files=[loader], extras=[Extra(data_file(tmp_path), "littlefs_storage")])
+    data = {LITTLEFS + index: value for index, value in enumerate(DATA)}
+    assert bytes_of(job.wanted) == {**byte_map(loader), **data}
+    assert not job.companions
+
+
+def test_files_that_are_added_count_for_what_hex_files_lack() -> None:
+    build = build_of(SMALL)
+    first, second = (part.signed for part in build.split_parts)
+    network = build.path / "merged_CPUNET.hex"
+    job = gather(build, hex_files=[first], extras=[Extra(second, None), Extra(network, None)])
+    assert bytes_of(job.wanted) == byte_map(first, second, network)
+    assert not job.companions
+
+
+@pytest.mark.parametrize(
+    ("choice", "whole_job"),
+    [
+        ({}, True),
+        ({"extras": [Extra(Path(__file__), "littlefs_storage")]}, True),
+        ({"only": ["application", "external", "network"]}, False),
+        ({"domains": ["watch_app", "mcuboot", "ipc_radio"]}, False),
+    ],
+    ids=["all", "more", "only", "domains"],
+)
+def test_a_whole_job_is_one_without_a_choice(choice: dict[str, Any], whole_job: bool) -> None:
+    assert gather(build_of(SMALL), **choice).whole is whole_job
 
 
 def test_without_the_builds_files_nobody_knows_what_hex_files_lack(tmp_path: Path) -> None:

@@ -616,6 +616,15 @@ def test_json_of_a_slot_and_a_note() -> None:
     assert (value["mode"], value["shape"], value["built"]) == ("overwrite", Shape.SYSBUILD_PM.value, False)
 
 
+@pytest.mark.parametrize("image", ["watch_app", "mcuboot", "ipc_radio"])
+def test_one_image_of_a_build_names_the_whole_build(image: str) -> None:
+    whole = build_of(SMALL).path
+    with pytest.raises(NotABuildDirectory) as caught:
+        make_map(Build.load(whole / image), None)
+    assert caught.value.path == str(whole / image)
+    assert f"one image of the build in {whole}" in str(caught.value)
+
+
 # --- real builds -----------------------------------------------------------------------------------
 
 

@@ -153,6 +153,25 @@ def test_a_build_that_flashes_no_application(tmp_path: Path) -> None:
     assert "nothing is flashed to mcuboot_primary + mcuboot_primary_2" in caught.value.reason
 
 
+def test_what_need_not_be_whole_may_leave_the_application_out(tmp_path: Path) -> None:
+    """Data, a bootloader or a radio may be flashed alone, if that was asked for."""
+    build = build_of(SMALL)
+    data = written(tmp_path / "data.hex", (0x1032_0000, b"settings"))
+    loader = build.path / "mcuboot" / "zephyr" / "zephyr.hex"
+    for file in (data, loader):
+        assert list(check_job(build, gather(build, hex_files=[file]))) == []
+    assert list(check_job(build, gather(build, domains=["ipc_radio"]))) == []
+
+
+def test_linked_images_of_several_files_are_named() -> None:
+    build = build_of(SMALL)
+    (notice,) = check_job(build, gather(build, hex_files=[signed(build, EXTERNAL)]))
+    assert notice.name == "pairing"
+    assert str(signed(build, EXTERNAL)) in notice.message
+    assert str(build.path / "merged.hex") in notice.message
+    assert "their versions only" in notice.message
+
+
 @pytest.mark.parametrize("half", [INTERNAL, EXTERNAL])
 def test_the_other_half_of_a_hex_file_is_looked_for_in_the_build(half: int) -> None:
     build = build_of(SMALL)
@@ -252,11 +271,18 @@ def test_a_key_that_is_not_here_is_told_once(tmp_path: Path) -> None:
         check(build, build.split_parts[INTERNAL].unsigned, signed(build, EXTERNAL))
 
 
-def test_without_cryptography_signatures_are_said_to_be_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_cryptography_signatures_are_said_to_be_unchecked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("west_qspi.preflight.find_spec", lambda name: None)
     notices = list(check_job(build_of(SMALL), gather(build_of(SMALL))))
     assert [notice.name for notice in notices] == ["signature"]
     assert "cryptography" in notices[0].message
+    # A key that was asked for is used or the run ends: nobody shall take a check for done that was not.
+    key = tmp_path / "other.pem"
+    key.write_bytes(public_pem("p256", 9))
+    with pytest.raises(ImageError, match="signed with another key"):
+        list(check_job(build_of(SMALL), gather(build_of(SMALL)), key))
 
 
 def test_the_public_half_of_the_key_is_enough(tmp_path: Path) -> None:

@@ -211,8 +211,11 @@ def _header_range(slot: Slot) -> Range:
 def _unconfirmed(primary: Slot, read: Read) -> Iterator[Hazard]:
     """Look for what makes direct-XIP with revert erase an image at its first boot.
 
-    Source: ``boot_select_or_erase`` in MCUboot's ``loader.c``.
+    A slot without a header holds nothing to be selected. Source: ``boot_select_or_erase`` in MCUboot's
+    ``loader.c``.
     """
+    if mcuboot.parse_header(read(_header_range(primary))) is None:
+        return
     found = trailer.parse_trailer(read(_tail(primary)))
     tried = found.copy_done is trailer.Flag.SET and found.image_ok is not trailer.Flag.SET
     if found.magic is not trailer.Magic.GOOD or tried:
