@@ -128,7 +128,7 @@ def _bare_units(build: Build, firmware: Firmware) -> Iterator[BootUnit]:
 
 
 def places_to_look_at(layout: BootLayout) -> Iterator[Range]:
-    """Yield the bus ranges that ``hazards`` reads whatever it finds there."""
+    """Yield the bus ranges that ``hazards`` reads of slot pairs, to be fetched in one go."""
     for pair in layout.pairs:
         for slot in (pair.primary, pair.secondary):
             if slot is not None and layout.mode is not None and pair.secondary is not None:

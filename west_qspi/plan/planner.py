@@ -4,8 +4,8 @@ Everything here is pure. A plan is complete: whoever carries it out has nothing 
 
 The order makes promise 3 (no half firmware boots): the bytes without which the bootloader refuses an
 application, the *boot key*, are cleared before anything else and programmed after everything else was
-verified. Clearing and programming them are single-word writes, so there is no moment at which half of the
-key counts, and a device that loses power in between starts nothing at all.
+verified, so a device that loses power in between starts nothing at all. MCUboot's key is one word, which is
+either whole or refused; vectors are two, of which a controller writes one after the other.
 """
 
 from __future__ import annotations
