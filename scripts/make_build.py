@@ -13,15 +13,31 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from buildgen import BuildOptions, make_build
+from buildgen import BuildOptions, ChipNode, make_build
+from buildgen.chipnode import PSEL_SHIFTS
 from buildgen.chips import CHIPS, MIB
-from buildgen.options import MODES, PARTITION_SOURCES, SOC_NAMES
+from buildgen.options import CONFIG_ARGUMENTS, MODES, PARTITION_SOURCES, SOC_NAMES, Data
 
 from west_qspi.errors import QspiError
 
 
 def number(text: str) -> int:
     return int(text, 0)
+
+
+def page(text: str) -> int | None:
+    return None if text == "none" else number(text)
+
+
+def data(text: str) -> Data:
+    name, _, place = text.partition("=")
+    size, at, address = place.partition("@")
+    return (name, number(size), number(address)) if at else (name, number(size))
+
+
+def config(text: str) -> tuple[str, str]:
+    runner, _, file = text.partition("=")
+    return runner, file
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,14 +67,46 @@ def _parser() -> argparse.ArgumentParser:
     add("--version", default=usual.version, help="of the images: MAJOR.MINOR.REVISION[+BUILD]")
     add("--app", default=usual.app, help="name of the application's image")
     add("--board", help="name of the board, without qualifiers")
+    place = "NAME=SIZE[@ADDRESS]"
+    add("--data", type=data, action="append", metavar=place, help="a data partition in external flash")
+    add("--fstab", action=switch, default=usual.fstab, help="littlefs_storage is mounted by devicetree")
+    add("--layout-page", type=page, default=usual.layout_page, metavar="BYTES", help="a number, or none")
+    runners = " or ".join(CONFIG_ARGUMENTS)
+    about = f"what the board passes to a runner: {runners}"
+    add("--board-config", type=config, action="append", metavar="RUNNER=FILE", help=about)
+    _add_chip_node(parser)
     return parser
+
+
+def _add_chip_node(parser: argparse.ArgumentParser) -> None:
+    usual = ChipNode()
+    group = parser.add_argument_group("what the board says of the chip, by default what suits the part")
+    add, switch = group.add_argument, argparse.BooleanOptionalAction
+    add("--address-32", action=switch, help="4-byte addresses; without: no enter-4byte-addr either")
+    add("--enter-4byte", type=number, metavar="MASK", help="1: B7, 2: B7 after a write enable; -1: left out")
+    for name in ("--read-opcode", "--write-opcode", "--quad-enable"):
+        add(name, metavar="WORD", help="Zephyr's word; an empty one: left out")
+    add("--frequency", type=number, metavar="HZ", help="-1: left out")
+    add("--size-in-bytes", action=switch, default=usual.size_in_bytes, help="that property instead of size")
+    add("--cpol-cpha", action=switch, default=usual.cpol_cpha, help="SPI mode 3")
+    add("--sck-delay-ns", type=number, metavar="NS")
+    add("--rx-delay", type=number, metavar="STEPS")
+    add("--jedec", action=switch, default=usual.jedec, help="with the JEDEC id")
+    add("--sfdp", action=switch, default=usual.sfdp, help="with sfdp-bfp (MX25R6435F only)")
+    add("--psel-shift", type=number, choices=PSEL_SHIFTS, default=usual.psel_shift, help="(default 24)")
+    add("--pinctrl", action=switch, default=usual.pinctrl, help="without: pins as before Zephyr 3.0")
 
 
 def main(arguments: list[str]) -> int:
     given = _parser().parse_args(arguments)
-    names = {field.name for field in fields(BuildOptions)}
+    values = vars(given)
+    values["data"] = tuple(given.data or ())
+    values["ext_mem_config"] = tuple(given.board_config or ())
     try:
-        options = BuildOptions(**{name: value for name, value in vars(given).items() if name in names})
+        values["chip_node"] = ChipNode(**{item.name: values[item.name] for item in fields(ChipNode)})
+        options = BuildOptions(
+            **{item.name: values[item.name] for item in fields(BuildOptions) if item.name in values}
+        )
         made = make_build(given.directory, options)
     except QspiError as error:
         print(f"make_build.py: {error}", file=sys.stderr)

@@ -4,7 +4,8 @@ Everything around the code is what sysbuild writes (file names, layouts, keys, a
 real imgtool); only the code itself is made up. The same options always give the same bytes.
 """
 
+from buildgen.chipnode import ChipNode
 from buildgen.make import make_build
 from buildgen.options import BuildOptions
 
-__all__ = ["BuildOptions", "make_build"]
+__all__ = ["BuildOptions", "ChipNode", "make_build"]

@@ -8,9 +8,9 @@ nRF52840 DK, and sdk-nrf's sample ``nrf5340/extxip_smp_svr``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from buildgen.chips import Chip
+from buildgen.chipnode import chip_properties
 from buildgen.layout import Domain
 from buildgen.options import BuildOptions
 
@@ -42,7 +42,9 @@ def application_dts(options: BuildOptions, domain: Domain, runs_from: str) -> by
     chosen = [f"zephyr,code-partition = &{runs_from};"]
     if options.managed:
         chosen.append(f"nordic,pm-ext-flash = &{options.chip_part.label};")
-        parts = _fixed(_board_entries(options.soc))
+        # Boards that declare a partition in the chip delete the one of that label in internal flash.
+        moved = domain.data if options.fstab else ()
+        parts = _fixed(entry for entry in _board_entries(options.soc) if entry[0] not in moved)
     else:
         parts = _mapped(_entries(domain, "flash_primary"))
     flash = _flash("flash0", 0x0, 0x100000, 0x1000, parts, mapped=not options.managed)
@@ -55,7 +57,10 @@ def application_dts(options: BuildOptions, domain: Domain, runs_from: str) -> by
         peripherals = _node("peripheral@50000000", *_CELLS, window, *peripherals)
     ram = _ram("sram0", 0x2000_0000, 0x80000 if dual else 0x40000)
     core = "cpuapp" if dual else ""
-    return _tree(options, core, ("flash0", "sram0"), chosen, [*ram, *peripherals], _pinctrl(options.soc))
+    more = _pinctrl(options) if options.chip_node.pinctrl else []
+    if options.fstab and runs_from != "boot_partition":
+        more = [*more, *_fstab()]
+    return _tree(options, core, ("flash0", "sram0"), chosen, [*ram, *peripherals], more)
 
 
 def network_dts(options: BuildOptions) -> bytes:
@@ -146,41 +151,61 @@ def _qspi(options: BuildOptions, domain: Domain, address: int) -> list[str]:
         f"reg = < {address:#x} 0x1000 >, < {window.start:#x} {window.size:#x} >;",
         'reg-names = "qspi", "qspi_mm";',
         'status = "okay";',
-        "pinctrl-0 = < &qspi_default >;",
-        'pinctrl-names = "default";',
+        *_pins(options),
         *_node(
             f"{chip.label}: {chip.name.lower()}@0",
-            *_chip_properties(chip),
-            *([] if options.managed else _fixed(_entries(domain, "external_flash"))),
+            *chip_properties(chip, options.chip_node),
+            *_chip_partitions(options, domain),
         ),
     )
 
 
-def _chip_properties(chip: Chip) -> Iterator[str]:
-    yield 'compatible = "nordic,qspi-nor";'
-    yield _reg(0)
-    yield f'writeoc = "{chip.write_opcode}";'
-    yield f'readoc = "{chip.read_opcode}";'
-    yield f'quad-enable-requirements = "{chip.quad_enable}";'
-    yield f"sck-frequency = < {chip.frequency:#x} >;"
-    yield f"jedec-id = [ {chip.jedec_id.hex(' ').upper()} ];"
-    yield f"size = < {chip.size * 8:#x} >;"
-    if chip.enter_4byte is not None:
-        yield "address-size-32;"
-        yield f"enter-4byte-addr = < {chip.enter_4byte:#x} >;"
-    if chip.dpd is not None:
-        yield "has-dpd;"
-        yield f"t-enter-dpd = < {chip.dpd[0]:#x} >;"
-        yield f"t-exit-dpd = < {chip.dpd[1]:#x} >;"
+def _chip_partitions(options: BuildOptions, domain: Domain) -> list[str]:
+    entries = _entries(domain, "external_flash")
+    if options.managed and not options.fstab:
+        return []
+    if options.managed:
+        # The label is what a file system's node refers to; Partition Manager goes by the name of it.
+        entries = [entry for entry in entries if entry[0] in domain.data]
+    return _fixed(entries)
 
 
-def _pinctrl(soc: str) -> list[str]:
-    psels = ", ".join(f"< {function << 24 | pin:#x} >" for function, pin in enumerate(_PINS[soc], 29))
+def _pins(options: BuildOptions) -> list[str]:
+    """Return the controller's properties for its pins."""
+    if options.chip_node.pinctrl:
+        return ["pinctrl-0 = < &qspi_default >;", 'pinctrl-names = "default";']
+    sck, csn, *lines = _PINS[options.soc]
+    cells = ", ".join(f"< {pin:#x} >" for pin in lines)
+    return [f"sck-pin = < {sck:#x} >;", f"io-pins = {cells};", f"csn-pins = < {csn:#x} >;"]
+
+
+def _pinctrl(options: BuildOptions) -> list[str]:
+    shift, pins = options.chip_node.psel_shift, _PINS[options.soc]
+    psels = ", ".join(f"< {function << shift | pin:#x} >" for function, pin in enumerate(pins, 29))
     group = _node("group1", f"psels = {psels};", "nordic,drive-mode = < 0x3 >;")
     return _node(
         "pinctrl: pin-controller",
         'compatible = "nordic,nrf-pinctrl";',
         *_node("qspi_default: qspi_default", *group),
+    )
+
+
+def _fstab() -> list[str]:
+    return _node(
+        "fstab",
+        'compatible = "zephyr,fstab";',
+        *_node(
+            "lfs1: lfs1",
+            'compatible = "zephyr,fstab,littlefs";',
+            'mount-point = "/lvgl_lfs";',
+            "partition = < &littlefs_storage >;",
+            "automount;",
+            "read-size = < 0x10 >;",
+            "prog-size = < 0x10 >;",
+            "cache-size = < 0x40 >;",
+            "lookahead-size = < 0x20 >;",
+            "block-cycles = < 0x200 >;",
+        ),
     )
 
 

@@ -25,6 +25,8 @@ _MCUBOOT_MODES = {
 }
 # The largest slot has this many pages of 4096 bytes.
 _MOST_SECTORS = 256
+# What Zephyr's driver reports as the size of its pages, in bytes, and MCUboot counts in.
+_USUAL_PAGE = 4096
 
 
 class Hex(int):
@@ -85,7 +87,7 @@ def application_config(options: BuildOptions, domain: Domain, key: str, secondar
     """Return the symbols of the application, or with ``secondary`` of its direct-XIP twin."""
     symbols = _common(options)
     symbols |= _load(options, domain, slot_name(0, secondary) if options.bootloader else "app")
-    symbols |= _qspi(options, xip=options.split)
+    symbols |= _qspi(options, options.layout_page)
     if options.split:
         symbols |= {
             "CONFIG_XIP": True,
@@ -115,7 +117,7 @@ def application_config(options: BuildOptions, domain: Domain, key: str, secondar
 def mcuboot_config(options: BuildOptions, domain: Domain, key: str) -> Symbols:
     """Return MCUboot's symbols."""
     symbols = _common(options) | {"CONFIG_MCUBOOT": True} | _load(options, domain, "mcuboot")
-    symbols |= _qspi(options, xip=options.split)
+    symbols |= _qspi(options, _USUAL_PAGE)
     symbols |= {f"CONFIG_BOOT_{word}": m == options.mode for m, word in _MCUBOOT_MODES.items()}
     symbols |= {
         "CONFIG_BOOT_DIRECT_XIP_REVERT": False,
@@ -195,12 +197,12 @@ def _load(options: BuildOptions, domain: Domain, name: str) -> Symbols:
     }
 
 
-def _qspi(options: BuildOptions, xip: bool) -> Symbols:
+def _qspi(options: BuildOptions, page: int | None) -> Symbols:
     symbols: Symbols = {
         "CONFIG_NORDIC_QSPI_NOR": True,
-        "CONFIG_NORDIC_QSPI_NOR_XIP": xip,
+        "CONFIG_NORDIC_QSPI_NOR_XIP": options.split,
         "CONFIG_NORDIC_QSPI_NOR_INIT_PRIORITY": 41,
-        "CONFIG_NORDIC_QSPI_NOR_FLASH_LAYOUT_PAGE_SIZE": 4096,
+        **({} if page is None else {"CONFIG_NORDIC_QSPI_NOR_FLASH_LAYOUT_PAGE_SIZE": page}),
         "CONFIG_NORDIC_QSPI_NOR_STACK_WRITE_BUFFER_SIZE": 16,
     }
     if options.managed:

@@ -2,15 +2,19 @@
 
 The map is that of Nordic's sample ``nrf5340/extxip_smp_svr`` and of products made after it: 64 KiB for
 MCUboot, a slot for each half, update slots at the start of external flash, the file system and other data
-behind them. On chips beyond 16 MiB ``user_storage`` reaches past what 24-bit addresses can.
+behind them. On chips beyond 16 MiB ``user_storage`` reaches past what 24-bit addresses can, and on those of
+32 and 64 MiB nothing is declared from 24 MiB on.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from buildgen.chips import MIB, Chip
 from buildgen.options import BuildOptions
+from west_qspi.errors import UsageError
 
 HEADER = 0x200
 RAM_FLASH_SIZE = 0x40000
@@ -24,6 +28,11 @@ _XIP = 0x120000
 _XIP_SIZE = 0x100000
 _FILES = 0x320000
 _APP_DATA = 0xF0000
+_SECTOR = 0x1000
+# What else is a partition, or a label of one, in builds of any kind.
+_TAKEN = re.compile(
+    r"mcuboot.*|slot\d+_partition|boot_partition|app|xip_code|factory_data|external_flash|ram_flash|otp|.*sram.*"
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,10 @@ class Place:
         """The first address after it."""
         return self.address + self.size
 
+    def overlaps(self, other: Place) -> bool:
+        """Tell whether any address is in both."""
+        return self.address < other.end and other.address < self.end
+
 
 @dataclass(frozen=True)
 class Area:
@@ -57,10 +70,11 @@ class Area:
 
 @dataclass(frozen=True)
 class Domain:
-    """One core's map."""
+    """One core's map; ``data`` names the partitions in external flash that hold no code."""
 
     areas: tuple[Area, ...]
     places: tuple[Place, ...]
+    data: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Place:
         return next(place for place in self.places if place.name == name)
@@ -72,7 +86,7 @@ def slot_name(number: int, secondary: bool = False) -> str:
 
 
 def application_domain(options: BuildOptions) -> Domain:
-    """Return the application core's map."""
+    """Return the application core's map; raises UsageError for data that does not go together with it."""
     soc, chip = options.soc_part, options.chip_part
     ram_size = 0x80000 if soc.has_network_core else 0x40000
     controller = "flash_controller"
@@ -81,8 +95,9 @@ def application_domain(options: BuildOptions) -> Domain:
         Area("flash_primary", 0, 0x100000, "CONFIG_SOC_FLASH_NRF", controller, "complex"),
         Area("sram_primary", 0x2000_0000, ram_size, "", "", "complex", "sram_primary"),
     ]
-    external = list(_filled(_external(options), chip.size))
-    places = [*_internal(options), *external]
+    slots = list(_slots(options))
+    data = _data(options, slots)
+    places = [*_internal(options), *_filled([*slots, *data], chip.size)]
     shared = 0x10000 if soc.has_network_core else 0
     kept = 0x2000 if options.updates_network else 0
     places.append(Place("sram_primary", "sram_primary", 0x2000_0000 + kept, ram_size - shared - kept))
@@ -97,7 +112,7 @@ def application_domain(options: BuildOptions) -> Domain:
         places.append(Place(slot_name(1), "ram_flash", 0, RAM_FLASH_SIZE))
         places.append(Place("ram_flash", "ram_flash", RAM_FLASH_SIZE, 0))
         places.append(Place("pcd_sram", "sram_primary", 0x2000_0000, kept))
-    return Domain(tuple(areas), tuple(places))
+    return Domain(tuple(areas), tuple(places), tuple(place.name for place in data))
 
 
 def network_domain() -> Domain:
@@ -141,8 +156,9 @@ def _internal(options: BuildOptions) -> Iterator[Place]:
         yield from _padded(slot_name(0, True), flash, next_one, size)
 
 
-def _external(options: BuildOptions) -> Iterator[Place]:
-    chip, flash = options.chip_part, "external_flash"
+def _slots(options: BuildOptions) -> Iterator[Place]:
+    """Yield where code lies in external flash, or waits to be installed."""
+    flash = "external_flash"
     if options.bootloader and not options.direct_xip:
         yield Place(slot_name(0, True), flash, 0, _SLOT_SIZE)
     if options.updates_network:
@@ -157,12 +173,54 @@ def _external(options: BuildOptions) -> Iterator[Place]:
             yield Place(second, flash, _XIP + _XIP_SIZE, _XIP_SIZE)
     elif options.split:
         yield Place("xip_code", flash, _XIP, _XIP_SIZE)
-    small = chip.size < 0x100_0000
+
+
+def _usual_data(chip: Chip) -> Iterator[Place]:
+    small, flash = chip.size < 0x100_0000, "external_flash"
     yield Place("littlefs_storage", flash, _FILES, 0x200000)
     yield Place("raw_assets", flash, 0x520000, 0x200000 if small else 0x800000)
     yield Place("settings_storage", flash, 0x720000 if small else 0xD20000, 0x20000 if small else 0x100000)
     if chip.size > 0x100_0000:
-        yield Place("user_storage", flash, 0xE20000, chip.size // 4 * 3 - 0xE20000)
+        end = (24 if chip.size <= 64 * MIB else 96) * MIB
+        yield Place("user_storage", flash, 0xE20000, end - 0xE20000)
+
+
+def _data(options: BuildOptions, slots: list[Place]) -> list[Place]:
+    """Return the usual data partitions and those that were asked for.
+
+    Raises UsageError for what overlaps, has another partition's name, or does not fit the chip.
+    """
+    chip, flash = options.chip_part, "external_flash"
+    asked = {name for name, *_ in options.data}
+    usual = {place.name: place for place in _usual_data(chip)}
+    exact = [Place(name, flash, at[0], size) for name, size, *at in options.data if at]
+    for index, place in enumerate(exact):
+        for other in (*slots, *exact[:index]):
+            if place.overlaps(other):
+                raise UsageError(f"data '{place.name}' at {place.address:#x} overlaps '{other.name}'")
+    kept = [place for place in usual.values() if place.name not in asked and not _meets(place, exact)]
+    placed = [*kept, *exact]
+    for name, size, *at in options.data:
+        if at:
+            continue
+        place = Place(name, flash, usual[name].address if name in usual else _FILES, size)
+        if name not in usual or _meets(place, placed):
+            end = max((other.end for other in placed), default=_FILES)
+            place = Place(name, flash, max(_FILES, -(-end // _SECTOR) * _SECTOR), size)
+        placed.append(place)
+    for place in placed:
+        if place.end > chip.size:
+            reason = f"would end at {place.end:#x}, behind the chip ({chip.size:#x} bytes)"
+            raise UsageError(f"data '{place.name}' {reason}")
+        if _TAKEN.fullmatch(place.name):
+            raise UsageError(f"data name '{place.name}' is another partition's")
+    if options.fstab and not any(place.name == "littlefs_storage" for place in placed):
+        raise UsageError("fstab mounts 'littlefs_storage', which other data leaves no place for")
+    return placed
+
+
+def _meets(place: Place, others: list[Place]) -> bool:
+    return any(place.overlaps(other) for other in others)
 
 
 def _padded(name: str, region: str, address: int, size: int) -> Iterator[Place]:

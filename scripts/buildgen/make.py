@@ -29,7 +29,8 @@ def make_build(directory: Path, options: BuildOptions) -> tuple[Path, ...]:
     """Make a build directory, or make one anew; return its files.
 
     Files that are the same already stay untouched, as do files of others. Raises UsageError for code that
-    does not fit its slot, FileUnreadable and SigningKeyError for the key, FileUnwritable.
+    does not fit its slot and data that does not fit the map, FileUnreadable and SigningKeyError for the key,
+    FileUnwritable.
     """
     root = directory.absolute()
     signer = Signer(None, None)

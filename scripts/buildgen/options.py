@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from buildgen.chipnode import ChipNode
 from buildgen.chips import CHIPS, MIB, Chip
 from west_qspi.errors import UsageError
 from west_qspi.soc import SOCS, Soc
@@ -13,12 +14,18 @@ from west_qspi.soc import SOCS, Soc
 SOC_NAMES = ("nrf5340", "nrf52840")
 MODES = ("overwrite", "swap", "direct-xip", "none")
 PARTITION_SOURCES = ("pm", "dts")
+# How each runner that can be told of a chip is told; the third one that builds list, jlink, cannot.
+CONFIG_ARGUMENTS = {"nrfutil": "--ext-mem-config-file", "nrfjprog": "--qspiini"}
+
+# A data partition: its name, its size and, if it matters, its address; in bytes.
+Data = tuple[str, int] | tuple[str, int, int]
 
 _USUAL_SIZE = 8
 # Vectors and the table of links take 0x174 bytes; less would not leave room for code.
 _LEAST = {"internal_size": 0x400, "external_size": 0x100, "network_size": 0x400}
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,5})(?:\+(\d{1,10}))?")
 _VERSION_LIMITS = (0xFF, 0xFF, 0xFFFF, 0xFFFF_FFFF)
+_LABEL = re.compile(r"[a-z_][a-z0-9_]*")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _TAKEN = ("mcuboot", "mcuboot_secondary_app", "ipc_radio", "zephyr")
 
@@ -38,6 +45,13 @@ class BuildOptions:
     half. ``internal_changes`` and ``external_changes`` are (offset in that half, bytes) on top. ``key`` is a
     PEM file with a P-256 key, by default ``signing-key.pem`` beside the build directory; without ``signed``
     images carry a hash only. ``merge_twin`` puts the direct-XIP twin into ``merged.hex`` as well.
+
+    ``data`` are partitions in external flash, one of a usual name instead of the usual one: (name, size) or
+    (name, size, address). Without an address such a one stays where the usual one is if it fits, and any
+    other comes behind all that there is; a usual one that lies where an address points gives way.
+    ``chip_node`` is what the board says of the chip. ``fstab`` mounts ``littlefs_storage``; ``layout_page``
+    is CONFIG_NORDIC_QSPI_NOR_FLASH_LAYOUT_PAGE_SIZE of the application, None for absent. ``ext_mem_config``
+    are (runner, file): the programmer configurations that the board gives to nrfutil and nrfjprog.
 
     Raises UsageError for what does not go together.
     """
@@ -63,6 +77,11 @@ class BuildOptions:
     merge_twin: bool = False
     app: str = "watch_app"
     board: str | None = None
+    data: tuple[Data, ...] = ()
+    chip_node: ChipNode = field(default_factory=ChipNode)
+    fstab: bool = False
+    layout_page: int | None = 4096
+    ext_mem_config: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         _one_of("SoC", self.soc, SOC_NAMES)
@@ -85,7 +104,25 @@ class BuildOptions:
                 raise UsageError(f"{what} name '{name}' should be letters, digits, '-' and '_'")
         if self.app in _TAKEN:
             raise UsageError(f"application name '{self.app}' is another image's")
-        _ = self.chip_part
+        if self.chip_node.sfdp and not self.chip_part.sfdp:
+            raise UsageError(f"there is no sfdp-bfp of chip {self.chip_part.name} to write")
+        if self.layout_page is not None and self.layout_page < 1:
+            raise UsageError("layout page must be at least 1")
+        self._check_data()
+        for runner, file in self.ext_mem_config:
+            _one_of("runner", runner, tuple(CONFIG_ARGUMENTS))
+            if not file:
+                raise UsageError(f"the configuration for runner {runner} needs a file")
+
+    def _check_data(self) -> None:
+        for name, size, *address in self.data:
+            if not _LABEL.fullmatch(name):
+                raise UsageError(f"data name '{name}' should be small letters, digits and '_'")
+            if size < 1 or min(address, default=0) < 0:
+                raise UsageError(f"data '{name}' needs a size from 1, and an address from 0 if any")
+        names = [name for name, *_ in self.data]
+        if len(set(names)) < len(names):
+            raise UsageError(f"data names occur twice: {', '.join(names)}")
 
     @property
     def soc_part(self) -> Soc:
@@ -97,7 +134,7 @@ class BuildOptions:
         """The external flash; raises UsageError for an unknown part or size."""
         size = self.flash_size or _USUAL_SIZE
         if self.chip is None:
-            usual = {chip.size // MIB: chip for chip in CHIPS.values()}
+            usual = {chip.size // MIB: chip for chip in reversed(CHIPS.values())}
             if size not in usual:
                 raise UsageError(f"flash size {size} MiB is not one of {', '.join(map(str, sorted(usual)))}")
             return usual[size]

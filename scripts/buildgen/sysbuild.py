@@ -13,9 +13,9 @@ from pathlib import Path
 
 from buildgen.images import TWIN
 from buildgen.layout import NETWORK_IMAGE
-from buildgen.options import BuildOptions
+from buildgen.options import CONFIG_ARGUMENTS, BuildOptions
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./+@-](?:[A-Za-z0-9_./+@:,() -]*[A-Za-z0-9_./+@)-])?")
+_PLAIN = re.compile(r"[A-Za-z0-9_./+@-](?:[A-Za-z0-9_./+@:,()= -]*[A-Za-z0-9_./+@)-])?")
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ def _runners(options: BuildOptions, image: Entry) -> bytes:
     device = {"nrf5340": "nrf5340_xxaa_app", "nrf52840": "nRF52840_xxAA"}[options.soc]
     if image.name == NETWORK_IMAGE:
         device = "nrf5340_xxaa_net"
+    nrfutil, nrfjprog = (_arguments(options, image, runner) for runner in ("nrfutil", "nrfjprog"))
     text = f"""\
 # Available runners configured by board.cmake.
 runners:
@@ -125,17 +126,22 @@ config:
 # Runner specific arguments
 args:
   nrfutil:
-    []
-
+{nrfutil}
   nrfjprog:
-    []
-
+{nrfjprog}
   jlink:
     - --dt-flash=y
     - --device={device}
     - --speed=4000
 """
     return text.encode()
+
+
+def _arguments(options: BuildOptions, image: Entry, runner: str) -> str:
+    """Return the lines of a runner's arguments; the network core has no QSPI and gets none."""
+    files = [file for name, file in options.ext_mem_config if name == runner and image.name != NETWORK_IMAGE]
+    given = [f"    - {_scalar(f'{CONFIG_ARGUMENTS[runner]}={file}')}" for file in files]
+    return "\n".join(given) if given else "    []\n"
 
 
 def _cache(options: BuildOptions, folder: Path, project: str) -> bytes:

@@ -16,14 +16,18 @@ from typing import Any
 import make_build as command
 import pytest
 import yaml
-from buildgen import BuildOptions, make_build
+from buildgen import BuildOptions, ChipNode, make_build
+from buildgen.chipnode import LEFT_OUT
 from click.testing import CliRunner
 from imgtool.main import imgtool
 from intelhex import IntelHex
 
 from tests.helpers.imgtool import private_pem
 from west_qspi.build.build import Build
-from west_qspi.build.model import ImageKind, Shape, UpdateMode
+from west_qspi.build.dts import read_dts
+from west_qspi.build.model import ImageKind, Partition, Shape, UpdateMode
+from west_qspi.build.runners import parse_runners
+from west_qspi.build.tree import Node
 from west_qspi.errors import (
     BrokenBuildFile,
     FileUnreadable,
@@ -31,6 +35,7 @@ from west_qspi.errors import (
     SigningKeyError,
     UsageError,
 )
+from west_qspi.extflash.parts import part_named
 from west_qspi.memory import MemoryKind
 
 SMALL = BuildOptions(internal_size=0x2000, external_size=0x3001, network_size=0x1000, version="1.2.3+4")
@@ -712,6 +717,272 @@ def test_options_show_where_they_should(make: Make) -> None:
     assert "CONFIG_MCUBOOT_NETWORK_CORE_IMAGE_NUMBER=-1" in config
 
 
+# --- data, the chip's node and what boards add -----------------------------------------------------
+
+
+def data_in(build: Path) -> dict[str, tuple[int, int]]:
+    """Return offset and size of what lies in external flash and is neither a slot nor unused."""
+    return {
+        part.name: (part.offset, part.size)
+        for part in Build.load(build).partitions
+        if part.memory is MemoryKind.EXTERNAL
+        and not re.match(r"mcuboot|slot|EMPTY|external_flash|xip_code", part.name)
+    }
+
+
+# On 8 MiB, behind the slots, which end at 0x320000; what is undeclared begins at 0x740000.
+USUAL_DATA = {
+    "littlefs_storage": (0x320000, 0x200000),
+    "raw_assets": (0x520000, 0x200000),
+    "settings_storage": (0x720000, 0x20000),
+}
+LITTLEFS, RAW, SETTINGS = USUAL_DATA.items()
+
+
+@pytest.mark.parametrize("source", ["pm", "dts"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ((), USUAL_DATA),
+        # New ones come behind the usual ones, one after the other, at the next sector.
+        (
+            (("fonts", 0x1234), ("maps", 0x1000)),
+            {**USUAL_DATA, "fonts": (0x740000, 0x1234), "maps": (0x742000, 0x1000)},
+        ),
+        ((("fonts", 0x1000, 0x7FF000),), {**USUAL_DATA, "fonts": (0x7FF000, 0x1000)}),
+        # One of a usual name stays at its place if it fits there.
+        ((("littlefs_storage", 0x10000),), dict([("littlefs_storage", (0x320000, 0x10000)), RAW, SETTINGS])),
+        ((("raw_assets", 0x200001),), None),
+        ((("settings_storage", 0xE0000),), dict([LITTLEFS, RAW, ("settings_storage", (0x720000, 0xE0000))])),
+        # What an address points into gives way.
+        (
+            (("littlefs_storage", 0x300000, 0x320000),),
+            dict([("littlefs_storage", (0x320000, 0x300000)), SETTINGS]),
+        ),
+        (
+            (("lvgl_raw_partition", 0x1A0000, 0x520000),),
+            dict([LITTLEFS, ("lvgl_raw_partition", (0x520000, 0x1A0000)), SETTINGS]),
+        ),
+        ((("all", 0x4E0000, 0x320000),), {"all": (0x320000, 0x4E0000)}),
+    ],
+)
+def test_data_lies_where_it_was_asked_for(
+    data: Any, expected: dict[str, tuple[int, int]] | None, mode: str, source: str, make: Make
+) -> None:
+    if expected is None:
+        with pytest.raises(UsageError, match=r"'raw_assets' would end at 0x940001, behind the chip"):
+            make(mode=mode, partitions=source, data=data)
+        return
+    assert data_in(make(mode=mode, partitions=source, data=data)) == expected
+
+
+def test_the_map_of_a_watch_can_be_made(make: Make) -> None:
+    data = (("lvgl_raw_partition", 0x800000, 0x520000), ("user_storage", 0xA00000))
+    build = make(flash_size=64, data=data)
+    # The map of ZSWatch's pm_static files for its boards with 64 MiB.
+    assert data_in(build) == {
+        "littlefs_storage": (0x320000, 0x200000),
+        "lvgl_raw_partition": (0x520000, 0x800000),
+        "settings_storage": (0xD20000, 0x100000),
+        "user_storage": (0xE20000, 0xA00000),
+    }
+    partitions, regions, _ = pm(build)
+    assert partitions["external_flash"]["address"] == 0x1820000
+    assert partitions["external_flash"]["end_address"] == regions["external_flash"]["size"] == 0x4000000
+    assert partitions["user_storage"]["region"] == "external_flash"
+
+
+def test_data_may_fill_the_chip_to_its_last_byte(make: Make) -> None:
+    build = make(data=(("rest", 0xC0000),))
+    assert data_in(build)["rest"] == (0x740000, 0xC0000)
+    partitions, *_ = pm(build)
+    assert (partitions["external_flash"]["address"], partitions["external_flash"]["size"]) == (0x800000, 0)
+
+
+def holds(part: Partition, offset: int) -> bool:
+    return part.memory is MemoryKind.EXTERNAL and part.offset <= offset < part.offset + part.size
+
+
+@pytest.mark.parametrize("size", [32, 64])
+@pytest.mark.parametrize("source", ["pm", "dts"])
+@pytest.mark.parametrize("mode", MODES)
+def test_large_chips_have_room_that_nothing_declares(mode: str, source: str, size: int, make: Make) -> None:
+    build = Build.load(make(mode=mode, partitions=source, flash_size=size))
+    found = [part.name for part in build.partitions if holds(part, 0x1E98000)]
+    assert found == (["external_flash"] if source == "pm" else [])
+
+
+@pytest.mark.parametrize(
+    ("chip", "jedec", "mebibytes", "entry"),
+    [
+        ("MX25L51245G", "c2201a", 64, 1),
+        ("W25Q256JV", "ef4019", 32, 1),
+        ("MT25QL256", "20ba19", 32, 2),  # B7 after a write enable
+        ("GD25Q256E", "c84019", 32, 1),
+        ("AT25SL128A", "1f4218", 16, None),
+        ("IS25LP128F", "9d6018", 16, None),
+    ],
+)
+def test_a_chip_can_be_named(chip: str, jedec: str, mebibytes: int, entry: int | None, make: Make) -> None:
+    flash = Build.load(make(chip=chip)).external_flash
+    part = part_named(chip)
+    assert flash is not None
+    assert part is not None
+    assert (flash.jedec_id, flash.size) == (bytes.fromhex(jedec), mebibytes << 20)
+    assert (flash.address_bytes, flash.enter_4byte) == (4 if entry else 3, entry)
+    assert flash.quad_enable == part.quad_enable
+    assert {"pp4o": 0x32, "pp4io": 0x38}[flash.write_opcode] in part.quad_program_opcodes
+
+
+@pytest.mark.parametrize("source", ["pm", "dts"])
+@pytest.mark.parametrize(
+    ("node", "seen"),
+    [
+        (ChipNode(), {"address_bytes": 4, "enter_4byte": 1, "spi_mode": 0, "size": 32 << 20, "sfdp": None}),
+        (ChipNode(address_32=False), {"address_bytes": 3, "enter_4byte": None}),
+        (ChipNode(address_32=False, enter_4byte=1), {"address_bytes": 3, "enter_4byte": 1}),
+        (ChipNode(enter_4byte=2), {"address_bytes": 4, "enter_4byte": 2}),
+        (ChipNode(enter_4byte=LEFT_OUT), {"address_bytes": 4, "enter_4byte": None}),
+        (
+            ChipNode(read_opcode="read2io", write_opcode="pp2o", quad_enable="S2B1v6"),
+            {"read_opcode": "read2io", "write_opcode": "pp2o", "quad_enable": "S2B1v6"},
+        ),
+        # The defaults of Zephyr's binding nordic,qspi-nor.
+        (
+            ChipNode(read_opcode="", write_opcode="", quad_enable=""),
+            {"read_opcode": "fastread", "write_opcode": "pp", "quad_enable": "S1B6"},
+        ),
+        (ChipNode(frequency=96_000_000), {"frequency": 96_000_000}),
+        (ChipNode(frequency=LEFT_OUT), {"frequency": None}),
+        (ChipNode(size_in_bytes=True), {"size": 32 << 20}),
+        (ChipNode(cpol_cpha=True), {"spi_mode": 3}),
+        (ChipNode(sck_delay_ns=100, rx_delay=3), {"sck_delay": 100, "rx_delay": 3}),
+        (ChipNode(sck_delay_ns=0, rx_delay=0), {"sck_delay": 0, "rx_delay": 0}),
+        (ChipNode(jedec=False), {"jedec_id": None}),
+    ],
+)
+def test_the_chip_is_what_the_board_says(
+    node: ChipNode, seen: dict[str, object], source: str, make: Make
+) -> None:
+    build = make(flash_size=32, partitions=source, chip_node=node)
+    flash = Build.load(build).external_flash
+    assert {name: getattr(flash, name) for name in seen} == seen
+    for image in ("watch_app", "mcuboot"):
+        text = (build / image / "zephyr/zephyr.dts").read_text()
+        assert ("size-in-bytes = < 0x2000000 >;" in text) == node.size_in_bytes
+        assert ("\tsize = < 0x10000000 >;" in text) != node.size_in_bytes
+
+
+def test_a_small_chip_can_be_said_to_take_long_addresses(make: Make) -> None:
+    flash = Build.load(make(chip_node=ChipNode(address_32=True))).external_flash
+    assert flash is not None
+    assert (flash.address_bytes, flash.enter_4byte) == (4, None)
+
+
+def test_the_basic_parameter_table_is_that_of_the_part(make: Make) -> None:
+    flash = Build.load(make(chip_node=ChipNode(sfdp=True))).external_flash
+    assert flash is not None
+    assert flash.sfdp is not None
+    words = struct.unpack("<16I", flash.sfdp)
+    # JESD216, the second word: the bits of the part less one; the eighth: erase sizes as powers of two.
+    assert (words[1] + 1) // 8 == 8 << 20
+    assert flash.sfdp[28:32:2] == bytes([12, 15])
+
+
+DK_PINS = {"nrf5340": (17, 18, 13, 14, 15, 16), "nrf52840": (19, 17, 20, 21, 22, 23)}
+
+
+@pytest.mark.parametrize("soc", XIP)
+@pytest.mark.parametrize(
+    ("node", "first"),
+    [
+        # SCK is function 29 = 0x1d; the pin is 17 = 0x11 or 19 = 0x13.
+        (ChipNode(), "psels = < 0x1d0000{:02x} >,"),
+        (ChipNode(psel_shift=17), "psels = < 0x3a00{:02x} >,"),
+        (ChipNode(psel_shift=16), "psels = < 0x1d00{:02x} >,"),
+        (ChipNode(pinctrl=False), "sck-pin = < {:#x} >;"),
+    ],
+)
+def test_the_pins_are_given_in_any_of_the_ways(node: ChipNode, first: str, soc: str, make: Make) -> None:
+    build = make(soc=soc, chip_node=node)
+    flash = Build.load(build).external_flash
+    assert flash is not None
+    assert flash.pins == DK_PINS[soc]
+    text = (build / "watch_app/zephyr/zephyr.dts").read_text()
+    assert first.format(DK_PINS[soc][0]) in text
+    assert ("pinctrl" in text) == node.pinctrl
+
+
+def file_systems(build: Path, image: str) -> list[Node]:
+    return list(read_dts(build / image / "zephyr/zephyr.dts").compatible("zephyr,fstab,littlefs"))
+
+
+@pytest.mark.parametrize("source", ["pm", "dts"])
+def test_the_file_system_is_mounted_where_its_partition_is(source: str, make: Make) -> None:
+    build = make(
+        mode="direct-xip", partitions=source, fstab=True, data=(("littlefs_storage", 0x10000, 0x320000),)
+    )
+    for image in ("watch_app", "mcuboot_secondary_app"):
+        tree = read_dts(build / image / "zephyr/zephyr.dts")
+        (node,) = file_systems(build, image)
+        assert node.string("mount-point") == "/lvgl_lfs"
+        assert "automount" in node
+        names = ("read-size", "prog-size", "cache-size", "lookahead-size", "block-cycles")
+        assert [node.number(name) for name in names] == [16, 16, 64, 32, 512]
+        partition = tree.find(node.reference("partition"))
+        assert partition is not None
+        assert partition.labels == ("littlefs_storage",)
+        assert tree.reg(partition) == ((0x320000, 0x10000),)
+        (chip,) = (around for around in tree.ancestors(partition) if "nordic,qspi-nor" in around.compatible)
+        assert chip.name == "mx25r6435f@0"
+    assert not file_systems(build, "mcuboot")
+    assert not file_systems(make(partitions=source), "watch_app")
+
+
+def test_partition_managers_boards_declare_data_in_the_chip_only(make: Make) -> None:
+    build = make(fstab=True, data=(("storage_partition", 0x8000),))
+    text = (build / "watch_app/zephyr/zephyr.dts").read_text()
+    assert re.findall(r"(\w+): partition@(\w+)", text) == [
+        ("boot_partition", "0"),
+        ("slot0_partition", "10000"),
+        ("slot1_partition", "80000"),
+        ("littlefs_storage", "320000"),
+        ("raw_assets", "520000"),
+        ("settings_storage", "720000"),
+        ("storage_partition", "740000"),
+    ]
+
+
+PAGE_SIZE = "CONFIG_NORDIC_QSPI_NOR_FLASH_LAYOUT_PAGE_SIZE"
+
+
+@pytest.mark.parametrize(
+    ("options", "page"), [({}, 4096), ({"layout_page": 65536}, 65536), ({"layout_page": None}, None)]
+)
+def test_the_layouts_page_is_the_applications(options: dict[str, Any], page: int | None, make: Make) -> None:
+    build = Build.load(make(**options))
+    assert build.application.kconfig.number(PAGE_SIZE) == page
+    assert build.bootloader is not None
+    assert build.bootloader.kconfig.number(PAGE_SIZE) == 4096
+
+
+@pytest.mark.parametrize("file", ["/opt/board/qspi.json", "C:/ncs/board/qspi.json", "/a b/#1: x/q=1.json"])
+def test_the_boards_configurations_are_passed_to_its_runners(file: str, make: Make) -> None:
+    build = make(ext_mem_config=(("nrfutil", file), ("nrfjprog", "/opt/board/qspi.ini")))
+
+    def arguments(image: str) -> tuple[tuple[str, ...], ...]:
+        path = build / image / "zephyr/runners.yaml"
+        read = parse_runners(path.read_text(), path)
+        assert set(read.args) == set(read.runners)
+        return read.args["nrfutil"], read.args["nrfjprog"]
+
+    wanted = ((f"--ext-mem-config-file={file}",), ("--qspiini=/opt/board/qspi.ini",))
+    assert arguments("watch_app") == arguments("mcuboot") == wanted
+    # Only the application core has a QSPI.
+    assert arguments("ipc_radio") == ((), ())
+
+
 # --- what is refused -------------------------------------------------------------------------------
 
 
@@ -741,6 +1012,22 @@ def test_options_show_where_they_should(make: Make) -> None:
         ({"internal_size": 0xD3E00}, "imgtool: "),
         ({"internal_changes": ((0x1FFF, b"ab"),)}, "changes: 2 bytes at 0x1fff"),
         ({"external_changes": ((-1, b"a"),)}, "changes: "),
+        ({"data": (("Fonts", 1),)}, "data name 'Fonts' should be small letters"),
+        ({"data": (("fonts", 0),)}, "data 'fonts' needs a size from 1"),
+        ({"data": (("fonts", 1, -1),)}, "an address from 0"),
+        ({"data": (("fonts", 1), ("fonts", 2))}, "data names occur twice: fonts, fonts"),
+        ({"data": (("mcuboot_primary_9", 1),)}, "data name 'mcuboot_primary_9' is another partition's"),
+        ({"data": (("slot7_partition", 1),)}, "is another partition's"),
+        ({"data": (("external_flash", 1),)}, "is another partition's"),
+        ({"data": (("fonts", 0xC0001),)}, "data 'fonts' would end at 0x800001, behind the chip (0x800000"),
+        ({"data": (("fonts", 1, 0x800000),)}, "would end at 0x800001"),
+        ({"data": (("fonts", 0x10, 0x11FFF1),)}, "data 'fonts' at 0x11fff1 overlaps 'mcuboot_primary_2'"),
+        ({"data": (("a", 2, 0x700000), ("b", 2, 0x700001))}, "data 'b' at 0x700001 overlaps 'a'"),
+        ({"data": (("a", 2, 0x400000),), "fstab": True}, "fstab mounts 'littlefs_storage'"),
+        ({"layout_page": 0}, "layout page must be at least 1"),
+        ({"ext_mem_config": (("jlink", "q.json"),)}, "runner 'jlink' is not one of nrfutil, nrfjprog"),
+        ({"ext_mem_config": (("nrfutil", ""),)}, "the configuration for runner nrfutil needs a file"),
+        ({"chip": "W25Q128JV", "chip_node": ChipNode(sfdp=True)}, "no sfdp-bfp of chip W25Q128JV"),
     ],
 )
 def test_what_does_not_go_together_is_said(
@@ -750,6 +1037,24 @@ def test_what_does_not_go_together_is_said(
         make(**wrong)
     assert says in str(caught.value)
     assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"psel_shift": 8}, "psel shift 8 is not one of 16, 17, 24"),
+        ({"enter_4byte": -2}, "enter 4byte must be from -1"),
+        ({"frequency": 1 << 32}, "frequency must be from -1 to 0xffffffff"),
+        ({"sck_delay_ns": -1}, "sck delay ns must be from 0"),
+        ({"rx_delay": -1}, "rx delay must be from 0"),
+        ({"read_opcode": 'a"b'}, "read opcode should be letters"),
+        ({"quad_enable": "S1 B6"}, "quad enable should be letters"),
+    ],
+)
+def test_what_no_devicetree_can_say_of_a_chip_is_refused(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ChipNode(**wrong)
+    assert says in str(caught.value)
 
 
 def test_a_file_in_the_way_is_said(make: Make, tmp_path: Path) -> None:
@@ -807,9 +1112,57 @@ def test_the_command_makes_what_the_library_makes(
     assert one.keys() == other.keys()
 
 
+def test_the_command_has_words_for_data_the_chip_and_runners(make: Make, tmp_path: Path) -> None:
+    words = """
+        --internal-size 0x2000 --external-size 0x3001 --network-size 0x1000 --version 1.2.3+4
+        --chip MX25L25645G --data littlefs_storage=0x10000 --data fonts=4096@0x1F00000 --fstab
+        --layout-page none --board-config nrfutil=/b/q.json --board-config nrfjprog=/b/q=1.ini
+        --no-address-32 --enter-4byte -1 --read-opcode read4o --write-opcode pp --quad-enable NONE
+        --frequency 8000000 --size-in-bytes --cpol-cpha --sck-delay-ns 50 --rx-delay 2 --no-jedec
+        --psel-shift 16 --no-pinctrl
+    """
+    assert command.main([str(tmp_path / "one" / "build"), *words.split()]) == 0
+    node = ChipNode(
+        address_32=False,
+        enter_4byte=LEFT_OUT,
+        read_opcode="read4o",
+        write_opcode="pp",
+        quad_enable="NONE",
+        frequency=8_000_000,
+        size_in_bytes=True,
+        cpol_cpha=True,
+        sck_delay_ns=50,
+        rx_delay=2,
+        jedec=False,
+        psel_shift=16,
+        pinctrl=False,
+    )
+    other = make(
+        "two/build",
+        chip="MX25L25645G",
+        data=(("littlefs_storage", 0x10000), ("fonts", 0x1000, 0x1F00000)),
+        fstab=True,
+        layout_page=None,
+        ext_mem_config=(("nrfutil", "/b/q.json"), ("nrfjprog", "/b/q=1.ini")),
+        chip_node=node,
+    )
+    here, there = (str(build.parent).encode() for build in (tmp_path / "one/build", other))
+    made = {name: data.replace(here, there) for name, data in contents(tmp_path / "one/build").items()}
+    assert made == contents(other)
+    assert command.main([str(tmp_path / "three"), "--sfdp", "--address-32"]) == 0
+    flash = Build.load(tmp_path / "three").external_flash
+    assert flash is not None
+    assert flash.sfdp is not None
+    assert flash.address_bytes == 4
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["--data", "fonts"], "invalid data value: 'fonts'"),
+        (["--data", "fonts=1@x"], "invalid data value: 'fonts=1@x'"),
+        (["--layout-page", "all"], "invalid page value: 'all'"),
+        (["--psel-shift", "8"], "invalid choice: 8"),
         (["--soc", "nrf9160"], "invalid choice: 'nrf9160'"),
         (["--internal-size", "many"], "invalid number value: 'many'"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
@@ -829,6 +1182,9 @@ def test_wrong_words_end_with_status_2(
     [
         (["--internal-size", "0xf0000"], 2, "does not fit 'mcuboot_primary'"),
         (["--version", "one"], 2, "version 'one'"),
+        (["--board-config", "nrfutil"], 2, "the configuration for runner nrfutil needs a file"),
+        (["--board-config", "=q.ini"], 2, "runner '' is not one of nrfutil, nrfjprog"),
+        (["--rx-delay", "-1"], 2, "rx delay must be from 0"),
         (["--key", "nowhere.pem"], 1, "nowhere.pem: cannot be read"),
     ],
 )
