@@ -1,3 +1,5 @@
+"""What a devicetree says of the external flash and of the partitions in it."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -96,6 +98,60 @@ def test_the_window_of_the_soc_serves_where_the_tree_has_none() -> None:
     unknown = external_flash(tree, None, chosen_first=True)
     assert unknown is not None
     assert unknown.xip is None
+
+
+def with_properties(*properties: str) -> FlashNode:
+    """Return the usual chip with more properties, each in a line of its own after ``has-dpd``."""
+    node = edited(QSPI, "has-dpd;", "\n".join(("has-dpd;", *properties)))
+    assert node is not None
+    return node
+
+
+def line_of(path: Path, text: str) -> int:
+    (line,) = (number for number, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+    return line
+
+
+def test_what_the_usual_chip_leaves_out() -> None:
+    node = with_properties()
+    assert (node.spi_mode, node.sck_delay, node.rx_delay, node.sfdp) == (0, None, None, None)
+
+
+def test_clock_and_delays() -> None:
+    node = with_properties("cpol;", "cpha;", "sck-delay = < 0x7d0 >;", "rx-delay = < 0x2 >;")
+    assert (node.spi_mode, node.sck_delay, node.rx_delay) == (3, 2000, 2)
+
+
+@pytest.mark.parametrize("alone", ["cpol", "cpha"])
+def test_one_of_cpol_and_cpha_is_no_mode_of_nor_flash(alone: str) -> None:
+    with pytest.raises(BrokenBuildFile, match="has only one of 'cpol' and 'cpha'") as caught:
+        with_properties(f"{alone};")
+    assert (caught.value.path, caught.value.line) == (str(QSPI), line_of(QSPI, "has-dpd;") + 1)
+
+
+def test_the_flash_parameter_table_may_be_in_pieces() -> None:
+    assert with_properties("sfdp-bfp = [ E5 20 F1 FF ], [ FF FF FF 03 ];").sfdp == bytes.fromhex(
+        "E520F1FFFFFFFF03"
+    )
+
+
+def test_every_property_is_found_again() -> None:
+    node = with_properties("cpol;", "cpha;")
+    assert node.file == str(QSPI)
+    for name in ("readoc", "writeoc", "sck-frequency", "jedec-id", "size", "has-dpd"):
+        assert node.lines[name] == line_of(QSPI, f"\t{name}")
+    assert node.lines["cpha"] == line_of(QSPI, "has-dpd;") + 2
+    assert "rx-delay" not in node.lines
+
+
+def test_pins_are_those_of_the_qspi_controller_only() -> None:
+    old, new = 'status = "okay";', 'status = "okay"; sck-pin = <17>; csn-pins = <18>; io-pins = <13>;'
+    node = edited(QSPI, old, new)
+    assert node is not None
+    assert node.pins == (17, 18, 13, None, None, None)
+    on_spi = external_flash(read_dts(SPI_CHOSEN), NRF5340, chosen_first=True)
+    assert on_spi is not None
+    assert on_spi.pins == ()
 
 
 def test_an_id_of_two_bytes_is_an_error() -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.helpers.chips import name_of
+from west_qspi.extflash.parts import KNOWN as BUILT_IN
 from west_qspi.extflash.parts import (
     PARTS,
     FourByteEntry,
     Part,
+    Parts,
     capacity_from_id,
     generic_geometry,
     geometry,
@@ -30,8 +34,8 @@ KNOWN = [
     ("W25Q256JV", "ef4019", 32, "B7", "S2B1v1", {0x32}, 0.4, 50, 150, 80),
     ("W25Q01JV", "ef4021", 128, "B7", "S2B1v1", {0x32}, 0.7, 50, 150, 400),
     ("GD25Q16C", "c84015", 2, "none", "S2B1v1", {0x32}, 0.6, 50, 250, 7),
-    ("GD25Q128E", "c84018", 16, "none", "S2B1v1", {0x32}, 0.5, 45, 250, 45),
-    ("GD25Q256E", "c84019", 32, "B7", "S2B1v1", {0x32}, 0.5, 45, 250, 90),
+    ("GD25Q128E", "c84018", 16, "none", "S2B1v6", {0x32}, 0.5, 45, 250, 45),
+    ("GD25Q256E", "c84019", 32, "B7", "S2B1v6", {0x32}, 0.5, 45, 250, 90),
     ("AT25SL128A", "1f4218", 16, "none", "S2B1v1", {0x32}, 0.6, 60, 250, 60),
     ("IS25LP128F", "9d6018", 16, "none", "S1B6", {0x32, 0x38}, 0.2, 70, 150, 45),
     ("IS25WP064A", "9d7017", 8, "none", "S1B6", {0x32, 0x38}, 0.2, 70, 150, 23),
@@ -115,3 +119,71 @@ def test_generic_geometry_has_the_usual_sizes() -> None:
     found = generic_geometry()
     assert [size for size, _ in found.erase] == [4096, 32768, 65536]
     assert found.page == 256
+
+
+def other(name: str, jedec_id: str, mebibytes: int) -> Part:
+    """Make a part of the user's own."""
+    known = part_named("W25Q128JV")
+    assert known is not None
+    return replace(known, name=name, jedec_id=bytes.fromhex(jedec_id), size=mebibytes * MIB, source="mine")
+
+
+def test_the_built_in_parts_are_looked_up_by_id_name_and_size() -> None:
+    assert tuple(BUILT_IN) == PARTS
+    for part in PARTS:
+        assert BUILT_IN.by_id(part.jedec_id) is part
+        assert BUILT_IN.named(part.name.upper()) is BUILT_IN.named(part.name.lower()) is part
+    assert BUILT_IN.by_id(b"\xff\xff\xff") is None
+    assert BUILT_IN.named("") is None
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "name"),
+    [(2, "MX25R1635F"), (8, "MX25R6435F"), (16, "W25Q128JV"), (64, "MX25L51245G"), (128, "W25Q01JV")],
+)
+def test_the_usual_part_of_a_size_is_the_first(mebibytes: int, name: str) -> None:
+    found = BUILT_IN.usual(mebibytes * MIB)
+    assert found is not None
+    assert found.name == name
+
+
+def test_no_part_is_usual_for_a_size_that_none_has() -> None:
+    assert BUILT_IN.usual(3 * MIB) is None
+    assert Parts(()).usual(8 * MIB) is None
+
+
+def test_new_parts_join_the_built_in_ones() -> None:
+    mine = other("XT25F64", "0B 40 17", 8)
+    parts = BUILT_IN.plus([mine])
+    assert tuple(parts) == (mine, *PARTS)
+    assert parts.by_id(mine.jedec_id) is parts.named("xt25f64") is parts.usual(8 * MIB) is mine
+    assert parts.named("MX25R6435F") is part_named("MX25R6435F")
+    assert BUILT_IN.by_id(mine.jedec_id) is None
+
+
+def test_a_part_of_equal_id_goes_before_the_built_in_one_which_keeps_its_name() -> None:
+    mine, known = other("Clone", "C2 28 17", 8), part_named("MX25R6435F")
+    parts = BUILT_IN.plus([mine])
+    assert parts.by_id(b"\xc2\x28\x17") is mine
+    assert parts.named("MX25R6435F") is known
+
+
+def test_a_part_of_equal_name_goes_before_the_built_in_one_which_keeps_its_id() -> None:
+    mine, known = other("mx25r6435f", "A1 28 17", 8), part_named("MX25R6435F")
+    parts = BUILT_IN.plus([mine])
+    assert parts.named("MX25R6435F") is mine
+    assert parts.by_id(b"\xc2\x28\x17") is known
+
+
+def test_a_part_of_equal_id_and_name_takes_the_built_in_ones_place() -> None:
+    mine = other("MX25R6435F", "C2 28 17", 8)
+    parts = BUILT_IN.plus([mine])
+    assert [part for part in parts if part.name == "MX25R6435F"] == [mine]
+    assert len(tuple(parts)) == len(PARTS)
+
+
+def test_later_additions_go_before_earlier_ones() -> None:
+    first, second = other("A", "01 02 03", 4), other("B", "01 02 03", 4)
+    parts = BUILT_IN.plus([first]).plus(iter([second]))
+    assert parts.by_id(b"\x01\x02\x03") is parts.usual(4 * MIB) is second
+    assert parts.named("a") is first

@@ -16,6 +16,7 @@ from tests.helpers.bootmodel import BootLayoutModel, Mode
 from tests.helpers.bootmodel import Slot as ModelSlot
 from west_qspi.build.build import Build
 from west_qspi.build.model import Partition, Slot
+from west_qspi.extflash.derive import chip_of
 from west_qspi.extflash.parts import part_by_id
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.firmware import Firmware
@@ -80,7 +81,8 @@ def new_board(build: Build) -> Board:
 
 
 def connect(board: Board, build: Build, *faults: str) -> SimulatedTarget:
-    setup = FlashSetup.from_node(build.external_flash) if build.external_flash else None
+    flash = chip_of(build)
+    setup = FlashSetup.of(flash) if flash else None
     return open_simulated(board, setup, faults=[parse_fault(text) for text in faults])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from west_qspi.extflash.parts import Part, part_named
+from west_qspi.extflash.parts import FourByteEntry, Part, part_named
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.sim.array import FlashArray
 from west_qspi.sim.board import Board
@@ -57,6 +57,8 @@ def quad_on(chip: NorChip) -> None:
     """Set quad enable by hand, as each maker's datasheet says."""
     if chip.part.quad_enable == "S1B6":
         change(chip, 0x01, b"\x40")
+    elif chip.part.quad_enable == "S2B1v6":
+        change(chip, 0x31, b"\x02")
     elif chip.part.quad_enable != "NONE":
         change(chip, 0x01, b"\x00\x02")
 
@@ -85,8 +87,10 @@ def setup_for(part: Part | str, *, quad: bool = True, four_byte: bool | None = N
         jedec_id=part.jedec_id,
         size=part.size,
         address_bytes=4 if large else 3,
-        enter_4byte=(2 if part.jedec_id[0] == 0x20 else 1) if large else None,
+        entry=(FourByteEntry.WREN_B7 if part.jedec_id[0] == 0x20 else FourByteEntry.B7)
+        if large
+        else FourByteEntry.NONE,
         quad_enable=part.quad_enable,
-        read_opcode="read4io" if quad else "fastread",
-        write_opcode=write if quad else "pp",
+        read="read4io" if quad else "fastread",
+        write=write if quad else "pp",
     )

@@ -53,6 +53,12 @@ class MemoryTarget:
     def external_id(self) -> bytes:
         return self.jedec_id
 
+    def inspect_external(self) -> None:
+        return None
+
+    def prepare_to_program(self) -> None:
+        pass
+
     def external_uses_4_bytes(self) -> bool | None:
         return self.uses_4_bytes
 

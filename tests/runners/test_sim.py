@@ -1,3 +1,5 @@
+"""The runner of the simulated board: whose folder is opened, which board is made, what is left alone."""
+
 from __future__ import annotations
 
 import json
@@ -8,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from west_qspi.build.model import FlashNode
 from west_qspi.errors import (
-    BrokenBuildFile,
     ChipAbsent,
+    ClockModeUnsupported,
     FileUnreadable,
     FileUnwritable,
     IllegalAccess,
@@ -20,7 +21,9 @@ from west_qspi.errors import (
     UnknownRunner,
     UsageError,
 )
-from west_qspi.memory import MemoryKind, Range
+from west_qspi.extflash.model import ExternalFlash, Kind
+from west_qspi.extflash.parts import KNOWN, Parts, part_named
+from west_qspi.memory import MemoryKind
 from west_qspi.runners import Runner, RunnerOptions, get_runner, runner_names
 from west_qspi.runners.sim import SimRunner
 from west_qspi.sim.board import Board
@@ -30,34 +33,30 @@ from west_qspi.targets.simulated import SimulatedTarget
 EXTERNAL, APPLICATION = MemoryKind.EXTERNAL, MemoryKind.APPLICATION
 MIB = 1 << 20
 
-NODE = FlashNode(
-    path="app/zephyr/zephyr.dts",
-    label="mx25r64",
-    compatible="nordic,qspi-nor",
-    on_qspi=True,
-    size=8 * MIB,
+CHIP = ExternalFlash(
+    Kind.DERIVED,
+    "MX25R6435F",
     jedec_id=b"\xc2\x28\x17",
+    size=8 * MIB,
     address_bytes=3,
-    enter_4byte=None,
     quad_enable="S1B6",
-    read_opcode="read4io",
-    write_opcode="pp4io",
-    page_size=256,
+    read="read4io",
+    write="pp4io",
+    page=256,
     frequency=8_000_000,
-    has_dpd=True,
-    xip=Range(0x1000_0000, 0x1000_0000),
 )
 
 
 def connect(
     folder: Path | None,
-    external: FlashNode | None = NODE,
+    external: ExternalFlash | None = CHIP,
     *faults: str,
     dev_id: str | None = None,
     soc: Soc = NRF5340,
     use_external: bool = True,
+    parts: Parts = KNOWN,
 ) -> SimulatedTarget:
-    options = RunnerOptions(dev_id, folder, faults)
+    options = RunnerOptions(dev_id, parts, folder, faults)
     return SimRunner().connect(soc, external, options, use_external=use_external)
 
 
@@ -65,6 +64,13 @@ def state(folder: Path) -> dict[str, object]:
     found = json.loads((folder / "board.json").read_bytes())
     assert isinstance(found, dict)
     return found
+
+
+def status_of(folder: Path) -> int:
+    """Return the status register of the chip, which outlasts power."""
+    chip = Board.open(folder).chip
+    assert chip is not None
+    return chip.state.status
 
 
 def with_serial(folder: Path, serial: str) -> Path:
@@ -242,43 +248,76 @@ def test_no_folder_can_be_made(tmp_path: Path) -> None:
 def test_the_part_is_the_one_that_the_devicetree_means(
     tmp_path: Path, jedec_id: str | None, size: int | None, part: str | None
 ) -> None:
-    node = replace(NODE, jedec_id=bytes.fromhex(jedec_id) if jedec_id else None, size=size)
-    connect(tmp_path, node, use_external=False).close()
+    chip = replace(CHIP, jedec_id=bytes.fromhex(jedec_id) if jedec_id else None, size=size)
+    connect(tmp_path, chip, use_external=False).close()
     assert state(tmp_path)["part"] == part
 
 
-@pytest.mark.parametrize("external", [None, replace(NODE, on_qspi=False)], ids=["none", "on plain SPI"])
-def test_what_no_qspi_runner_can_reach_is_not_on_the_board(
-    tmp_path: Path, external: FlashNode | None
-) -> None:
-    target = connect(tmp_path, external)
+def test_what_no_qspi_runner_can_reach_is_not_on_the_board(tmp_path: Path) -> None:
+    target = connect(tmp_path, None)
     assert target.memories.get(EXTERNAL) is None
     target.close()
     assert state(tmp_path)["part"] is None
     assert not (tmp_path / "external.bin").exists()
 
 
+def own_parts() -> Parts:
+    """Return parts with one that nobody else knows, and of a size that is usual for another one."""
+    known = part_named("W25Q64JV")
+    assert known is not None
+    return KNOWN.plus([replace(known, name="Mine", jedec_id=b"\x5e\x40\x17")])
+
+
+@pytest.mark.parametrize("jedec_id", [b"\x5e\x40\x17", None], ids=["by id", "by size"])
+def test_a_part_of_the_users_own_is_made_and_found_again(tmp_path: Path, jedec_id: bytes | None) -> None:
+    chip = replace(CHIP, jedec_id=jedec_id, quad_enable="S2B1v1", write="pp4o")
+    for _ in range(2):
+        target = connect(tmp_path, chip, parts=own_parts())
+        assert target.external_id() == b"\x5e\x40\x17"
+        target.program(target.memories[EXTERNAL], 0, b"held")
+        assert target.read(target.memories[EXTERNAL], 0, 4) == b"held"
+        target.close()
+    assert state(tmp_path)["part"] == "Mine"
+    with pytest.raises(SimulatedBoardError, match="'part'"):
+        connect(tmp_path, chip)
+    options = RunnerOptions(parts=own_parts(), sim_board=tmp_path)
+    assert SimRunner().devices(options) == (f"sim:{state(tmp_path)['serial']}",)
+    with pytest.raises(SimulatedBoardError, match="'part'"):
+        SimRunner().devices(RunnerOptions(sim_board=tmp_path))
+
+
+def test_the_devices_within_reach_are_the_board_if_there_is_one(tmp_path: Path) -> None:
+    folder = tmp_path / "board"
+    assert SimRunner().devices(RunnerOptions()) == ()
+    assert SimRunner().devices(RunnerOptions(sim_board=folder)) == ()
+    assert not folder.exists()
+    with_serial(folder, "00345678")
+    for dev_id in (None, "00345678", "another"):
+        assert SimRunner().devices(RunnerOptions(dev_id, sim_board=folder)) == ("sim:00345678",)
+
+
 # --- what is done to the chip ---
 
 
 def test_a_chip_that_is_not_needed_is_left_alone(tmp_path: Path) -> None:
-    target = connect(tmp_path, NODE, "no-chip", use_external=False)
+    target = connect(tmp_path, CHIP, "no-chip", use_external=False)
     assert target.memories.get(EXTERNAL) is None
     with pytest.raises(IllegalAccess, match="there is no external flash"):
         target.external_id()
     target.program(target.memories[APPLICATION], 0, bytes(4))
     target.close()
     with pytest.raises(ChipAbsent):
-        connect(tmp_path, NODE, "no-chip")
+        connect(tmp_path, CHIP, "no-chip")
     assert Board.open(tmp_path).array(APPLICATION).read(0, 4) == bytes(4)
 
 
-def test_quad_enable_is_set_only_where_the_chip_is_needed(tmp_path: Path) -> None:
-    for use_external, status in ((False, 0), (True, 0x40)):
-        connect(tmp_path, use_external=use_external).close()
-        chip = Board.open(tmp_path).chip
-        assert chip is not None
-        assert chip.state.status == status
+def test_quad_enable_is_set_only_where_the_chip_is_programmed(tmp_path: Path) -> None:
+    for use_external, programs, status in ((False, False, 0), (True, False, 0), (True, True, 0x40)):
+        target = connect(tmp_path, use_external=use_external)
+        if programs:
+            target.prepare_to_program()
+        target.close()
+        assert status_of(tmp_path) == status
 
 
 # --- options ---
@@ -291,20 +330,22 @@ def test_no_folder_is_named() -> None:
 
 def test_an_unknown_fault_makes_no_board(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="hiccup"):
-        connect(tmp_path / "board", NODE, "hiccup")
+        connect(tmp_path / "board", CHIP, "hiccup")
     assert not (tmp_path / "board").exists()
 
 
-def test_a_devicetree_that_cannot_be_driven_makes_no_board(tmp_path: Path) -> None:
-    with pytest.raises(BrokenBuildFile, match="readoc"):
-        connect(tmp_path / "board", replace(NODE, read_opcode="read8"))
-    assert not (tmp_path / "board").exists()
+def test_a_chip_that_cannot_be_driven_is_not_touched(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(ClockModeUnsupported, match="SPI mode 3"):
+            connect(tmp_path, replace(CHIP, spi_mode=3))
+        assert status_of(tmp_path) == 0
+    connect(tmp_path, replace(CHIP, spi_mode=3), use_external=False).close()
 
 
 def test_faults_are_for_one_run(tmp_path: Path) -> None:
     for folder in (tmp_path / "a", tmp_path / "b"):
         with pytest.raises(ChipAbsent):
-            connect(folder, NODE, "no-chip")
+            connect(folder, CHIP, "no-chip")
         connect(folder).close()
 
 
@@ -345,6 +386,4 @@ def test_the_chip_of_another_board_is_not_brought_up(tmp_path: Path) -> None:
     connect(tmp_path, use_external=False).close()
     with pytest.raises(NoDevice):
         connect(tmp_path, dev_id="none such")
-    chip = Board.open(tmp_path).chip
-    assert chip is not None
-    assert chip.state.status == 0
+    assert status_of(tmp_path) == 0

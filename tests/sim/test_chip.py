@@ -404,6 +404,37 @@ def test_writing_one_byte_keeps_the_second_register_of_s2b1v4_parts() -> None:
     assert chip.command(0x35, read=1) == b"\x02"
 
 
+@pytest.mark.parametrize("name", ["GD25Q128E", "GD25Q256E"])
+def test_gigadevices_e_series_takes_its_second_register_after_31_alone(name: str) -> None:
+    chip = new_chip(name)
+    change(chip, 0x01, b"\x80\x02")
+    assert (chip.command(0x05, read=1), chip.command(0x35, read=1)) == (b"\x80", b"\x00")
+    assert not chip.registers.quad_enabled
+    change(chip, 0x31, b"\x02")
+    change(chip, 0x01, b"\x00")
+    assert (chip.command(0x05, read=1), chip.command(0x35, read=1)) == (b"\x00", b"\x02")
+    assert chip.registers.quad_enabled
+
+
+@pytest.mark.parametrize(
+    ("name", "read_opcode", "write_opcode", "head"),
+    # ADS is bit 0 of the register; Macronix takes its configuration register as the second byte after 01.
+    [("GD25Q256E", 0x35, 0x31, b""), ("W25Q256JV", 0x15, 0x11, b""), ("MX25L25645G", 0x15, 0x01, b"\x00")],
+)
+def test_a_register_written_back_does_not_keep_the_address_mode(
+    name: str, read_opcode: int, write_opcode: int, head: bytes
+) -> None:
+    chip = new_chip(name)
+    chip.command(0xB7)
+    held = chip.command(read_opcode, read=1)
+    assert held != b"\x00"
+    change(chip, write_opcode, head + held)
+    assert chip.command(read_opcode, read=1) == held, "the chip still is in 4-byte mode"
+    assert chip.state.second == chip.state.third == 0
+    chip.command(0xE9)
+    assert chip.command(read_opcode, read=1) == b"\x00"
+
+
 def test_s2b7_parts_have_their_own_way() -> None:
     chip = new_chip(replace(named("W25Q64JV"), quad_enable="S2B7"))
     assert not chip.registers.quad_enabled

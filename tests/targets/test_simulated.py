@@ -1,3 +1,5 @@
+"""The simulated board as a target: its memories, rules, times, faults, protection and folders."""
+
 from __future__ import annotations
 
 import subprocess
@@ -12,6 +14,7 @@ from tests.helpers.chips import DK, change, name_of, named, new_board, quad_on, 
 from west_qspi.errors import (
     ChipAbsent,
     ChipAsleep,
+    ClockModeUnsupported,
     FileUnreadable,
     FlashBusy,
     IllegalAccess,
@@ -26,7 +29,7 @@ from west_qspi.errors import (
     WrongAddressMode,
     WrongChip,
 )
-from west_qspi.extflash.parts import PARTS, Part
+from west_qspi.extflash.parts import PARTS, FourByteEntry, Part, Parts
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.memory import Memory, MemoryKind
 from west_qspi.sim.board import Board
@@ -96,7 +99,7 @@ def test_every_part_on_one_line(part: Part) -> None:
 @pytest.mark.parametrize("read", ["fastread", "read2o", "read2io", "read4o", "read4io"])
 def test_every_way_to_read(read: str) -> None:
     for four_byte in (False, True):
-        setup = replace(setup_for("MX25L25645G", four_byte=four_byte), read_opcode=read)
+        setup = replace(setup_for("MX25L25645G", four_byte=four_byte), read=read)
         board = new_board("MX25L25645G")
         board.array(EXTERNAL).write(0x8000, DATA)
         target = open_simulated(board, setup)
@@ -119,13 +122,19 @@ def test_24_bit_addresses_alias_above_16_mib() -> None:
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part.size > MIB16], ids=name_of)
 def test_a_controller_with_4_bytes_and_a_chip_with_3(part: Part, tmp_path: Path) -> None:
-    board = Board.create(tmp_path, NRF5340, part) if part.size == 2 * MIB16 else new_board(part)
+    """The table is wrong about how the part is entered: it wants a write enable first."""
+    deaf = replace(part, enter_4byte=FourByteEntry.WREN_B7)
+    wrong = replace(part, enter_4byte=FourByteEntry.B7)
+    setup = replace(setup_for(part), entry=FourByteEntry.B7, parts=Parts((wrong,)))
+    board = Board.create(tmp_path, NRF5340, deaf) if part.size == 2 * MIB16 else new_board(deaf)
     held = bytes(range(256)) * 16
     board.array(EXTERNAL).write(0, held)
     board.save()
     with pytest.raises(WrongAddressMode) as caught:
         open_simulated(
-            board.folder.path if board.folder else board, replace(setup_for(part), enter_4byte=None)
+            board.folder.path if board.folder else board,
+            setup,
+            load=lambda folder: Board.open(folder, Parts((deaf,))),
         )
     assert (caught.value.device, caught.value.wanted, caught.value.found) == (f"sim:{board.serial}", 4, 3)
     assert board.array(EXTERNAL).read(0, 0x1000) == held
@@ -133,15 +142,168 @@ def test_a_controller_with_4_bytes_and_a_chip_with_3(part: Part, tmp_path: Path)
 
 
 def test_a_program_opcode_that_the_part_does_not_know_does_nothing() -> None:
-    target = open_simulated(new_board("W25Q64JV"), replace(setup_for("W25Q64JV"), write_opcode="pp4io"))
+    setup = replace(setup_for("W25Q64JV"), write="pp4io", parts=Parts(()))
+    target = open_simulated(new_board("W25Q64JV"), setup)
     target.program(external(target), 0, DATA)
     assert target.read(external(target), 0, 256) == b"\xff" * 256
+
+
+def test_a_program_opcode_that_a_known_part_does_not_know_is_replaced() -> None:
+    target = open_simulated(new_board("W25Q64JV"), replace(setup_for("W25Q64JV"), write="pp4io"))
+    target.program(external(target), 0, DATA)
+    assert target.read(external(target), 0, 256) == DATA
+
+
+@pytest.mark.parametrize("name", ["MX25L25645G", "W25Q256JV", "GD25Q256E", "MT25QL256"])
+@pytest.mark.parametrize("ending", [SimulatedTarget.reset, SimulatedTarget.close])
+def test_the_chip_is_left_as_firmware_meets_it_after_power_up(
+    name: str, ending: Callable[[SimulatedTarget], None]
+) -> None:
+    board = new_board(name)
+    assert board.chip is not None
+    for in_four_bytes in (False, True):
+        if in_four_bytes:
+            if board.chip.part.power_up_flag is None:
+                continue
+            change(board.chip, 0x11, b"\x02")
+            board.power_cycle()
+        target = open_simulated(board, setup_for(name))
+        assert board.chip.state.four_byte
+        ending(target)
+        assert board.chip.state.four_byte is in_four_bytes
+
+
+def test_a_chip_at_work_is_left_in_its_mode_after_power_up_too() -> None:
+    """An erase that the link broke off from goes on in the chip."""
+    board = new_board("MX25L25645G")
+    target = open_simulated(board, setup_for("MX25L25645G"))
+    assert board.chip is not None
+    change(board.chip, 0x01, b"\x40")
+    board.chip.command(0x06)
+    board.chip.command(0x20, bytes(4))
+    assert board.chip.busy
+    target.close()
+    assert not board.chip.state.four_byte
+
+
+def test_a_chip_that_fails_at_the_end_is_no_reason_to_lose_the_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Board.create(tmp_path, NRF5340, named("MX25L25645G"))
+    target = open_simulated(tmp_path, setup_for("MX25L25645G"))
+    target.program(external(target), 0, DATA)
+    clock = target.clock
+    assert target.board.chip is not None
+
+    def fail(opcode: int, busy: bool) -> int:
+        raise LinkError(target.identity, "reading a register")
+
+    monkeypatch.setattr(target.board.chip.registers, "read", fail)
+    with pytest.raises(LinkError):
+        target.close()
+    again = open_simulated(tmp_path, setup_for("MX25L25645G"))
+    assert again.clock == pytest.approx(clock, abs=1e-3)
+    assert again.read(external(again), 0, 256) == DATA
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda target: target.prepare_to_program(),
+        lambda target: target.program(external(target), MIB16, DATA),
+    ],
+)
+def test_programming_after_a_reset_has_quad_and_4_byte_mode(call: Callable[[SimulatedTarget], None]) -> None:
+    board = new_board("MX25L25645G")
+    target = open_simulated(board, setup_for("MX25L25645G"))
+    target.reset()
+    call(target)
+    assert board.chip is not None
+    assert (board.chip.state.four_byte, board.chip.registers.quad_enabled) == (True, True)
+
+
+def test_preparing_needs_no_external_flash() -> None:
+    open_simulated(new_board(None), None).prepare_to_program()
+    board = new_board()
+    open_simulated(board, None).prepare_to_program()
+    assert board.chip is not None
+    assert board.chip.state.status == 0
+
+
+def test_after_a_reset_the_chip_is_brought_up_again_by_whatever_needs_it() -> None:
+    board = new_board("MX25L25645G")
+    target = open_simulated(board, setup_for("MX25L25645G"))
+    memory, chip = external(target), board.chip
+    assert chip is not None
+    calls: list[Callable[[], object]] = [
+        lambda: target.program(memory, MIB16, DATA),
+        lambda: target.read(memory, MIB16, 256),
+        lambda: target.erase(memory, MIB16, 0x1000),
+        target.external_uses_4_bytes,
+    ]
+    held: list[bytes] = []
+    for call in calls:
+        target.reset()
+        assert not chip.state.four_byte
+        call()
+        assert chip.state.four_byte
+        held.append(board.array(EXTERNAL).read(MIB16, 256))
+    assert held == [DATA, DATA, b"\xff" * 256, b"\xff" * 256]
+    assert board.array(EXTERNAL).read(0, 256) == b"\xff" * 256
+
+
+@pytest.mark.parametrize("kind", [APPLICATION, NETWORK])
+def test_internal_flash_does_not_need_the_chip(kind: MemoryKind) -> None:
+    board = new_board("MX25L25645G")
+    target = open_simulated(board, setup_for("MX25L25645G"))
+    target.reset()
+    target.program(target.memories[kind], 0, DATA)
+    assert board.chip is not None
+    assert not board.chip.state.four_byte
+
+
+def test_mode_3_is_for_the_nrf52840_only(tmp_path: Path) -> None:
+    setup = replace(setup_for(DK), spi_mode=3)
+    target = open_simulated(new_board(DK, NRF52840), setup)
+    target.program(external(target), 0, DATA)
+    assert target.read(external(target), 0, 256) == DATA
+    Board.create(tmp_path, NRF5340, named(DK))
+    for _ in range(2):
+        with pytest.raises(ClockModeUnsupported) as caught:
+            open_simulated(tmp_path, setup)
+        assert (caught.value.soc, caught.value.mode) == ("nRF5340", 3)
+
+
+def test_looking_at_the_chip_needs_no_setup_and_changes_nothing() -> None:
+    board = new_board("W25Q256JV")
+    assert board.chip is not None
+    before = replace(board.chip.state)
+    target = open_simulated(board, None)
+    found = target.inspect_external()
+    assert found is not None
+    assert (found.part, found.four_byte, found.quad) == (named("W25Q256JV"), False, False)
+    assert board.chip.state == before
+    assert board.counters.modifying == 0
+    assert open_simulated(new_board(None), None).inspect_external() is None
+
+
+def test_the_users_own_parts_are_known_when_the_chip_is_looked_at() -> None:
+    own = replace(named("W25Q256JV"), name="Mine", jedec_id=b"\x5e\x40\x19")
+    target = open_simulated(new_board(own), None, parts=Parts((own,)))
+    found = target.inspect_external()
+    assert found is not None
+    assert found.part == own
+    stranger = open_simulated(new_board(own), None).inspect_external()
+    assert stranger is not None
+    assert (stranger.part, stranger.size) == (None, 2 * MIB16)
 
 
 def test_quad_enable_lost_while_connected() -> None:
     board = new_board()
     board.array(EXTERNAL).write(0, b"\x12")
     target = connected(board)
+    target.prepare_to_program()
     assert board.chip is not None
     board.chip.state.status = 0
     target.program(external(target), 0x100, DATA)
@@ -267,6 +429,7 @@ def test_erasing_all_of_a_core_spares_uicr() -> None:
 
 def test_modelled_time_is_the_datasheets() -> None:
     target = connected()
+    target.prepare_to_program()
     flash, application = external(target), target.memories[APPLICATION]
     steps: list[tuple[Callable[[], object], float]] = [
         (lambda: target.erase(flash, 0, 0x1000), 0.040),
@@ -281,6 +444,7 @@ def test_modelled_time_is_the_datasheets() -> None:
         (lambda: target.program(application, 0x100, DATA[:8]), 2 * 43e-6 + 8 * BYTE),
         (lambda: target.read(application, 0, 0x1_0000), 0x1_0000 * BYTE),
         (target.external_id, 0.0),
+        (target.prepare_to_program, 0.0),  # once is enough
         (target.reset, 0.0),
     ]
     for number, (step, seconds) in enumerate(steps):
@@ -291,6 +455,7 @@ def test_modelled_time_is_the_datasheets() -> None:
 
 def test_what_the_planner_estimates_is_what_it_takes() -> None:
     target = connected()
+    target.prepare_to_program()
     for memory in (external(target), target.memories[APPLICATION]):
         geometry = memory.geometry
         begun = target.clock
@@ -330,7 +495,6 @@ def test_counters() -> None:
         ("asleep", ChipAsleep),
         ("other-chip=W25Q64JV", WrongChip),
         ("stuck-busy=external", FlashBusy),
-        ("write-protected", QuadDisabled),
         ("low-supply=1500", LowVoltage),
     ],
 )
@@ -339,6 +503,24 @@ def test_faults_that_show_when_connecting(fault: str, error: type[QspiError]) ->
     with pytest.raises(error):
         connected(board, None, fault)
     connected(board).close()
+
+
+def test_a_quad_enable_bit_that_cannot_be_set_stops_programs_and_lets_read() -> None:
+    board = new_board()
+    board.array(EXTERNAL).write(0, DATA)
+    target = connected(board, None, "write-protected")
+    assert target.read(external(target), 0, 256) == DATA
+    with pytest.raises(QuadDisabled):
+        target.prepare_to_program()
+    with pytest.raises(QuadDisabled):
+        target.program(external(target), 0x100, DATA)
+    with pytest.raises(WriteProtected):
+        target.erase(external(target), 0, 0x1000)
+    assert target.read(external(target), 0, 256) == DATA
+    target.close()
+    again = connected(board)
+    again.program(external(again), 0x100, DATA)
+    assert again.read(external(again), 0, 512) == DATA * 2
 
 
 def test_write_protection_lets_read_and_refuses_the_rest() -> None:
@@ -382,6 +564,7 @@ def test_power_cut_until_connected_again() -> None:
         lambda: target.erase(target.memories[APPLICATION], 0, 0x1000),
         target.external_id,
         target.external_uses_4_bytes,
+        target.prepare_to_program,
         target.reset,
         target.recover,
     ]
@@ -469,6 +652,7 @@ def test_a_protected_board_lets_nothing_but_recover() -> None:
         lambda: target.erase(memory, 0, 0x1000),
         target.external_id,
         target.external_uses_4_bytes,
+        target.prepare_to_program,
         target.reset,
     ]
     for call in calls:

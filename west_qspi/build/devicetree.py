@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from west_qspi.build.model import FlashNode, Partition
+from west_qspi.build.pinctrl import qspi_pins
 from west_qspi.build.tree import Devicetree, Node
 from west_qspi.errors import BrokenBuildFile
 from west_qspi.memory import MemoryKind, Range
@@ -84,7 +85,23 @@ def _flash_node(tree: Devicetree, node: Node, soc: Soc | None) -> FlashNode:
         frequency=frequency if frequency is not None else node.number("spi-max-frequency"),
         has_dpd="has-dpd" in node,
         xip=_window(tree, controller, soc) if on_qspi and controller else None,
+        spi_mode=_spi_mode(tree, node),
+        sck_delay=node.number("sck-delay"),
+        rx_delay=node.number("rx-delay"),
+        pins=qspi_pins(tree, controller) if on_qspi and controller else (),
+        sfdp=node.data("sfdp-bfp"),
+        file=str(tree.path),
+        lines={name: item.line for name, item in node.properties.items()},
     )
+
+
+def _spi_mode(tree: Devicetree, node: Node) -> int:
+    polarity, phase = "cpol" in node, "cpha" in node
+    if polarity != phase:
+        line = node.properties["cpol" if polarity else "cpha"].line
+        reason = f"{node.path} has only one of 'cpol' and 'cpha': NOR flash knows SPI modes 0 and 3"
+        raise BrokenBuildFile(str(tree.path), line, reason)
+    return 3 if polarity else 0
 
 
 def _jedec_id(tree: Devicetree, node: Node) -> bytes | None:

@@ -111,7 +111,9 @@ class FlashNode:
 
     ``address_bytes`` is 3 or 4; ``enter_4byte`` the DW16 mask of ``enter-4byte-addr`` (bit 0: 0xB7, bit 1:
     write enable and 0xB7), None where the property is absent. ``on_qspi`` is False for a chip on plain SPI,
-    which has no XIP window and which no QSPI runner can reach.
+    which has no XIP window and which no QSPI runner can reach. ``pins`` are SCK, CSN and IO0 to IO3, each as
+    pin + 32 * port or None; empty where the tree has none. ``sfdp`` is the Basic Flash Parameter table.
+    ``file`` and ``lines`` say where its properties stand.
     """
 
     path: str
@@ -129,6 +131,13 @@ class FlashNode:
     frequency: int | None
     has_dpd: bool
     xip: Range | None
+    spi_mode: int = 0
+    sck_delay: int | None = None
+    rx_delay: int | None = None
+    pins: tuple[int | None, ...] = ()
+    sfdp: bytes | None = None
+    file: str = field(default="", compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

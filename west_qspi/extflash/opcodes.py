@@ -36,6 +36,8 @@ ERASE_CHIP_ALTERNATIVE = 0x60
 BUSY = 0x01  # bits of the status register
 WRITE_ENABLED = 0x02
 
+REACH_OF_3_BYTES = 1 << 24
+
 ERASE_SIZES: Mapping[int, int] = {ERASE_4K: 0x1000, ERASE_32K: 0x8000, ERASE_64K: 0x1_0000}
 
 

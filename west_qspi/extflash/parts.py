@@ -8,7 +8,7 @@ address mode flags, which are taken alike for a whole family.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -156,9 +156,14 @@ _W25Q = _Family(
     power_up_flag=StatusBit(READ_STATUS_3, 1),
     block_protect=0x1C,
 )
-# ADS of status register 2.
-_GD25 = _Family("S2B1v1", _ONE_LINE_ADDRESS, 20e-6, (150, 1000), StatusBit(READ_STATUS_2, 0))
+# Both status registers after 01: from memory, not checked against a datasheet.
+_GD25C = _Family("S2B1v1", _ONE_LINE_ADDRESS, 20e-6, (150, 1000))
+# The E series takes one byte after 01, and status register 2, where ADS is, after 31: from memory as well,
+# and not checked either.
+_GD25E = _Family("S2B1v6", _ONE_LINE_ADDRESS, 20e-6, (150, 1000), StatusBit(READ_STATUS_2, 0))
 _AT25SL = _Family("S2B1v1", _ONE_LINE_ADDRESS, 20e-6, (150, 1000), block_protect=0x1C)
+# Here 38 is 32 by another opcode: it takes the address on one line, and a controller set to PP4IO sends it
+# on four. That is from memory, so 38 stays: no devicetree's choice is turned down for it.
 _IS25 = _Family("S1B6", _BOTH, 5e-6, (100, 500))
 # The lowest bit of the flag status register.
 _MT25Q = _Family(
@@ -184,27 +189,59 @@ PARTS: tuple[Part, ...] = (
     _W25Q.part("W25Q128JV", "EF 40 18", 16, (0.4, 3), (45, 400), (150, 2000), (40, 200), _SEEN),
     _W25Q.part("W25Q256JV", "EF 40 19", 32, (0.4, 3), (50, 400), (150, 2000), (80, 400), block_protect=0x3C),
     _W25Q.part("W25Q01JV", "EF 40 21", 128, (0.7, 3.5), (50, 400), (150, 2000), (400, 1000), _SEEN, 0x3C),
-    _GD25.part("GD25Q16C", "C8 40 15", 2, (0.6, 2.4), (50, 400), (250, 1600), (7, 20), _SEEN),
-    _GD25.part("GD25Q128E", "C8 40 18", 16, (0.5, 2.4), (45, 500), (250, 1600), (45, 120)),
-    _GD25.part("GD25Q256E", "C8 40 19", 32, (0.5, 2.4), (45, 400), (250, 1600), (90, 300)),
+    _GD25C.part("GD25Q16C", "C8 40 15", 2, (0.6, 2.4), (50, 400), (250, 1600), (7, 20), _SEEN),
+    _GD25E.part("GD25Q128E", "C8 40 18", 16, (0.5, 2.4), (45, 500), (250, 1600), (45, 120)),
+    _GD25E.part("GD25Q256E", "C8 40 19", 32, (0.5, 2.4), (45, 400), (250, 1600), (90, 300)),
     _AT25SL.part("AT25SL128A", "1F 42 18", 16, (0.6, 3), (60, 400), (250, 2000), (60, 200), _SEEN),
     _IS25.part("IS25LP128F", "9D 60 18", 16, (0.2, 0.8), (70, 300), (150, 1000), (45, 180)),
     _IS25.part("IS25WP064A", "9D 70 17", 8, (0.2, 0.8), (70, 300), (150, 1000), (23, 90), _SEEN),
     _MT25Q.part("MT25QL256", "20 BA 19", 32, (0.12, 1.8), (50, 400), (150, 1000), (77, 230)),
 )
 
-_BY_ID: Mapping[bytes, Part] = {part.jedec_id: part for part in PARTS}
-_BY_NAME: Mapping[str, Part] = {part.name.lower(): part for part in PARTS}
+
+@dataclass(frozen=True)
+class Parts:
+    """Parts to look up; where two have the same JEDEC id, name or size, the first one counts."""
+
+    parts: tuple[Part, ...]
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self.parts)
+
+    def plus(self, parts: Iterable[Part]) -> Parts:
+        """Return these parts with others put before them.
+
+        Those that neither their id nor their name would lead to any more are left out.
+        """
+        first = tuple(parts)
+        ids, names = {part.jedec_id for part in first}, {part.name.lower() for part in first}
+        kept = (part for part in self.parts if part.jedec_id not in ids or part.name.lower() not in names)
+        return Parts((*first, *kept))
+
+    def by_id(self, jedec_id: bytes) -> Part | None:
+        """Return the part with this JEDEC id (three bytes), or None for one that is not known."""
+        return next((part for part in self.parts if part.jedec_id == jedec_id), None)
+
+    def named(self, name: str) -> Part | None:
+        """Return the part of this name, whatever its case, or None for one that is not known."""
+        return next((part for part in self.parts if part.name.lower() == name.lower()), None)
+
+    def usual(self, size: int) -> Part | None:
+        """Return the first part of this size in bytes, or None where there is none."""
+        return next((part for part in self.parts if part.size == size), None)
+
+
+KNOWN = Parts(PARTS)
 
 
 def part_by_id(jedec_id: bytes) -> Part | None:
-    """Return the part with this JEDEC id (three bytes), or None for one that is not known."""
-    return _BY_ID.get(bytes(jedec_id))
+    """Return the built-in part with this JEDEC id (three bytes), or None for one that is not known."""
+    return KNOWN.by_id(jedec_id)
 
 
 def part_named(name: str) -> Part | None:
-    """Return the part of this name, whatever its case, or None for one that is not known."""
-    return _BY_NAME.get(name.lower())
+    """Return the built-in part of this name, whatever its case, or None for one that is not known."""
+    return KNOWN.named(name)
 
 
 def capacity_from_id(jedec_id: bytes) -> int | None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from west_qspi.errors import UnknownRunner
+from west_qspi.extflash.parts import KNOWN, Parts
 
 if TYPE_CHECKING:
-    from west_qspi.build.model import FlashNode
+    from west_qspi.extflash.model import ExternalFlash
     from west_qspi.soc import Soc
     from west_qspi.targets import Target
 
@@ -21,10 +22,12 @@ class RunnerOptions:
     """What the command line says about the way to the device.
 
     ``dev_id`` picks among several devices: a serial number, which may be a pattern with ``*``.
+    ``parts`` are the flash chips that are known.
     ``sim_board`` and ``sim_faults`` are for the simulated board.
     """
 
     dev_id: str | None = None
+    parts: Parts = KNOWN
     sim_board: Path | None = None
     sim_faults: tuple[str, ...] = ()
 
@@ -35,13 +38,16 @@ class Runner(Protocol):
     name: str
 
     def connect(
-        self, soc: Soc, external: FlashNode | None, options: RunnerOptions, *, use_external: bool
+        self, soc: Soc, external: ExternalFlash | None, options: RunnerOptions, *, use_external: bool
     ) -> Target:
         """Connect to the device that the options name.
 
-        ``external`` is the external flash as the build describes it; it is left alone unless
-        ``use_external``. Raises RunnerUnavailable, TargetError.
+        ``external`` is how the external flash is to be driven; it is left alone unless ``use_external``.
+        Raises RunnerUnavailable, TargetError.
         """
+
+    def devices(self, options: RunnerOptions) -> tuple[str, ...]:
+        """Return the devices within reach, whatever ``dev_id`` says. Raises RunnerUnavailable."""
 
     def state_folder(self, options: RunnerOptions) -> Path | None:
         """Return where a journal for this device belongs; None for the user's own state folder."""

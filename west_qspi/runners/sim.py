@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from west_qspi.errors import NoDevice, UsageError
-from west_qspi.extflash.parts import PARTS, Part, part_by_id
+from west_qspi.extflash.parts import Part, Parts
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.sim.board import Board
 from west_qspi.sim.faults import parse_fault
@@ -15,7 +15,7 @@ from west_qspi.sim.folder import BoardFolder
 from west_qspi.targets.simulated import SimulatedTarget, open_simulated
 
 if TYPE_CHECKING:
-    from west_qspi.build.model import FlashNode
+    from west_qspi.extflash.model import ExternalFlash
     from west_qspi.runners import RunnerOptions
     from west_qspi.soc import Soc
 
@@ -26,29 +26,36 @@ class SimRunner:
     name = "sim"
 
     def connect(
-        self, soc: Soc, external: FlashNode | None, options: RunnerOptions, *, use_external: bool
+        self, soc: Soc, external: ExternalFlash | None, options: RunnerOptions, *, use_external: bool
     ) -> SimulatedTarget:
         """Open the board in ``options.sim_board``.
 
         Raises UsageError for options that cannot be meant, NoDevice where the board is not the one asked for
-        or another run uses it, BrokenBuildFile, and what ``open_simulated`` raises.
+        or another run uses it, and what ``open_simulated`` raises.
         """
         if options.sim_board is None:
             raise UsageError("the simulated board needs a folder: --sim-board DIR")
         faults = tuple(parse_fault(text) for text in options.sim_faults)
-        setup = FlashSetup.from_node(external) if external is not None and use_external else None
+        setup = FlashSetup.of(external, options.parts) if external is not None and use_external else None
 
         def load(folder: Path) -> Board:
             if BoardFolder(folder).state_file.exists():
-                board = Board.open(folder)
+                board = Board.open(folder, options.parts)
             else:
-                board = Board.create(folder, soc, _part_for(external))
+                board = Board.create(folder, soc, _part_for(external, options.parts))
             # Before its chip is brought up, which may write a register that outlasts power.
             if options.dev_id is not None and not _matches(board.serial, options.dev_id):
                 raise NoDevice(board.conditions.device, f"its serial number is not {options.dev_id}")
             return board
 
-        return open_simulated(options.sim_board, setup, faults=faults, load=load)
+        return open_simulated(options.sim_board, setup, faults=faults, load=load, parts=options.parts)
+
+    def devices(self, options: RunnerOptions) -> tuple[str, ...]:
+        """Return the board in ``options.sim_board``, if there is one. Raises SimulatedBoardError."""
+        folder = options.sim_board
+        if folder is None or not BoardFolder(folder).state_file.exists():
+            return ()
+        return (Board.open(folder, options.parts).conditions.device,)
 
     def state_folder(self, options: RunnerOptions) -> Path | None:
         """Return the board's own folder, so that a copy of it carries the journal along."""
@@ -60,15 +67,12 @@ def _matches(serial: str, wanted: str) -> bool:
     return fnmatchcase(serial.lstrip("0"), wanted.lstrip("0"))
 
 
-def _part_for(external: FlashNode | None) -> Part | None:
-    """Return the part that the devicetree means: by its JEDEC id, else the first of its size."""
-    if external is None or not external.on_qspi:
+def _part_for(external: ExternalFlash | None, parts: Parts) -> Part | None:
+    """Return the part that the description means: by its JEDEC id, else the first of its size."""
+    if external is None:
         return None
-    if external.jedec_id is not None:
-        part = part_by_id(external.jedec_id)
-        if part is not None:
-            return part
-    return next((part for part in PARTS if part.size == external.size), None)
+    part = parts.by_id(external.jedec_id) if external.jedec_id else None
+    return part or (parts.usual(external.size) if external.size else None)
 
 
 def runner() -> SimRunner:

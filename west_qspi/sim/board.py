@@ -8,7 +8,7 @@ from pathlib import Path
 from secrets import randbelow
 
 from west_qspi.errors import UsageError
-from west_qspi.extflash.parts import Part, part_named
+from west_qspi.extflash.parts import KNOWN, Part, Parts, part_named
 from west_qspi.memory import MemoryKind
 from west_qspi.sim.array import FlashArray
 from west_qspi.sim.chip import NorChip
@@ -68,12 +68,15 @@ class Board:
         return board
 
     @classmethod
-    def open(cls, folder: Path) -> Board:
-        """Read a board from its folder. Raises FileUnreadable, SimulatedBoardError."""
+    def open(cls, folder: Path, parts: Parts = KNOWN) -> Board:
+        """Read a board, whose chip is one of ``parts``, from its folder.
+
+        Raises FileUnreadable, SimulatedBoardError.
+        """
         files = BoardFolder(folder)
         record = Record(str(files.state_file), files.load_state())
         soc = record.choice("soc", SOCS)
-        part = record.part("part")
+        part = record.part("part", parts)
         counters = Counters(**record.numbers("counters", Counters))
         counters.erases = record.erases()
         board = cls(soc, part, record.get("serial", str), Clock(record.seconds("seconds")), counters)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from west_qspi.errors import SimulatedBoardError, UsageError
-from west_qspi.extflash.parts import Part, part_named
+from west_qspi.extflash.parts import Part, Parts
 from west_qspi.sim.faults import Fault, parse_fault
 from west_qspi.sim.registers import ChipState
 
@@ -36,11 +36,11 @@ class Record:
             raise self._error(name)
         return value
 
-    def part(self, name: str) -> Part | None:
-        """Return a part by its name, or None where there is none."""
+    def part(self, name: str, parts: Parts) -> Part | None:
+        """Return one of ``parts`` by its name, or None where there is none."""
         if self._state.get(name) is None:
             return None
-        part = part_named(self.get(name, str))
+        part = parts.named(self.get(name, str))
         if part is None:
             raise self._error(name)
         return part

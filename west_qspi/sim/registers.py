@@ -66,6 +66,8 @@ class Registers:
     def protected_size(self) -> int:
         """How many bytes at the chip's top the block protection bits cover."""
         bits = [bit for bit in range(8) if self.part.block_protect >> bit & 1]
+        if not bits:
+            return 0
         level = sum((self.state.status >> bit & 1) << index for index, bit in enumerate(bits))
         if level == (1 << len(bits)) - 1:
             return self.part.size
@@ -101,19 +103,28 @@ class Registers:
         return size == 1 and self.part.quad_enable.startswith("S2")
 
     def write(self, opcode: int, data: bytes) -> None:
-        """Write the register, or with WRITE_STATUS up to three in a row."""
+        """Write the register, or with WRITE_STATUS up to three in a row; S2B1v6 parts take one there."""
         if opcode == op.WRITE_STATUS_3:
-            self.state.third = data[0]
+            self._store("third", data[0])
         elif opcode != op.WRITE_STATUS:
-            self.state.second = data[0]
+            self._store("second", data[0])
         else:
-            self.state.status = data[0] & ~_READ_ONLY
+            self._store("status", data[0] & ~_READ_ONLY)
+            if self.part.quad_enable == "S2B1v6":
+                return
             if len(data) > 1:
-                self.state.second = data[1]
+                self._store("second", data[1])
             elif self.part.quad_enable == "S2B1v1":
-                self.state.second = 0
+                self._store("second", 0)
             if len(data) > 2:
-                self.state.third = data[2]
+                self._store("third", data[2])
+
+    def _store(self, name: str, value: int) -> None:
+        # The address mode's flag tells, and cannot be written: a register written back keeps none of it.
+        flag = self.part.four_byte_flag
+        if flag is not None and self._kept_in.get(flag.opcode) == name:
+            value &= ~(1 << flag.bit)
+        setattr(self.state, name, value)
 
     def _stored(self, opcode: int) -> int:
         return int(getattr(self.state, self._kept_in[opcode]))
@@ -121,6 +132,13 @@ class Registers:
 
 def _kept_in(part: Part) -> dict[int, str]:
     """Map the opcodes that read further registers to where their values are kept."""
+    kept: dict[int, str] = {}
     if part.quad_enable.startswith("S2"):
-        return {op.READ_STATUS_2: "second", op.READ_STATUS_2_ALTERNATIVE: "second", op.READ_STATUS_3: "third"}
-    return {op.READ_STATUS_3: "second"} if part.jedec_id[0] == _MACRONIX else {}
+        kept = {op.READ_STATUS_2: "second", op.READ_STATUS_2_ALTERNATIVE: "second", op.READ_STATUS_3: "third"}
+    elif part.jedec_id[0] == _MACRONIX:
+        kept = {op.READ_STATUS_3: "second"}
+    # Parts that users describe may have their flags anywhere.
+    for flag in (part.four_byte_flag, part.power_up_flag):
+        if flag is not None and (flag is part.power_up_flag or flag.opcode != op.READ_FLAGS):
+            kept.setdefault(flag.opcode, "status" if flag.opcode == op.READ_STATUS else "third")
+    return kept

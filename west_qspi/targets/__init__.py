@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from west_qspi.memory import Memory, MemoryMap
 from west_qspi.soc import Soc
+
+if TYPE_CHECKING:
+    from west_qspi.targets.inspection import Inspection
 
 
 class Target(Protocol):
@@ -39,8 +42,14 @@ class Target(Protocol):
     def external_id(self) -> bytes:
         """Return the JEDEC id of the external flash: three bytes."""
 
+    def inspect_external(self) -> Inspection | None:
+        """Look at the external flash and change nothing but waking it; None where there is none."""
+
     def external_uses_4_bytes(self) -> bool | None:
         """Return the chip's own address mode flag; None where the part has none."""
+
+    def prepare_to_program(self) -> None:
+        """Do what programming needs and outlasts power, such as enabling the external flash's quad mode."""
 
     def read(self, memory: Memory, offset: int, size: int) -> bytes:
         """Read ``size`` bytes."""
@@ -55,7 +64,7 @@ class Target(Protocol):
         """Lift access protection, which erases internal flash and UICR."""
 
     def reset(self) -> None:
-        """Reset the SoC and let it run."""
+        """Reset the SoC and let it run, with the external flash as firmware meets it after power-up."""
 
     def close(self) -> None:
         """Let go of the device."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from west_qspi.errors import (
     ChipAbsent,
     ChipAsleep,
+    ClockModeUnsupported,
     FlashBusy,
     IllegalAccess,
     QuadDisabled,
@@ -23,10 +25,10 @@ from west_qspi.extflash.parts import (
     capacity_from_id,
     generic_geometry,
     geometry,
-    part_by_id,
 )
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.memory import Geometry, MemoryKind
+from west_qspi.soc import NRF5340, Soc
 
 # Longer than any known part takes to wake, and to become ready again after anything but a chip erase.
 WAKE_TIME = 100e-6
@@ -70,26 +72,59 @@ class Identified:
         return bool(self.status & (self.part.block_protect if self.part else GENERIC_BLOCK_PROTECT))
 
 
+def check_controller(setup: FlashSetup, soc: Soc, device: str) -> None:
+    """Refuse what the SoC's QSPI peripheral is not started with; raises ClockModeUnsupported.
+
+    Source: nrfjprog 10.24.2, whose library refuses MODE3 when it starts the QSPI of an nRF5340.
+    """
+    if setup.spi_mode and soc is NRF5340:
+        raise ClockModeUnsupported(device, soc.name, setup.spi_mode)
+
+
 def bring_up(bus: SpiBus, setup: FlashSetup, device: str) -> Identified:
     """Bring the chip into the state that ``setup`` wants, writing only what is not so already.
 
-    The part's own way to enable quad mode goes before the devicetree's, because a wrong one would set other
-    bits of a non-volatile register; and nothing that outlasts power is written before the address mode is
-    known to be right. ``device`` names the board in errors. Raises ChipAbsent, ChipAsleep, FlashBusy,
-    WrongChip, WrongAddressMode, QuadDisabled, and IllegalAccess for an unknown part of unknown size.
+    Nothing that outlasts power is written: see ``enable_quad``. Where the part is known, its own ways go
+    before those of ``setup`` (see ``FlashSetup.suited``). ``device`` names the board in errors. Raises
+    ChipAbsent, ChipAsleep, FlashBusy, WrongChip, WrongAddressMode, and IllegalAccess for an unknown part of
+    unknown size.
     """
-    jedec_id, status = _identify(bus, device)
+    jedec_id, status = identify(bus, device)
     if setup.jedec_id is not None and jedec_id != setup.jedec_id:
         raise WrongChip(device, setup.jedec_id.hex(" "), jedec_id.hex(" "))
-    part = part_by_id(jedec_id)
-    size = part.size if part else capacity_from_id(jedec_id) or setup.size
+    part = setup.parts.by_id(jedec_id)
+    setup = setup.suited(part)
+    size = part.size if part else setup.size or capacity_from_id(jedec_id)
     if size is None:
         reason = f"the size of the external flash (JEDEC id {jedec_id.hex(' ')}) is not known; "
         raise IllegalAccess(device, f"{reason}give 'size' in the devicetree")
-    _set_address_mode(bus, setup, part, device)
-    if setup.lines == 4:
-        status = _enable_quad(bus, part.quad_enable if part else setup.quad_enable, status, device)
+    try:
+        _set_address_mode(bus, setup, part, device)
+    except WrongAddressMode:
+        # Whatever its flag says: it may be where the table has none.
+        leave(bus, setup, part, device, trusted=False)
+        raise
     return Identified(part, jedec_id, size, status)
+
+
+def leave(bus: SpiBus, setup: FlashSetup, part: Part | None, device: str, *, trusted: bool = True) -> None:
+    """Bring the chip back into the address mode that firmware meets after power-up.
+
+    A reset of the SoC does not reset the chip, and firmware that reaches 16 MiB only never sets the mode. The
+    mode is set without asking unless the chip's own flag is ``trusted``.
+    """
+    # A chip at work hears nothing; one that stays at work is past being brought back.
+    with suppress(FlashBusy):
+        wait_until_ready(bus, device, 0.0)
+    flag = part.power_up_flag if part else None
+    # Micron's non-volatile configuration may say 4 bytes, and no register that is read here tells.
+    undecided = part is None or part.enter_4byte is FourByteEntry.WREN_B7
+    wanted = undecided and setup.rest_bytes == 4
+    if flag is not None:
+        wanted = bool(bus.command(flag.opcode, read=1)[0] >> flag.bit & 1)
+    entry = setup.suited(part).entry if part is None else part.enter_4byte
+    if entry is not FourByteEntry.NONE and not (trusted and four_byte_flag(bus, part) is wanted):
+        _send(bus, op.ENTER_4_BYTE if wanted else op.EXIT_4_BYTE, entry)
 
 
 def read_id(bus: SpiBus) -> bytes:
@@ -117,7 +152,7 @@ def wait_until_ready(bus: SpiBus, device: str, expected: float, limit: float = B
         pause = min(pause * 2, _SLOWEST_POLL)
 
 
-def _identify(bus: SpiBus, device: str) -> tuple[bytes, int]:
+def identify(bus: SpiBus, device: str) -> tuple[bytes, int]:
     """Wake the chip and return its id and status. Raises ChipAbsent, ChipAsleep, FlashBusy."""
     # A reset of the SoC does not reset the chip, so what ran before may have left it asleep or at work.
     signature = bus.command(op.WAKE, b"\x00\x00\x00", 1)
@@ -133,18 +168,17 @@ def _identify(bus: SpiBus, device: str) -> tuple[bytes, int]:
     raise ChipAbsent(device, jedec_id.hex(" "))
 
 
-def _enable_quad(bus: SpiBus, method: str, status: int, device: str) -> int:
-    """Set the quad enable bit where it is not set; return the status register. Raises QuadDisabled."""
-    if method == "NONE" or _quad_enabled(bus, method, status):
-        return status
+def enable_quad(bus: SpiBus, method: str, device: str) -> None:
+    """Set the quad enable bit, which outlasts power, where it is not set. Raises QuadDisabled, FlashBusy."""
+    status = bus.command(op.READ_STATUS, read=1)[0]
+    if quad_enabled(bus, method, status):
+        return
     kept = status & ~(op.BUSY | op.WRITE_ENABLED) & 0xFF
     bus.command(op.WRITE_ENABLE)
     bus.command(*_quad_enable_write(bus, method, kept))
     wait_until_ready(bus, device, 0.0)
-    status = bus.command(op.READ_STATUS, read=1)[0]
-    if not _quad_enabled(bus, method, status):
+    if not quad_enabled(bus, method, bus.command(op.READ_STATUS, read=1)[0]):
         raise QuadDisabled(device, method)
-    return status
 
 
 def _quad_enable_write(bus: SpiBus, method: str, status: int) -> tuple[int, bytes]:
@@ -159,7 +193,10 @@ def _quad_enable_write(bus: SpiBus, method: str, status: int) -> tuple[int, byte
     return op.WRITE_STATUS, bytes([status, second])
 
 
-def _quad_enabled(bus: SpiBus, method: str, status: int) -> bool:
+def quad_enabled(bus: SpiBus, method: str, status: int) -> bool:
+    """Tell whether quad mode is enabled, by the part's ``method``; ``status`` is its status register."""
+    if method == "NONE":
+        return True
     if method == "S1B6":
         return bool(status & 0x40)
     if method == "S2B7":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from west_qspi.errors import IllegalAccess, PowerLost, Protected
+from west_qspi.extflash.parts import KNOWN, Parts
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.memory import Memory, MemoryKind, MemoryMap
 from west_qspi.sim.board import Board
@@ -16,6 +17,8 @@ from west_qspi.sim.faults import Fault
 from west_qspi.sim.folder import BoardLock
 from west_qspi.soc import Soc
 from west_qspi.targets.commanded import CommandedFlash
+from west_qspi.targets.inspection import Inspection, inspect
+from west_qspi.targets.qspi import check_controller
 
 
 def open_simulated(
@@ -24,20 +27,22 @@ def open_simulated(
     *,
     faults: Iterable[Fault] = (),
     load: Callable[[Path], Board] | None = None,
+    parts: Parts = KNOWN,
 ) -> SimulatedTarget:
     """Connect to a simulated board, a folder's or one in memory; one that has lost power gets it back.
 
-    ``setup`` says how the external flash is to be driven; with None it is left alone. ``faults`` last until
-    the target is closed. ``load`` gets the board out of its folder, or makes one in there, when no other run
-    can use the folder any more; the folder need not be there. Without it there must be a board. Raises
-    NoDevice where another run uses the folder, FileUnreadable, FileUnwritable, SimulatedBoardError,
-    LowVoltage, what ``load`` raises, and what ``bring_up`` raises.
+    ``setup`` says how the external flash is to be driven; with None it is left alone; ``parts`` are the chips
+    that are known by their id when it is looked at. ``faults`` last until the target is closed. ``load`` gets
+    the board out of its folder, or makes one in there, when no other run can use the folder any more; the
+    folder need not be there. Without it there must be a board. Raises NoDevice where another run uses the
+    folder, FileUnreadable, FileUnwritable, SimulatedBoardError, LowVoltage, ClockModeUnsupported, what
+    ``load`` raises, and what ``bring_up`` raises.
     """
     if isinstance(board, Board):
-        return SimulatedTarget(board, setup, faults)
+        return SimulatedTarget(board, setup, faults, parts=parts)
     lock = BoardLock(board, new=load is not None)
     try:
-        return SimulatedTarget((load or Board.open)(board), setup, faults, lock)
+        return SimulatedTarget((load or Board.open)(board), setup, faults, lock, parts)
     except BaseException:
         lock.release()
         raise
@@ -55,9 +60,15 @@ class SimulatedTarget:
     """A Target over a Board."""
 
     def __init__(
-        self, board: Board, setup: FlashSetup | None, faults: Iterable[Fault], lock: BoardLock | None = None
+        self,
+        board: Board,
+        setup: FlashSetup | None,
+        faults: Iterable[Fault],
+        lock: BoardLock | None = None,
+        parts: Parts = KNOWN,
     ) -> None:
         self.board = board
+        self._parts = parts
         self._setup = setup
         self._lock = lock
         self._conditions = board.conditions
@@ -73,6 +84,7 @@ class SimulatedTarget:
         """Reach the external flash, which goes through the application core, and list the memories."""
         chip = self.board.chip
         if self._setup is not None and chip is not None and not self.board.protected:
+            check_controller(self._setup, self.soc, self.identity)
             self._external = CommandedFlash(_Bus(chip), self._setup, self.identity)
         found = self._external.found if self._external else None
         external = self.soc.external_memory(found.size, found.geometry) if found else None
@@ -108,10 +120,23 @@ class SimulatedTarget:
         self._call("reading the JEDEC id", 0)
         return self._chip().read_id()
 
+    def inspect_external(self) -> Inspection | None:
+        """Look at the chip and change nothing but waking it; None where the board has none."""
+        self._call("looking at the external flash", 0)
+        chip = self.board.chip
+        return inspect(_Bus(chip), self._parts, self.identity) if chip is not None else None
+
     def external_uses_4_bytes(self) -> bool | None:
         """Return the chip's own address mode flag; None where the part has none, or is not known."""
         self._call("reading the address mode", 0)
         return self._chip().uses_4_bytes()
+
+    def prepare_to_program(self) -> None:
+        """Enable the external flash's quad mode, where it is reached and needs that."""
+        self._call("preparing to program", 0)
+        if self._external is not None:
+            with self._changing():
+                self._external.prepare_to_program()
 
     def read(self, memory: Memory, offset: int, size: int) -> bytes:
         """Read ``size`` bytes, at the link's speed."""
@@ -170,15 +195,23 @@ class SimulatedTarget:
     def reset(self) -> None:
         """Reset the SoC. The chip does not notice, and no code runs on a simulated board."""
         self._call("a reset", 0)
+        self._leave_chip()
 
     def close(self) -> None:
         """Let the board go, without this run's faults; if it has a folder, everything is kept in there."""
         try:
-            self.board.arm()
-            self.board.save()
+            self._leave_chip()
         finally:
-            if self._lock is not None:
-                self._lock.release()
+            try:
+                self.board.arm()
+                self.board.save()
+            finally:
+                if self._lock is not None:
+                    self._lock.release()
+
+    def _leave_chip(self) -> None:
+        if self._external is not None:
+            self._external.leave()
 
     def _call(self, during: str, size: int) -> None:
         """Begin a call that moves ``size`` bytes. Raises Protected, PowerLost, LinkError."""
