@@ -15,20 +15,26 @@ from tests.helpers.boards import SMALL, build_of
 from tests.helpers.elf import ProgramHeader, elf
 from west_qspi import hexfile
 from west_qspi.build.build import Build
+from west_qspi.build.model import ImageKind
+from west_qspi.data import Extra, ExtraFolder
 from west_qspi.errors import (
     BeyondAddressMode,
     BeyondChip,
     BinNeedsAddress,
+    BrokenBuildFile,
     EmptyFirmware,
     FileUnreadable,
     FirmwareConflict,
+    MisplacedData,
     MissingOutput,
     OutsideMemories,
     OutsidePartition,
     UsageError,
 )
+from west_qspi.extflash.derive import chip_of
+from west_qspi.extflash.model import ExternalFlash, Source
 from west_qspi.firmware import Firmware, Origin, Segment
-from west_qspi.job import Extra, Job, gather, parse_number
+from west_qspi.job import Job, check_range, gather, place
 from west_qspi.memory import Range
 
 XIP = 0x1000_0000
@@ -104,7 +110,9 @@ def test_a_build_is_all_that_it_merged(mode: str) -> None:
     assert bytes_of(job.wanted) == whole(build)
     assert not job.companions
     assert job.soc.name == "nRF5340"
-    assert job.external == build.external_flash
+    assert job.external == chip_of(build)
+    assert job.external is not None
+    assert (job.external.name, job.external.size) == ("MX25R6435F", 8 << 20)
 
 
 def test_devicetree_builds_are_gathered_from_their_images() -> None:
@@ -177,7 +185,10 @@ def test_partitions_that_cannot_be_flashed_are_left_out() -> None:
         ("factory_data", 0xF_0000),
         ("0x00FF8100", 0x00FF_8100),
         ("0x0103ff00", 0x0103_FF00),
-        ("0x107FFF9C", 0x107F_FF9C),  # up to the chip's very end
+        ("0x320000", LITTLEFS),  # as an offset in the chip
+        ("external+0x320000", LITTLEFS),
+        ("application+0xF0000", 0xF_0000),
+        ("network+0x3FF00", 0x0103_FF00),
     ],
 )
 def test_raw_bytes_go_where_they_are_told_to(tmp_path: Path, place: str, address: int) -> None:
@@ -186,6 +197,76 @@ def test_raw_bytes_go_where_they_are_told_to(tmp_path: Path, place: str, address
     expected = {**whole(build), **{address + index: value for index, value in enumerate(DATA)}}
     assert bytes_of(job.wanted) == expected
     assert len(expected) == len(whole(build)) + 100
+
+
+@pytest.mark.parametrize("place", ["0x107FFF9C", "0x7FFF9C", "external+0x7FFF9C", "last+0xF9C"])
+def test_the_chips_very_end_has_a_place(tmp_path: Path, place: str) -> None:
+    build = build_of(replace(SMALL, data=(("last", 0x1000, 0x7F_F000),)))
+    assert added(build, data_file(tmp_path), place).wanted.read(Range(0x107F_FF9C, 100)) == DATA
+
+
+def test_where_data_goes_is_said_in_both_spellings(tmp_path: Path) -> None:
+    path = data_file(tmp_path)
+    job = added(build_of(SMALL), path, "raw_assets+0x1000")
+    assert [(notice.name, notice.message) for notice in job.notices] == [
+        (
+            "data",
+            f"{path}: 100 bytes at offset 0x521000 in external flash, bus address 0x10521000, raw_assets",
+        )
+    ]
+    assert gather(build_of(SMALL)).notices == ()
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("0x107FFF9C", "lies in no declared partition"),
+        ("mcuboot_secondary", "would overwrite mcuboot_secondary, where MCUboot looks for a signed image"),
+        ("0x1071FFF0", "goes across the end of partition 'raw_assets'"),
+    ],
+)
+def test_misplaced_data_is_refused_unless_the_user_insists(tmp_path: Path, place: str, reason: str) -> None:
+    build, path = build_of(SMALL), data_file(tmp_path)
+    extras = [Extra(path, place)]
+    with pytest.raises(MisplacedData) as caught:
+        gather(build, extras=extras)
+    assert caught.value.origin == str(path)
+    assert reason in caught.value.reason
+    job = gather(build, extras=extras, force=True)
+    assert job.wanted.size == len(whole(build)) + 100
+
+
+def test_files_that_replace_the_builds_may_lie_anywhere(tmp_path: Path) -> None:
+    build, path = build_of(SMALL), tmp_path / "a.hex"
+    nowhere = Range(0x107F_0000, 100)
+    hexfile.write(path, Firmware((Segment(nowhere.start, DATA, Origin("x")),)))
+    assert gather(build, hex_files=[path]).wanted.ranges == (nowhere,)
+    with pytest.raises(MisplacedData):
+        gather(build, extras=[Extra(path, None)])
+
+
+def test_a_signed_image_may_be_added_to_a_slot() -> None:
+    build = build_of(SMALL)
+    update = build.split_parts[0].update
+    job = gather(build, extras=[Extra(update, "mcuboot_secondary")])
+    size = update.stat().st_size
+    assert job.wanted.read(Range(XIP, size)) == update.read_bytes()
+
+
+def test_a_folder_becomes_a_file_system(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "a.txt").write_bytes(DATA)
+    build = build_of(SMALL)
+    job = gather(build, folders=[ExtraFolder("littlefs_storage", tmp_path / "assets")])
+    files = build.partition("littlefs_storage").bus
+    assert files is not None
+    first = job.wanted.read(Range(files.start, 16))
+    assert first[8:] == b"littlefs", "the magic of a superblock, by LittleFS's SPEC.md"
+    assert [notice.name for notice in job.notices] == ["littlefs"]
+    assert f"{tmp_path / 'assets'}: LittleFS in littlefs_storage, " in job.notices[0].message
+    assert all(files.covers(part) or part in gather(build).wanted.ranges for part in job.wanted.ranges)
+    with pytest.raises(UsageError, match="'mcuboot_primary_1' is not in a memory that can be flashed"):
+        gather(build, folders=[ExtraFolder("mcuboot_primary_1", tmp_path / "assets")])
 
 
 def test_devicetree_partitions_have_names_too(tmp_path: Path) -> None:
@@ -258,22 +339,52 @@ def test_a_place_that_means_nothing(tmp_path: Path, place: str, message: str) ->
 # --- conflicts -------------------------------------------------------------------------------------
 
 
-def test_a_file_over_the_firmware_is_a_conflict(tmp_path: Path) -> None:
-    build = build_of(SMALL)
-    there = bytes(whole(build)[0x1_0300 + index] for index in range(4))
-    path = data_file(tmp_path, bytes([there[0], there[1] ^ 0xFF, there[2] ^ 0x01, there[3]]))
-    with pytest.raises(FirmwareConflict) as caught:
-        added(build, path, "0x10300")
+def test_a_file_over_the_firmware_is_misplaced_and_with_force_lies_on_top(tmp_path: Path) -> None:
+    build, before = build_of(SMALL), whole(build_of(SMALL))
+    over = bytes(before[0x1_0300 + index] ^ 0xFF for index in range(4))
+    extra = Extra(data_file(tmp_path, over), "application+0x10300")
+    with pytest.raises(MisplacedData) as caught:
+        gather(build, extras=[extra])
     error = caught.value
-    assert (error.path, error.other) == (str(build.path / "merged.hex"), str(path))
-    assert (error.address, error.count) == (0x1_0301, 2)
-    assert (error.value, error.other_value) == (there[1], there[1] ^ 0xFF)
+    assert (error.origin, error.start, error.end) == (str(extra.path), 0x1_0300, 0x1_0304)
+    assert "would overwrite mcuboot_primary" in error.reason
+    forced = {0x1_0300 + index: value for index, value in enumerate(over)}
+    assert bytes_of(gather(build, extras=[extra], force=True).wanted) == before | forced
+    (domain,) = [image.name for image in build.images if image.kind is ImageKind.APPLICATION]
+    assert inside(
+        bytes_of(gather(build, extras=[extra], domains=[domain], force=True).wanted), Range(0x1_0300, 4)
+    ) == (forced)
+
+
+def test_two_files_of_the_firmware_that_disagree_are_a_conflict(tmp_path: Path) -> None:
+    there = whole(build_of(SMALL))
+    first = Firmware((Segment(0x1_0300, bytes([there[0x1_0300], 1, 2]), Origin("a.hex")),))
+    second = Firmware((Segment(0x1_0301, bytes([1, 2 ^ 0xFF]), Origin("b.hex")),))
+    for name, content in (("a.hex", first), ("b.hex", second)):
+        hexfile.write(tmp_path / name, content)
+    with pytest.raises(FirmwareConflict) as caught:
+        gather(build_of(SMALL), hex_files=[tmp_path / "a.hex", tmp_path / "b.hex"])
+    error = caught.value
+    assert (error.path, error.other) == (str(tmp_path / "a.hex"), str(tmp_path / "b.hex"))
+    assert (error.address, error.count) == (0x1_0302, 1)
+    assert (error.value, error.other_value) == (2, 2 ^ 0xFF)
+
+
+def test_only_keeps_data_wherever_it_goes(tmp_path: Path) -> None:
+    build, path = build_of(SMALL), data_file(tmp_path)
+    job = added(build, path, "raw_assets", only=["network"])
+    kept = bytes_of(job.wanted)
+    assert inside(kept, Range(XIP + 0x52_0000, len(DATA))) == {
+        XIP + 0x52_0000 + index: value for index, value in enumerate(DATA)
+    }
 
 
 def test_equal_bytes_are_no_conflict(tmp_path: Path) -> None:
     build = build_of(SMALL)
     there = bytes(whole(build)[0x1_0300 + index] for index in range(4))
-    assert bytes_of(added(build, data_file(tmp_path, there), "0x10300").wanted) == whole(build)
+    extras = [Extra(data_file(tmp_path, there), "application+0x10300")]
+    assert bytes_of(gather(build, extras=extras, force=True).wanted) == whole(build)
+    assert bytes_of(gather(build, extras=[Extra(build.split_parts[0].signed, None)]).wanted) == whole(build)
 
 
 def test_two_files_of_the_user_can_disagree(tmp_path: Path) -> None:
@@ -292,12 +403,11 @@ def test_two_files_of_the_user_can_disagree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "start", "end"),
     [
-        ("0x00100000", 0x10_0000, 0x10_0064),
-        ("0x000FFFF0", 0x10_0000, 0x10_0054),  # what goes past application flash
-        ("0x00FF7FF0", 0x00FF_7FF0, 0x00FF_8000),  # what lies before the UICR
+        ("application+0x00100000", 0x10_0000, 0x10_0064),
+        ("application+0x000FFFF0", 0x10_0000, 0x10_0054),  # what goes past application flash
+        ("application+0x00FF7FF0", 0x00FF_7FF0, 0x00FF_8000),  # what lies before the UICR
         ("0x20000000", 0x2000_0000, 0x2000_0064),
-        ("0x0FFFFFF0", 0x0FFF_FFF0, XIP + 0x54),
-        ("sram_primary", 0x2000_2000, 0x2000_2064),
+        ("application+0x0FFFFFF0", 0x0FFF_FFF0, XIP + 0x54),
     ],
 )
 def test_bytes_in_no_memory(tmp_path: Path, place: str, start: int, end: int) -> None:
@@ -308,12 +418,27 @@ def test_bytes_in_no_memory(tmp_path: Path, place: str, start: int, end: int) ->
     assert (error.origin, error.start, error.end, error.soc) == (str(path), start, end, "nRF5340")
 
 
-@pytest.mark.parametrize("address", [0x107F_FF9D, 0x1080_0000, 0x1100_0000, 0x1FFF_0000])
-def test_bytes_beyond_the_chip(tmp_path: Path, address: int) -> None:
-    path = data_file(tmp_path)
+@pytest.mark.parametrize(
+    ("place", "address"),
+    [
+        ("0x107FFF9D", 0x107F_FF9D),
+        ("0x10800000", 0x1080_0000),
+        ("0x11000000", 0x1100_0000),
+        ("0x1FFF0000", 0x1FFF_0000),
+        ("0x7FFF9D", 0x107F_FF9D),
+        ("0x800000", 0x1080_0000),
+        ("external+0x1000000", 0x1100_0000),
+        ("0x0FFF0000", 0x1FFF_0000),
+    ],
+)
+def test_bytes_beyond_the_chip(tmp_path: Path, place: str, address: int) -> None:
+    build, path = build_of(SMALL), data_file(tmp_path)
     with pytest.raises(BeyondChip) as caught:
-        added(build_of(SMALL), path, hex(address))
+        added(build, path, place)
     error = caught.value
+    dts = build.path / "watch_app" / "zephyr" / "zephyr.dts"
+    line = next(n for n, text in enumerate(dts.read_text().splitlines(), 1) if "size = < 0x4000000 >" in text)
+    assert error.source == f"'size' in {dts}:{line}"
     assert (error.origin, error.start, error.end, error.size) == (
         str(path),
         address,
@@ -338,19 +463,83 @@ LARGE = replace(SMALL, flash_size=32)
     [("0x11000000", 0), ("0x11000100", 0x100), ("0x10FFFFF0", 0), ("user_storage+0x200000", 0x2_0000)],
 )
 def test_what_24_bits_cannot_reach(tmp_path: Path, place: str, wrapped: int) -> None:
-    build = with_devicetree(tmp_path, "address-size-32;", "", LARGE)
-    path = data_file(tmp_path)
+    build, path = build_of(LARGE), data_file(tmp_path)
     with pytest.raises(BeyondAddressMode) as caught:
-        added(build, path, place)
+        gather(build, extras=[Extra(path, place)], external=with_24_bits(build))
     assert (caught.value.origin, caught.value.wrapped) == (str(path), wrapped)
+    assert caught.value.source == "'AddressMode' in Qspi.ini:7"
     # With 32-bit addresses, as the build was made, it has its place.
-    job = added(build_of(LARGE), path, place)
-    assert job.wanted.size == gather(build_of(LARGE)).wanted.size + 100
+    job = added(build, path, place)
+    assert job.wanted.size == gather(build).wanted.size + 100
+    assert [notice.name for notice in job.notices] == ["data"]
+
+
+def with_24_bits(build: Build) -> ExternalFlash:
+    """Return a build's chip as a programmer configuration has it that says 24 bits."""
+    chip = chip_of(build)
+    assert chip is not None
+    sources = {**chip.sources, "address_bytes": Source("Qspi.ini", "AddressMode", 7)}
+    return replace(chip, address_bytes=3, sources=sources)
+
+
+@pytest.mark.parametrize(
+    ("place", "beyond", "wrapped"),
+    [
+        ("0x11000000", 0x100_0000, 0),
+        ("0x11000100", 0x100_0100, 0x100),
+        ("0x10FFFFF0", 0x100_0000, 0),
+        ("user_storage+0x200000", 0x102_0000, 0x2_0000),
+    ],
+)
+def test_data_that_the_firmware_will_not_find_is_programmed_and_spoken_of(
+    tmp_path: Path, place: str, beyond: int, wrapped: int
+) -> None:
+    build, path = with_devicetree(tmp_path, "address-size-32;", "", LARGE), data_file(tmp_path)
+    job = added(build, path, place)
+    assert job.external is not None
+    assert job.external.address_bytes == 4
+    assert job.wanted.size == gather(build).wanted.size + 100
+    first, *others = job.notices
+    assert first.name == "firmware-24-bit"
+    assert f"{path}: goes to offset {beyond:#x}, but this firmware would look for it at {wrapped:#x}" in (
+        first.message
+    )
+    assert [notice.name for notice in others] == ["data"]
+
+
+def test_images_that_the_firmware_will_not_find_are_refused(tmp_path: Path) -> None:
+    build = with_devicetree(tmp_path, "address-size-32;", "", LARGE)
+    chip, node = chip_of(build), build.external_flash
+    assert node is not None
+    image = Firmware((Segment(0x1120_0000, DATA, Origin("merged.hex", "watch_app")),))
+    with pytest.raises(BeyondAddressMode) as caught:
+        list(place(image, build, chip))
+    assert (caught.value.origin, caught.value.wrapped) == ("merged.hex", 0x20_0000)
+    assert caught.value.source == f"the devicetree: {node.path} has no 'address-size-32'"
+    check_range(Range(0x1120_0000, 100), "only looked at, say", build, chip)
+    assert list(place(image, build_of(LARGE), chip)) == []
+
+
+def test_a_slot_that_the_firmware_will_not_find_takes_nothing(tmp_path: Path) -> None:
+    build = with_devicetree(tmp_path, "address-size-32;", "", LARGE)
+    path = build.path / "partitions.yml"
+    old = "mcuboot_secondary:\n  address: 0x0\n  end_address: 0xd4000\n"
+    new = "mcuboot_secondary:\n  address: 0x1800000\n  end_address: 0x18d4000\n"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    build = Build.load(build.path)
+    with pytest.raises(BeyondAddressMode) as caught:
+        gather(build, extras=[Extra(build.split_parts[0].update, "mcuboot_secondary")])
+    assert (caught.value.start, caught.value.wrapped) == (0x1180_0000, 0x80_0000)
 
 
 def test_the_last_byte_that_24_bits_reach(tmp_path: Path) -> None:
     build = with_devicetree(tmp_path, "address-size-32;", "", LARGE)
-    assert added(build, data_file(tmp_path), "0x10FFFF9C").wanted.read(Range(0x10FF_FF9C, 100)) == DATA
+    for external in (None, with_24_bits(build)):
+        extras = [Extra(data_file(tmp_path), "0x10FFFF9C")]
+        job = gather(build, extras=extras, external=external)
+        assert job.wanted.read(Range(0x10FF_FF9C, 100)) == DATA
+        assert [notice.name for notice in job.notices] == ["data"]
 
 
 @pytest.mark.parametrize(
@@ -361,15 +550,29 @@ def test_the_last_byte_that_24_bits_reach(tmp_path: Path) -> None:
             'status = "okay";\n\t\t\t\tpinctrl-0 = < &qspi',
             'status = "disabled";\n\t\t\t\tpinctrl-0 = < &qspi',
         ),
-        ("\t\t\t\t\tsize = < 0x4000000 >;\n", ""),
+        ("jedec-id = [ C2 28 17 ];\n\t\t\t\t\tsize = < 0x4000000 >;\n", ""),
     ],
-    ids=["on plain SPI", "disabled", "of no size"],
+    ids=["on plain SPI", "disabled", "of no size that anybody knows"],
 )
 def test_a_chip_that_cannot_be_reached_takes_nothing(tmp_path: Path, old: str, new: str) -> None:
     build = with_devicetree(tmp_path, old, new)
     with pytest.raises(OutsideMemories) as caught:
         gather(build)
     assert caught.value.start == PRIMARY_2.start
+
+
+def test_the_size_of_a_known_part_stands_in_for_the_devicetrees(tmp_path: Path) -> None:
+    build = with_devicetree(tmp_path, "\t\t\t\t\tsize = < 0x4000000 >;\n", "")
+    assert bytes_of(gather(build).wanted) == whole(build)
+    with pytest.raises(BeyondChip) as caught:
+        added(build, data_file(tmp_path), "0x10800000")
+    assert (caught.value.size, caught.value.source) == (8 << 20, "MX25R6435F in the table of parts")
+
+
+def test_a_devicetree_that_no_chip_can_be_driven_by_is_refused(tmp_path: Path) -> None:
+    build = with_devicetree(tmp_path, 'readoc = "read4io"', 'readoc = "read8"')
+    with pytest.raises(BrokenBuildFile, match=r"zephyr\.dts:\d+: 'readoc' is 'read8'"):
+        gather(build)
 
 
 # --- a part of it ----------------------------------------------------------------------------------
@@ -608,51 +811,3 @@ def test_hex_files_and_domains_exclude_each_other() -> None:
     build = build_of(SMALL)
     with pytest.raises(UsageError, match="goes without --domain"):
         gather(build, domains=["ipc_radio"], hex_files=[build.split_parts[0].signed])
-
-
-# --- the notation ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "place"),
-    [
-        ("app.hex", "app.hex", None),
-        ("data.bin@0x10320000", "data.bin", "0x10320000"),
-        ("data.bin@littlefs_storage+0x100", "data.bin", "littlefs_storage+0x100"),
-        ("/home/me@work/app.hex", "/home/me@work/app.hex", None),
-        ("/home/me@work/data.bin@raw_assets", "/home/me@work/data.bin", "raw_assets"),
-        ("v1@final.bin@0x0", "v1@final.bin", "0x0"),
-        ("dir with blanks/a b.bin@4096", "dir with blanks/a b.bin", "4096"),
-        (r"C:\fw\app.hex", r"C:\fw\app.hex", None),
-        (r"C:\fw\data.bin@0x1000", r"C:\fw\data.bin", "0x1000"),
-        (r"C:\me@work\app.hex", r"C:\me@work\app.hex", None),
-        (r"\\server\a@b\data.bin@raw_assets", r"\\server\a@b\data.bin", "raw_assets"),
-    ],
-)
-def test_a_file_and_its_place(text: str, path: str, place: str | None) -> None:
-    assert Extra.parse(text) == Extra(Path(path), place)
-
-
-@pytest.mark.parametrize("text", ["data.bin@", "@0x1000", "@"])
-def test_half_a_notation_is_refused(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        Extra.parse(text)
-    assert caught.value.reason == f"--file {text}: write it as FILE@ADDRESS or FILE@PARTITION[+OFFSET]"
-
-
-def test_relative_paths_count_from_a_folder(tmp_path: Path) -> None:
-    assert Extra.parse("a/b.bin@0x0").below(tmp_path) == Extra(tmp_path / "a" / "b.bin", "0x0")
-    elsewhere = tmp_path / "else.bin"
-    assert Extra(elsewhere, None).below(Path("/somewhere")) == Extra(elsewhere, None)
-
-
-@pytest.mark.parametrize(("text", "value"), [("0", 0), ("4096", 4096), ("0x1000", 4096), ("0X1f", 31)])
-def test_numbers(text: str, value: int) -> None:
-    assert parse_number(text, "--here") == value
-
-
-@pytest.mark.parametrize("text", ["", "x", "08", "1k", "0x", "1.5", "-4"])
-def test_what_is_no_number(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_number(text, "--here")
-    assert caught.value.reason == f"--here: '{text}' is not a number such as 4096 or 0x1000"

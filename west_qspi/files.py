@@ -53,4 +53,4 @@ def _raw(data: bytes, name: str, origin: Origin, address: int) -> Firmware:
 
 def _refuse_address(name: str, kind: str, address: int | None) -> None:
     if address is not None:
-        raise UsageError(f"{name}: this is {kind}, which has its own addresses; leave out {address:#x}")
+        raise UsageError(f"{name}: this is {kind}, which has its own addresses; leave out the place")

@@ -6,23 +6,26 @@ Everything here happens before a device is touched: what cannot be placed is ref
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from west_qspi import files
 from west_qspi.boot import BootLayout, boot_layout
-from west_qspi.build.model import FlashNode, ImageKind, Partition
+from west_qspi.build.model import ImageKind, Partition
+from west_qspi.data import Extra, ExtraFolder, check_places, describe, load_file, load_folder
 from west_qspi.errors import (
     BeyondAddressMode,
     BeyondChip,
     MissingOutput,
     OutsideMemories,
-    OutsidePartition,
     UsageError,
 )
-from west_qspi.firmware import Firmware
+from west_qspi.events import Noticed
+from west_qspi.extflash.derive import chip_of
+from west_qspi.extflash.model import ExternalFlash
+from west_qspi.firmware import Firmware, Segment
 from west_qspi.memory import MemoryKind, Range, joined
 from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS
 from west_qspi.plan.model import BootUnit
@@ -33,43 +36,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Extra:
-    """A file that the user adds: ``place`` is an address, or a partition with an optional offset, or None."""
-
-    path: Path
-    place: str | None
-
-    @classmethod
-    def parse(cls, text: str) -> Extra:
-        """Read ``FILE``, ``FILE@ADDRESS`` or ``FILE@PARTITION[+OFFSET]``; raises UsageError."""
-        path, at, place = text.rpartition("@")
-        # No place has a separator in it: then the "@" is part of a folder's name.
-        if not at or "/" in place or "\\" in place:
-            return cls(Path(text), None)
-        if not path or not place:
-            raise UsageError(f"--file {text}: write it as FILE@ADDRESS or FILE@PARTITION[+OFFSET]")
-        return cls(Path(path), place)
-
-    def below(self, folder: Path) -> Extra:
-        """Return it with a relative path taken from ``folder``."""
-        return replace(self, path=folder / self.path)
-
-
-@dataclass(frozen=True)
 class Job:
     """What one board shall hold.
 
     ``companions`` are bytes of the same build that ``--only`` left out although they belong to the same set
-    of images: they are not written, but must be there already.
+    of images: they are not written, but must be there already. ``external`` is how the external flash is
+    driven. ``notices`` are what is worth knowing before it is flashed. With ``erases_slots`` it
+    makes slots blank, so that it matters what waits in them.
     """
 
     soc: Soc
     wanted: Firmware
     companions: Firmware
     layout: BootLayout
-    external: FlashNode | None
+    external: ExternalFlash | None
     partitions: tuple[Partition, ...]
     whole: bool
+    notices: tuple[Noticed, ...] = ()
+    erases_slots: bool = False
 
     def touches(self, unit: BootUnit) -> bool:
         """Tell whether the job has bytes of a unit."""
@@ -95,43 +79,58 @@ def gather(
     domains: Sequence[str] = (),
     hex_files: Sequence[Path] = (),
     extras: Sequence[Extra] = (),
+    folders: Sequence[ExtraFolder] = (),
     only: Sequence[str] = (),
+    external: ExternalFlash | None = None,
+    force: bool = False,
 ) -> Job:
-    """Gather the firmware of a build, or of ``hex_files`` instead, with the user's extra files.
+    """Gather the firmware of a build, or of ``hex_files`` instead, with the user's extra files and folders.
 
-    Raises InputError for files that cannot be used or disagree, PlacementError for bytes without a place,
-    UsageError for names that mean nothing, and for ``domains`` of a build that ``hex_files`` replace.
+    ``external`` is how the external flash is driven, by default what the build says. ``force`` lets extra
+    data go where the build has something else. Raises InputError for files that cannot be used or disagree,
+    PlacementError for bytes without a place, UsageError for names that mean nothing, and for ``domains`` of a
+    build that ``hex_files`` replace.
     """
     if hex_files and domains:
         raise UsageError("--hex-file takes the place of the build's files, so it goes without --domain")
+    external = external or chip_of(build)
     built = _built(build, optional=bool(hex_files))
-    main = _together([files.load(path) for path in hex_files]) if hex_files else built or Firmware()
-    added = [_load_extra(build, extra) for extra in extras]
-    everything = _together([main, *added])
-    place(everything, build)
+    main = together([files.load(path) for path in hex_files]) if hex_files else built or Firmware()
+    made = [load_folder(build, folder) for folder in folders]
+    added = [load_file(build, extra, external, force=force) for extra in extras]
+    data = together([*added, *(image for image, _ in made)])
+    notices = [notice for _, notice in made]
+    notices += place(data, build, external)
+    if not force:
+        check_places(build, data)
+    for each in added:
+        notices += describe(build, each)
+    everything = together([main.without(data.ranges) if force else main, data])
+    notices += place(main, build, external)
     layout = boot_layout(build, built or main)
     wanted = everything
     if domains:
         chosen = [files.load(item.path, image=item.image) for item in build.flash_files(domains)]
-        wanted = _together([*chosen, *added])
+        wanted = together([*(each.without(data.ranges) if force else each for each in chosen), data])
     if only:
-        wanted = select(build, wanted, only)
+        # What was named on the command line is wanted wherever it goes.
+        wanted = together([select(build, wanted, only), data])
     if hex_files:
         everything = _completed(build, built, everything, layout)
     touched = [unit for unit in layout.units if _touches(wanted, unit.parts)]
     # The key is cleared and written again with any part of its unit, so it comes along with all of them.
-    wanted = _together([wanted, *(everything.within(unit.key) for unit in touched)])
+    wanted = together([wanted, *(everything.within(unit.key) for unit in touched)])
     rest = everything.without(wanted.ranges)
-    companions = _together([rest.within(part) for part in joined(p for u in touched for p in u.parts)])
+    companions = together([rest.within(part) for part in joined(p for u in touched for p in u.parts)])
     partitions = tuple(part for part in build.partitions if part.memory is not None)
     whole = not (domains or hex_files or only)
-    return Job(build.soc, wanted, companions, layout, build.external_flash, partitions, whole)
+    return Job(build.soc, wanted, companions, layout, external, partitions, whole, tuple(notices))
 
 
 def _built(build: Build, optional: bool) -> Firmware | None:
     """Return what the build flashes; None where that is ``optional`` and its outputs are not there."""
     try:
-        return _together([files.load(item.path, image=item.image) for item in build.flash_files()])
+        return together([files.load(item.path, image=item.image) for item in build.flash_files()])
     except MissingOutput:
         if optional:
             return None
@@ -150,11 +149,12 @@ def _completed(build: Build, built: Firmware | None, given: Firmware, layout: Bo
         if built is None:
             build.flash_files()  # raises MissingOutput: without it nobody knows what belongs together
         elif any(built.touches(part) for part in lacking):
-            given = _together([given, *(built.within(part) for part in unit.parts)])
+            given = together([given, *(built.within(part) for part in unit.parts)])
     return given
 
 
-def _together(sources: Sequence[Firmware]) -> Firmware:
+def together(sources: Sequence[Firmware]) -> Firmware:
+    """Put firmwares into one; raises FirmwareConflict."""
     return Firmware.merged(segment for source in sources for segment in source.segments)
 
 
@@ -162,68 +162,54 @@ def _touches(firmware: Firmware, parts: Sequence[Range]) -> bool:
     return any(firmware.touches(part) for part in parts)
 
 
-def _load_extra(build: Build, extra: Extra) -> Firmware:
-    if extra.place is None:
-        return files.load(extra.path)
-    address, partition = _resolve(build, extra)
-    loaded = files.load(extra.path, address=address)
-    if partition is not None and partition.bus is not None:
-        for part in loaded.ranges:
-            if not partition.bus.covers(part):
-                raise OutsidePartition(
-                    str(extra.path), part.start, part.end, partition.name, partition.bus.end
-                )
-    return loaded
-
-
-def _resolve(build: Build, extra: Extra) -> tuple[int, Partition | None]:
-    """Turn a place into a bus address and the partition that was named."""
-    text = extra.place or ""
-    if text[:1].isdigit():
-        return parse_number(text, f"--file {extra.path}@{text}"), None
-    name, plus, offset = text.partition("+")
-    partition = build.partition(name)
-    if partition.bus is None:
-        raise UsageError(
-            f"--file {extra.path}@{text}: partition '{name}' is not in a memory that can be flashed"
-        )
-    by = parse_number(offset, f"--file {extra.path}@{text}") if plus else 0
-    return partition.bus.start + by, partition
-
-
-def parse_number(text: str, where: str) -> int:
-    """Read a number as C writes it; raises UsageError that names ``where`` it stands."""
-    try:
-        number = int(text, 0)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise UsageError(f"{where}: '{text}' is not a number such as 4096 or 0x1000")
-    return number
-
-
 # --- placing ---------------------------------------------------------------------------------------
 
 
-def place(firmware: Firmware, build: Build) -> None:
+def place(firmware: Firmware, build: Build, external: ExternalFlash | None) -> Iterator[Noticed]:
     """Check that every byte lies in a memory, inside the chip, and within reach of its address mode.
 
-    Raises OutsideMemories, BeyondChip, BeyondAddressMode.
+    Yields what the build's firmware will not find, although it can be programmed. Raises OutsideMemories,
+    BeyondChip, BeyondAddressMode.
     """
-    soc, node = build.soc, build.external_flash
-    internal = [memory.bus for memory in soc.internal]
     for segment in firmware.segments:
-        for rest in segment.range.without(internal):
-            origin = str(segment.origin)
-            if not soc.xip.covers(rest) or node is None or not node.on_qspi or not node.size:
-                raise OutsideMemories(origin, rest.start, rest.end, soc.name)
-            if rest.end - soc.xip.start > node.size:
-                raise BeyondChip(origin, rest.start, rest.end, node.size)
-            last = rest.end - 1 - soc.xip.start
-            if node.address_bytes == 3 and last >= ADDRESSABLE_WITH_24_BITS:
-                first = max(rest.start, soc.xip.start + ADDRESSABLE_WITH_24_BITS)
-                wrapped = (first - soc.xip.start) % ADDRESSABLE_WITH_24_BITS
-                raise BeyondAddressMode(origin, rest.start, rest.end, wrapped)
+        check_range(segment.range, str(segment.origin), build, external)
+        yield from _check_use(segment, build)
+
+
+def check_range(part: Range, origin: str, build: Build, external: ExternalFlash | None) -> None:
+    """Check that a range of bus addresses can be reached; raises what ``place`` raises."""
+    soc = build.soc
+    for rest in part.without(memory.bus for memory in soc.internal):
+        if not soc.xip.covers(rest) or external is None or not external.size:
+            raise OutsideMemories(origin, rest.start, rest.end, soc.name)
+        end = rest.end - soc.xip.start
+        if end > external.size:
+            raise BeyondChip(origin, rest.start, rest.end, external.size, str(external.source("size")))
+        if end > ADDRESSABLE_WITH_24_BITS and external.address_bytes == 3:
+            source = str(external.source("address_bytes"))
+            raise BeyondAddressMode(origin, rest.start, rest.end, _wrapped(rest, soc), source)
+
+
+def _check_use(segment: Segment, build: Build) -> Iterator[Noticed]:
+    """Check that firmware finds what goes past 16 MiB; raises BeyondAddressMode for what it boots from."""
+    soc, node, part = build.soc, build.external_flash, segment.range
+    reach = soc.xip.start + ADDRESSABLE_WITH_24_BITS
+    if not (soc.xip.covers(part) and part.end > reach and node and node.address_bytes == 3):
+        return
+    origin, wrapped = str(segment.origin), _wrapped(part, soc)
+    if segment.origin.image or any(slot.bus.overlaps(part) for slot in build.slots):
+        source = f"the devicetree: {node.path} has no 'address-size-32'"
+        raise BeyondAddressMode(origin, part.start, part.end, wrapped, source)
+    text = (
+        f"{origin}: goes to offset {max(part.start, reach) - soc.xip.start:#x}, but this firmware would "
+        f"look for it at {wrapped:#x}: its devicetree ({node.path}) has no 'address-size-32'"
+    )
+    yield Noticed("firmware-24-bit", text, warning=True)
+
+
+def _wrapped(part: Range, soc: Soc) -> int:
+    """Return the offset that 24 address bits make of the first byte past 16 MiB."""
+    return max(part.start - soc.xip.start, ADDRESSABLE_WITH_24_BITS) % ADDRESSABLE_WITH_24_BITS
 
 
 # --- selecting -------------------------------------------------------------------------------------

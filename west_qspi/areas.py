@@ -1,0 +1,109 @@
+"""Jobs over whole areas of a device: reading them, and making them blank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from west_qspi import files
+from west_qspi.boot import BootLayout, boot_layout
+from west_qspi.data import declared, parse_number, resolve
+from west_qspi.errors import MissingOutput, UsageError
+from west_qspi.firmware import Firmware, Origin, Segment
+from west_qspi.job import Job, check_range, together
+from west_qspi.memory import Range, joined
+
+if TYPE_CHECKING:
+    from west_qspi.build.build import Build
+    from west_qspi.extflash.model import ExternalFlash
+
+
+@dataclass(frozen=True)
+class Area:
+    """A range of bus addresses, and what the user called it."""
+
+    name: str
+    range: Range
+
+
+def area_at(build: Build, text: str, size: str | None, external: ExternalFlash | None, where: str) -> Area:
+    """Return the area that begins at a place, by default up to the end of the partition that it names.
+
+    Raises UsageError, also for an address without a size.
+    """
+    found = resolve(build, text, external, where)
+    if size is not None:
+        count = parse_number(size, where)
+    elif found.partition is not None and found.partition.bus is not None:
+        count = found.partition.bus.end - found.address
+    else:
+        raise UsageError(f"{where}: how many bytes? Give a SIZE after the address")
+    if count <= 0:
+        reason = "SIZE is 0" if size is not None else f"{text} begins where the partition ends"
+        raise UsageError(f"{where}: {reason}, so there is nothing there")
+    return Area(text, Range(found.address, count))
+
+
+def check_area(build: Build, area: Area, external: ExternalFlash | None) -> None:
+    """Check that an area can be reached. Raises OutsideMemories, BeyondChip, BeyondAddressMode."""
+    check_range(area.range, area.name, build, external)
+
+
+def partitions_in(build: Build, part: Range) -> tuple[str, ...]:
+    """Return the names of the declared partitions that a range of bus addresses touches."""
+    return tuple(item.name for item in declared(build) if item.bus and item.bus.overlaps(part))
+
+
+def erase_job(build: Build, areas: Sequence[Area], external: ExternalFlash | None) -> Job:
+    """Return a job that makes areas blank.
+
+    What boots from one of them loses its boot key too, so that nothing starts what is left of it. Raises
+    OutsideMemories, BeyondChip, BeyondAddressMode.
+    """
+    for area in areas:
+        check_area(build, area, external)
+    pieces = [
+        Segment(part.start, b"\xff" * part.size, Origin(", ".join(_names(areas, part))))
+        for part in joined(area.range for area in areas)
+    ]
+    blank = Firmware(tuple(pieces))
+    layout = _layout(build)
+    units = [unit for unit in layout.units if any(blank.touches(part) for part in unit.parts)]
+    keys = [Segment(unit.key.start, bytes(unit.key.size), Origin("(boot key)")) for unit in units]
+    cleared = Firmware(tuple(keys)).without(blank.ranges)
+    partitions = tuple(part for part in build.partitions if part.memory is not None)
+    return Job(
+        build.soc,
+        Firmware.merged((*blank.segments, *cleared.segments)),
+        Firmware(),
+        layout,
+        external,
+        partitions,
+        whole=False,
+        erases_slots=_touches_slots(build, layout, blank),
+    )
+
+
+def _touches_slots(build: Build, layout: BootLayout, blank: Firmware) -> bool:
+    """Tell whether MCUboot's own places are erased: slots, and the scratch area of a swap under way."""
+    scratch = [part.bus for part in build.partitions if part.bus and "scratch" in part.name]
+    return any(blank.touches(bus) for bus in (*(slot.bus for slot in layout.slots), *scratch))
+
+
+def _names(areas: Sequence[Area], part: Range) -> Iterator[str]:
+    return (area.name for area in areas if part.covers(area.range))
+
+
+def _layout(build: Build) -> BootLayout:
+    """Return how the board boots, as far as a build without outputs can tell."""
+    try:
+        sources = [files.load(item.path, image=item.image) for item in build.flash_files()]
+    except MissingOutput:
+        sources = []
+    return boot_layout(build, together(sources))
+
+
+def stopped_from_booting(job: Job) -> tuple[str, ...]:
+    """Return the names of what the job keeps from booting."""
+    return tuple(unit.name for unit in job.layout.units if job.touches(unit))
