@@ -8,6 +8,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from west_qspi.commands.west import QspiFlash, QspiMap
+from west_qspi.commands.west import (
+    QspiConfig,
+    QspiErase,
+    QspiFlash,
+    QspiInfo,
+    QspiMap,
+    QspiRead,
+)
 
-__all__ = ["QspiFlash", "QspiMap"]
+__all__ = ["QspiConfig", "QspiErase", "QspiFlash", "QspiInfo", "QspiMap", "QspiRead"]

@@ -205,7 +205,8 @@ def test_bootstrap_would_install_what_is_in_the_second_slot(mode: UpdateMode) ->
     (hazard,) = found(target, where)
     assert hazard.slot == "secondary_0"
     assert hazard.state.startswith("holds image 1.5.0+7, which MCUboot (CONFIG_BOOT_BOOTSTRAP) would install")
-    assert hazard.clear == Range(XIP, 32)
+    # It would be installed as soon as there is no boot key, so it must be gone before that.
+    assert (hazard.clear, hazard.early) == (Range(XIP, 32), True)
     assert found(target, layout(mode, bootstrap=False)) == []
     clear(target, hazard)
     assert found(target, where) == []
@@ -222,9 +223,10 @@ def test_a_waiting_image_is_a_hazard_twice() -> None:
     target = board()
     target.put(XIP, sign(BODY, "--pad", slot_size=SIZE))
     got = found(target, layout(UpdateMode.OVERWRITE, bootstrap=True))
-    assert [(hazard.slot, blank_of(hazard).size) for hazard in got] == [
-        ("secondary_0", TRAILER_TAIL),
-        ("secondary_0", 32),
+    # While its half of a pair still waits, a header alone must not go: nothing is taken before the boot key.
+    assert [(hazard.slot, blank_of(hazard).size, hazard.early) for hazard in got] == [
+        ("secondary_0", TRAILER_TAIL, False),
+        ("secondary_0", 32, False),
     ]
 
 
@@ -271,6 +273,7 @@ def test_a_newer_pair_would_run_instead(mode: UpdateMode, newer: str) -> None:
             "secondary_0",
             f"holds image {newer}, which MCUboot would start instead of 1.2.3+4",
             Range(XIP, 32),
+            early=True,
         )
     ]
     clear(target, found(target, layout(mode))[0])
@@ -287,7 +290,7 @@ def test_half_a_pair_must_never_start(mode: UpdateMode, half: str | None, held: 
     (hazard,) = found(target, layout(mode))
     assert hazard.slot == "secondary_0"
     assert f"holds image 1.0.0+0, whose external half is missing (secondary_1 holds {held})" in hazard.state
-    assert hazard.clear == Range(XIP, 32)
+    assert (hazard.clear, hazard.early) == (Range(XIP, 32), True)
     clear(target, hazard)
     assert found(target, layout(mode)) == []
 

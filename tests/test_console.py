@@ -139,14 +139,16 @@ def test_a_log_has_one_line_for_each_finished_work() -> None:
     assert err.getvalue() == ""
 
 
-def test_notes_and_errors_go_to_the_error_stream() -> None:
+def test_notes_warnings_and_errors_go_to_the_error_stream() -> None:
     out, err, console = log()
     console.listen(Noticed("journal", "putting back 12 bytes"))
+    console.listen(Noticed("place", "this firmware looks for it elsewhere", warning=True))
     console.error(RunnerUnavailable("cmake", "No such file or directory"))
     console.error(ChipAsleep("683012345"))
     assert out.getvalue() == ""
     assert err.getvalue().splitlines() == [
         "note: putting back 12 bytes",
+        "warning: this firmware looks for it elsewhere",
         "error: runner 'cmake' is not available: No such file or directory",
         "error: 683012345: the external flash is in deep power-down and does not wake with 0xAB",
         "  hint: Power-cycle the board.",
@@ -214,15 +216,16 @@ def test_when_all_is_done_only_the_lines_of_a_log_are_left() -> None:
     assert [line for line in screen.text if line] == LINES
 
 
-def test_a_note_stays_above_the_bars() -> None:
+@pytest.mark.parametrize(("warning", "word"), [(False, "note:"), (True, "warning:")])
+def test_a_note_stays_above_the_bars(warning: bool, word: str) -> None:
     screen, console = terminal()
     listen(
         console,
         Started(Operation.READ, "external", 0x4000),
-        Noticed("journal", "putting back 12 bytes"),
+        Noticed("journal", "putting back 12 bytes", warning),
         Advanced(Operation.READ, "external", 0x2000),
     )
-    assert screen.text[0] == "note: putting back 12 bytes"
+    assert screen.text[0] == f"{word} putting back 12 bytes"
     assert "50%" in screen.text[1]
     assert len(screen.text) == 2
 
@@ -344,6 +347,8 @@ def test_each_stream_is_coloured_for_itself() -> None:
     console.listen(Noticed("n", "to a terminal"))
     console.error(ChipAsleep("1"))
     assert stream.getvalue().startswith("\x1b[33mnote:\x1b[0m to a terminal\n\x1b[31merror:\x1b[0m 1: ")
+    console.listen(Noticed("n", "take care", warning=True))
+    assert stream.getvalue().endswith("\x1b[31mwarning:\x1b[0m take care\n")
     console.report(REPORT, None)
     assert "\x1b" not in out.getvalue()
 

@@ -14,17 +14,25 @@ import pytest
 
 from west_qspi import errors
 from west_qspi.errors import (
+    BeyondAddressMode,
+    BeyondChip,
     BinNeedsAddress,
     Boots,
     BrokenBuildFile,
     BuildError,
+    ClockModeUnsupported,
+    ConfigurationError,
+    FileSystemError,
     FirmwareConflict,
     FlashBusy,
+    FolderError,
     InputError,
     Interrupted,
     JournalDamaged,
     JournalOutdated,
     JournalUnreachable,
+    MisplacedData,
+    PartsFileError,
     PlacementError,
     ProofError,
     QspiError,
@@ -104,7 +112,10 @@ def test_the_drawing_is_read_right() -> None:
     assert tree["BeyondAddressMode"] == "PlacementError"
     assert tree["AddressWrapped"] == "ProofError"
     assert tree["JournalUnreachable"] == "InputError"
-    assert tree["IllegalAccess"] == "TargetError"
+    assert tree["ConfigurationError"] == tree["PartsFileError"] == tree["FileSystemError"] == "InputError"
+    assert tree["FolderError"] == "FileSystemError"
+    assert tree["MisplacedData"] == "PlacementError"
+    assert tree["ClockModeUnsupported"] == tree["IllegalAccess"] == "TargetError"
     assert tree["Interrupted"] == "QspiError"
     assert tree["StoppedAtOnce"] == "Interrupted"
     assert len(tree) > 50
@@ -196,9 +207,65 @@ def test_wrong_values_are_a_mistake_of_ours(values: tuple[Any, ...], named: dict
 # --- words -----------------------------------------------------------------------------------------
 
 
-def test_a_line_that_is_not_known_is_left_out() -> None:
-    assert str(BrokenBuildFile("b/domains.yaml", 3, "no 'default'")) == "b/domains.yaml:3: no 'default'"
-    assert str(BrokenBuildFile("b/domains.yaml", 0, "no 'default'")) == "b/domains.yaml: no 'default'"
+@pytest.mark.parametrize("kind", [BrokenBuildFile, ConfigurationError, PartsFileError])
+def test_a_line_that_is_not_known_is_left_out(
+    kind: type[BrokenBuildFile | ConfigurationError | PartsFileError],
+) -> None:
+    assert str(kind("b/domains.yaml", 3, "no 'default'")) == "b/domains.yaml:3: no 'default'"
+    assert str(kind("b/domains.yaml", 0, "no 'default'")) == "b/domains.yaml: no 'default'"
+
+
+def test_files_of_the_user_come_with_a_place_that_shows_right_ones() -> None:
+    assert "west qspi-config generate" in ConfigurationError("Qspi.ini", 3, "no 'MemSize'").advice
+    assert "docs/external-flash.md" in PartsFileError("parts.toml", 3, "no 'size'").advice
+    assert str(FileSystemError("assets", "does not fit")) == "assets: does not fit"
+    assert "docs/data-in-partitions.md" in FileSystemError("assets", "does not fit").advice
+
+
+def test_what_is_wrong_with_a_folder_is_not_mended_by_other_sizes() -> None:
+    error = FolderError("assets/link", "this link leads out of the folder")
+    assert str(error) == "assets/link: this link leads out of the folder"
+    assert "links stay inside" in error.advice
+    assert "sizes" not in error.advice
+
+
+def test_a_build_that_is_broken_again_after_building_has_wrong_board_files() -> None:
+    advice = BrokenBuildFile("zephyr.dts", 7, "'readoc' is 'bogus'").advice
+    assert "west build --pristine" in advice
+    assert "correct the board's files" in advice
+
+
+def test_bytes_beyond_the_chip_are_told_with_whose_word_its_size_is() -> None:
+    error = BeyondChip("a.bin", 0x1080_0000, 0x1080_0064, 0x80_0000, "'MemSize' in Qspi.ini:4")
+    assert str(error) == (
+        "a.bin: 0x10800000-0x10800064 goes past the end of the external flash: it has 0x800000 bytes by "
+        "'MemSize' in Qspi.ini:4"
+    )
+    assert "bytes, not bits" in error.advice
+
+
+def test_bytes_beyond_24_bits_are_told_with_whose_word_the_mode_is() -> None:
+    error = BeyondAddressMode("a.bin", 0x1100_0100, 0x1100_0164, 0x100, "'AddressMode' in Qspi.ini:7")
+    assert str(error) == (
+        "a.bin: 0x11000100-0x11000164 needs 32-bit addresses, but the chip is set up for 24 bits by "
+        "'AddressMode' in Qspi.ini:7: it would land at offset 0x100"
+    )
+    for words in ("address-size-32", "enter-4byte-addr", "BIT32", "0xB7", "MODE32BIT"):
+        assert words in error.advice
+
+
+def test_misplaced_data_is_shown_on_the_map() -> None:
+    error = MisplacedData("a.bin", 0x1000, 0x1064, "lies in no declared partition", "    > here\n      there")
+    assert str(error) == (
+        "a.bin: 0x00001000-0x00001064 lies in no declared partition\n    > here\n      there"
+    )
+    assert "--force" in error.advice
+
+
+def test_a_clock_mode_is_told_with_the_soc_that_does_not_start_in_it() -> None:
+    error = ClockModeUnsupported("board 1", "nRF5340", 3)
+    assert str(error) == "board 1: SPI mode 3 was asked for, which the nRF5340's QSPI is not started in"
+    assert "MODE0" in error.advice
 
 
 def test_a_conflict_says_where_and_what() -> None:

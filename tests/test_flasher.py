@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from buildgen.chipnode import LEFT_OUT, ChipNode
 
 from tests.helpers.boards import (
     SMALL,
@@ -27,12 +28,14 @@ from tests.helpers.bootmodel import NOTHING, decide
 from west_qspi import errors, trailer
 from west_qspi.build.build import Build
 from west_qspi.build.model import Slot
+from west_qspi.data import Extra
 from west_qspi.events import Event, Noticed
-from west_qspi.extflash.parts import generic_geometry
+from west_qspi.extflash.derive import chip_of
+from west_qspi.extflash.parts import FourByteEntry, generic_geometry
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.firmware import Firmware
 from west_qspi.flasher import compare, flash, preview
-from west_qspi.job import Extra, gather
+from west_qspi.job import gather
 from west_qspi.memory import MemoryKind, Range
 from west_qspi.plan.model import Action
 from west_qspi.policy import Pending, Policy
@@ -110,16 +113,54 @@ def test_every_layout_is_flashed_and_proven(soc: str, partitions: str, mode: str
 
 @pytest.mark.parametrize("size", [8, 16, 32, 64, 128])
 def test_every_chip_size_and_data_at_its_end(size: int, tmp_path: Path) -> None:
-    build = build_of(changed(SMALL, flash_size=size))
     data = random.Random(size).randbytes(5000)
     (tmp_path / "assets.bin").write_bytes(data)
     last = (size << 20) - len(data)
+    assets = ("assets", 0x2000, (size << 20) - 0x2000)
+    build = build_of(changed(SMALL, flash_size=size, data=(assets,)))
     address = build.soc.xip.start + last
     job = gather(build, extras=[Extra(tmp_path / "assets.bin", hex(address))])
     board = new_board(build)
     assert flash_board(board, build, job=job).outcome is Outcome.PROVEN
     assert holds(board, build)
     assert read_board(board, MemoryKind.EXTERNAL, last, len(data)) == data
+
+
+@pytest.mark.parametrize("chip", ["MX25L25645G", "W25Q256JV", "GD25Q256E", "MT25QL256"])
+@pytest.mark.parametrize("node", [ChipNode(address_32=False), ChipNode(enter_4byte=LEFT_OUT)])
+def test_data_above_16_mib_is_where_it_belongs_whatever_the_devicetree_says(
+    chip: str, node: ChipNode, tmp_path: Path
+) -> None:
+    build = build_of(changed(SMALL, chip=chip, chip_node=node))
+    data = random.Random(3).randbytes(5000)
+    (tmp_path / "far.bin").write_bytes(data)
+    job = gather(build, extras=[Extra(tmp_path / "far.bin", "external+0x1600000")])
+    board = new_board(build)
+    assert flash_board(board, build, job=job).outcome is Outcome.PROVEN
+    assert holds(board, build)
+    assert read_board(board, MemoryKind.EXTERNAL, 0x160_0000, len(data)) == data
+    assert read_board(board, MemoryKind.EXTERNAL, 0x60_0000, len(data)) == b"\xff" * len(data)
+    assert board.chip is not None
+    # Micron's part can begin in 4-byte mode, by a register that cannot be read here: a devicetree that has
+    # 4-byte addresses and no way into that mode says that this one does.
+    begins_in_4 = (chip, node.enter_4byte) == ("MT25QL256", LEFT_OUT)
+    assert board.chip.state.four_byte is begins_in_4, "as the firmware meets it after power-up"
+
+
+@pytest.mark.parametrize(
+    ("chip", "node"),
+    [
+        ("W25Q128JV", ChipNode(write_opcode="pp4io")),
+        ("W25Q128JV", ChipNode(quad_enable="S1B6")),
+        ("MX25R6435F", ChipNode(write_opcode="pp4o")),
+        ("MX25R6435F", ChipNode(write_opcode="pp2o", quad_enable="S2B1v1")),
+    ],
+)
+def test_a_devicetree_for_another_part_is_no_reason_to_fail(chip: str, node: ChipNode) -> None:
+    build = build_of(changed(SMALL, chip=chip, chip_node=node))
+    board = new_board(build)
+    assert flash_board(board, build).outcome is Outcome.PROVEN
+    assert holds(board, build)
 
 
 def test_a_second_run_writes_nothing(board: Board, build: Build) -> None:
@@ -447,7 +488,10 @@ def test_an_update_of_the_users_own_is_said_to_be_one(build: Build, board: Board
     slot = slot_of(build, 0, True).partition
     image = b"\xff" * (slot.size - trailer.TRAILER_TAIL) + trailer.build_trailer(trailer.Trailer(GOOD))
     (tmp_path / "update.bin").write_bytes(image)
-    job = gather(build, extras=[Extra(tmp_path / "update.bin", slot.name)])
+    extras = [Extra(tmp_path / "update.bin", slot.name)]
+    with pytest.raises(errors.MisplacedData):
+        gather(build, extras=extras)
+    job = gather(build, extras=extras, force=True)
     for policy in (Policy(), CLEAR):
         with pytest.raises(errors.PendingUpdate):
             flash_board(board, build, job=job, policy=policy)
@@ -648,13 +692,14 @@ def test_a_build_for_another_soc_is_refused(board: Board) -> None:
 
 
 def test_a_chip_in_three_byte_mode_is_found_out(tmp_path: Path) -> None:
-    """The devicetree forgets to have the chip enter 4-byte mode, so addresses wrap."""
+    """Whoever connects forgets to have the chip enter 4-byte mode, so addresses wrap."""
     build = build_of(changed(SMALL, flash_size=64))
     (tmp_path / "far.bin").write_bytes(random.Random(1).randbytes(4096))
-    job = gather(build, extras=[Extra(tmp_path / "far.bin", "0x11800000")])
+    job = gather(build, extras=[Extra(tmp_path / "far.bin", "0x11600000")])
     board = new_board(build)
-    assert build.external_flash is not None
-    setup = replace(FlashSetup.from_node(build.external_flash), address_bytes=3, enter_4byte=None)
+    chip = chip_of(build)
+    assert chip is not None
+    setup = replace(FlashSetup.of(chip), address_bytes=3, entry=FourByteEntry.NONE)
     before = board.counters.modifying
     target = open_simulated(board, setup)
     with pytest.raises(errors.QspiError) as refused:

@@ -23,10 +23,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("plan", "sim"),
     ("targets",),
     ("boot",),
+    ("littlefs",),
+    ("data",),
     ("job",),
-    ("preflight", "policy", "reading", "report"),
+    ("preflight", "policy", "reading", "report", "areas"),
     ("preparation",),
     ("flasher", "runners", "render", "mapview"),
+    ("chipview",),
     ("console",),
     ("commands",),
     ("__main__",),
@@ -36,6 +39,9 @@ ONLY_IN = {
     "west": "commands/west.py",
     "cryptography": "mcuboot",
     "intelhex": "firmware",
+    "littlefs": "littlefs",
+    "tomllib": "extflash",
+    "tomli": "extflash",
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -13,10 +13,18 @@ from tests.helpers.boards import SMALL, build_of
 from tests.helpers.imgtool import private_pem, public_pem, sign
 from west_qspi import hexfile
 from west_qspi.build.build import Build
-from west_qspi.errors import FileUnreadable, HalvesDiffer, ImageError, OutsidePartition, SigningKeyError
+from west_qspi.data import Extra
+from west_qspi.errors import (
+    FileUnreadable,
+    HalvesDiffer,
+    ImageError,
+    MisplacedData,
+    OutsidePartition,
+    SigningKeyError,
+)
 from west_qspi.events import Noticed
 from west_qspi.firmware import Firmware, Origin, Segment
-from west_qspi.job import Extra, gather
+from west_qspi.job import gather
 from west_qspi.memory import Range
 from west_qspi.preflight import check_job
 
@@ -90,7 +98,9 @@ def test_data_that_touches_the_images_is_not_taken_for_a_part_of_them(tmp_path: 
     (tmp_path / "data.bin").write_bytes(bytes(range(256)))
     _, image = content(signed(build, EXTERNAL))
     behind = Extra(tmp_path / "data.bin", f"{XIP_SLOT + len(image):#x}")
-    assert list(check_job(build, gather(build, extras=[behind]))) == []
+    with pytest.raises(MisplacedData, match="would overwrite mcuboot_primary_2"):
+        gather(build, extras=[behind])
+    assert list(check_job(build, gather(build, extras=[behind], force=True))) == []
 
 
 # --- images that MCUboot would refuse --------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.memtarget import WRAP, MemoryTarget
-from west_qspi.errors import AddressWrapped, Interrupted, UnstableRead, WriteFailed
+from west_qspi.errors import AddressWrapped, IllegalAccess, Interrupted, UnstableRead, WriteFailed
 from west_qspi.events import Advanced, Event, Finished, Operation, Started, ignore
 from west_qspi.memory import Memory, MemoryKind, Range
 from west_qspi.plan.blocks import WRAP_GUARD
@@ -20,13 +21,28 @@ from west_qspi.reading import (
     differences,
     programmable,
     prove,
+    read_proven,
     refuse_alias,
+    refuse_shift,
     sectors_around,
 )
 from west_qspi.soc import NRF52840
 
 XIP = 0x1000_0000
 NOISE = random.Random(1).randbytes(0x2_0000)
+
+
+@dataclass
+class ShiftedTarget(MemoryTarget):
+    """A chip of 32 MiB that takes three of four address bytes, and the fourth for a dummy when it reads."""
+
+    chip_size: int | None = 2 * WRAP
+    uses_4_bytes: bool | None = None
+
+    def read(self, memory: Memory, offset: int, size: int) -> bytes:
+        if memory.kind is not MemoryKind.EXTERNAL:
+            return super().read(memory, offset, size)
+        return super().read(memory, (offset >> 8) + 1, size)
 
 
 def target_with_noise() -> MemoryTarget:
@@ -355,3 +371,132 @@ def test_sectors_that_were_not_read_are_no_evidence() -> None:
     target = MemoryTarget(chip_size=2 * WRAP, wraps=True)
     target.put(XIP, NOISE[:0x1000])
     refuse_alias(DeviceReader(target, ignore).content, external(target), [WRAP])
+
+
+# --- shifted addresses -----------------------------------------------------------------------------
+
+
+def shifted_with_noise() -> ShiftedTarget:
+    """Noise fills all that offsets above 16 MiB lead to."""
+    target = ShiftedTarget()
+    target.put(XIP + 0x1_0000, NOISE)
+    return target
+
+
+def looked_at(target: MemoryTarget, memory: Memory, start: int, size: int) -> None:
+    """Read a range, and hold it against what reads that begin elsewhere find."""
+    refuse_shift(target, memory, start, target.read(memory, start, size))
+
+
+@pytest.mark.parametrize(
+    ("start", "size"),
+    [
+        (WRAP, 4),
+        (WRAP + 0x123, 0x1000),
+        (WRAP - 0x800, 0x1000),
+        (0x80_0000, 0x1000),  # below 16 MiB the address is as wrong
+        (2 * WRAP - 0x100, 0x100),
+    ],
+)
+def test_a_chip_that_takes_three_of_four_address_bytes_is_refused(start: int, size: int) -> None:
+    target = ShiftedTarget()
+    target.put(XIP, NOISE * 16)
+    with pytest.raises(AddressWrapped) as caught:
+        looked_at(target, external(target), start, size)
+    assert (caught.value.memory, caught.value.address) == ("external", XIP + start)
+    assert caught.value.wrapped == start >> 8, "the upper three bytes of the address"
+
+
+def test_at_the_very_beginning_the_other_read_begins_later() -> None:
+    target = ShiftedTarget()
+    target.put(XIP, NOISE)
+    with pytest.raises(AddressWrapped):
+        looked_at(target, external(target), 0, 0x1000)
+
+
+def test_a_chip_that_takes_all_address_bytes_is_not_refused() -> None:
+    target = MemoryTarget(chip_size=2 * WRAP, uses_4_bytes=None)
+    target.put(XIP, NOISE)
+    target.put(XIP + WRAP, bytes([1, 2, 3]) * 0x1000)  # periods that divide 255 look shifted and are not
+    for start, size in [(0, 0x1000), (WRAP, 0x1000), (WRAP + 0x100, 4), (2 * WRAP - 4, 4)]:
+        looked_at(target, external(target), start, size)
+
+
+@pytest.mark.parametrize("flag", [False, True])
+def test_a_chip_with_a_flag_is_asked_and_not_guessed_at(flag: bool) -> None:
+    target = shifted_with_noise()
+    target.uses_4_bytes = flag
+    refuse_shift(target, external(target), WRAP, b"\x5a" * 16)
+    assert target.reads == []
+
+
+@pytest.mark.parametrize("value", [0x00, 0x5A, 0xFF])
+def test_bytes_that_are_all_alike_tell_nothing(value: int) -> None:
+    target = ShiftedTarget()
+    target.put(XIP + 0xF000, bytes([value]) * 0x3000)
+    looked_at(target, external(target), WRAP, 0x100)
+
+
+def test_internal_flash_has_no_such_addresses() -> None:
+    target = shifted_with_noise()
+    memory = target.memories[MemoryKind.APPLICATION]
+    refuse_shift(target, memory, 0, NOISE[:0x2000])
+    assert target.reads == []
+
+
+def test_a_read_back_through_shifted_addresses_proves_nothing() -> None:
+    """What was written to the wrong place is found there by the same wrong address."""
+    target = shifted_with_noise()
+    memory = external(target)
+    step = read_back(memory, WRAP + 0x4000, target.read(memory, WRAP + 0x4000, 0x1000))
+    with pytest.raises(AddressWrapped):
+        prove(target, step)
+
+
+# --- reading for the user --------------------------------------------------------------------------
+
+
+def test_what_is_read_for_the_user_is_read_twice_piece_by_piece() -> None:
+    target = target_with_noise()
+    events: list[Event] = []
+    part = Range(XIP + 0x123, 0x1_8000)
+    assert read_proven(target, part, listen=events.append) == NOISE[0x123 : 0x123 + 0x1_8000]
+    sizes = [size for _, _, size in target.reads]
+    assert sum(sizes) == 2 * part.size
+    assert max(sizes) <= 0x1_0000
+    assert events[0] == Started(Operation.READ, "external", part.size)
+    assert events[-2] == Advanced(Operation.READ, "external", part.size)
+    assert isinstance(events[-1], Finished)
+    assert events[-1].seconds == pytest.approx(2 * part.size / 1e6)
+
+
+@pytest.mark.parametrize("wrong", [1, 2, 3, 4])
+def test_two_reads_that_differ_are_no_answer(wrong: int) -> None:
+    target = target_with_noise()
+    target.flips = {wrong: 5}
+    with pytest.raises(UnstableRead):
+        read_proven(target, Range(XIP, 0x2_0000), listen=ignore)
+
+
+def test_shifted_addresses_are_no_answer_either() -> None:
+    target = shifted_with_noise()
+    with pytest.raises(AddressWrapped):
+        read_proven(target, Range(XIP + WRAP, 0x1000), listen=ignore)
+
+
+def test_internal_flash_is_read_alike() -> None:
+    target = MemoryTarget()
+    target.put(0x0100_0800, NOISE[:0x800])
+    assert read_proven(target, Range(0x0100_0800, 0x800), listen=ignore) == NOISE[:0x800]
+
+
+def test_where_no_memory_is_there_is_nothing_to_read() -> None:
+    with pytest.raises(IllegalAccess, match="no memory of this device holds"):
+        read_proven(MemoryTarget(chip_size=None), Range(XIP, 4), listen=ignore)
+
+
+def test_reading_stops_before_each_piece() -> None:
+    target = target_with_noise()
+    with pytest.raises(Interrupted):
+        read_proven(target, Range(XIP, 0x2_0000), listen=ignore, stop=lambda: bool(target.reads))
+    assert [offset for _, offset, _ in target.reads] == [0, 0]

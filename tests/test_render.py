@@ -300,7 +300,11 @@ EVENTS: list[tuple[Event, dict[str, Any]]] = [
     ),
     (
         Noticed("journal", "putting back 12 bytes"),
-        {"type": "noticed", "name": "journal", "message": "putting back 12 bytes"},
+        {"type": "noticed", "name": "journal", "message": "putting back 12 bytes", "warning": False},
+    ),
+    (
+        Noticed("shift", "the file is one sector off", warning=True),
+        {"type": "noticed", "name": "shift", "message": "the file is one sector off", "warning": True},
     ),
 ]
 

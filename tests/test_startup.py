@@ -17,15 +17,20 @@ SLOW = {
     "devicetree",
     "imgtool",
     "intelhex",
+    "littlefs",
     "numpy",
     "pynrfjprog",
     "rich",
     "smpclient",
+    "tomli",
+    "tomllib",
     "yaml",
 }
 
 # West has yaml in memory before any extension is loaded.
 LOADED_BY_WEST = {"yaml", "concurrent.futures"}
+
+COMMANDS = sorted(path.stem for path in (PROJECT / "west_qspi" / "commands").glob("[a-z]*.py"))
 
 
 def modules_after(statement: str) -> set[str]:
@@ -40,7 +45,7 @@ def modules_after(statement: str) -> set[str]:
     "statement",
     [
         "import west_qspi",
-        "import west_qspi.commands.flash, west_qspi.commands.map",
+        *(f"import west_qspi.commands.{name}" for name in COMMANDS if name != "west"),
         "import west_qspi.__main__",
     ],
 )

@@ -5,27 +5,33 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from west_qspi import __version__
-from west_qspi.commands import Context, flash, map
+from west_qspi.commands import Context
+
+COMMANDS = ("flash", "map", "config", "read", "erase", "info")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
+    given = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser("west-qspi", description="Split firmware onto a board, and the proof.")
     parser.add_argument("--version", action="version", version=f"west-qspi {__version__}")
     adder = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (flash, map):
+    # Only what is asked for is loaded; all of it where that is not clear yet, as for --help.
+    for name in COMMANDS if not given or given[0] not in COMMANDS else given[:1]:
+        module = import_module(f"west_qspi.commands.{name}")
         command = adder.add_parser(
-            module.NAME.removeprefix("qspi-"),
+            name,
             help=module.HELP,
             description=module.DESCRIPTION,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
         command.set_defaults(main=module.main)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(given)
     return int(args.main(args, Context(cwd=Path.cwd(), topdir=Path.cwd())))
 
 

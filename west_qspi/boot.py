@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from west_qspi import mcuboot, trailer
@@ -65,12 +65,14 @@ class BootLayout:
 class Hazard:
     """A reason why something else than the flashed firmware would run, now or if the run breaks off.
 
-    Blanking ``clear`` removes it; None where only another build can.
+    Blanking ``clear`` removes it; None where only another build can. What stands in for images without a boot
+    key is to be removed ``early``, while they still have it; a set that waits to be installed, only after.
     """
 
     slot: str
     state: str
     clear: Range | None
+    early: bool = False
 
 
 def boot_layout(build: Build, firmware: Firmware) -> BootLayout:
@@ -145,9 +147,8 @@ def hazards(layout: BootLayout, read: Read, *, network_changes: bool = False) ->
     if layout.mode is None:
         return
     direct = layout.mode in _DIRECT
-    if not direct:
-        for pair in layout.pairs:
-            yield from _pending(layout.mode, pair, read)
+    waiting = [] if direct else [each for pair in layout.pairs for each in _pending(layout.mode, pair, read)]
+    yield from waiting
     application = next((pair for pair in layout.pairs if pair.number == 0), None)
     if application is None:
         return
@@ -156,9 +157,11 @@ def hazards(layout: BootLayout, read: Read, *, network_changes: bool = False) ->
     if application.secondary is None:
         return
     if direct:
-        yield from _other_slot(layout, application, application.secondary, read, network_changes)
+        for each in _other_slot(layout, application, application.secondary, read, network_changes):
+            yield replace(each, early=True)
     elif layout.bootstrap:
-        yield from _bootstrap(application.secondary, read)
+        for each in _bootstrap(application.secondary, read):
+            yield replace(each, early=not waiting)
 
 
 _WORDS = {

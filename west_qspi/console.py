@@ -31,6 +31,7 @@ from west_qspi.report import FlashReport
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "accent": "36"}
 
 _NO_EDGE = 1000
+_LEVELS = ("note:", "warning:")
 
 _WORDS = {
     Operation.READ: ("reading", "read"),
@@ -72,6 +73,9 @@ class Console(Protocol):
 
     def report(self, report: FlashReport, plan: Plan | None) -> None:
         """Show how a flash ended, and the plan where one is given."""
+
+    def ask(self, lines: Iterable[str], question: str) -> str | None:
+        """Show the lines and return the answer to a question; None where there is nobody to ask."""
 
     def error(self, error: QspiError) -> None:
         """Show what went wrong."""
@@ -138,7 +142,8 @@ class TextConsole:
         """Move a bar, or write a line when a piece of work is done."""
         if isinstance(event, Noticed):
             self._clear()
-            self._write(self.err, f"{self._styled(self.err, 'warn', 'note:')} {event.message}")
+            word = self._styled(self.err, "bad" if event.warning else "warn", _LEVELS[event.warning])
+            self._write(self.err, f"{word} {event.message}")
             return
         key = (event.operation, event.memory)
         if isinstance(event, Started):
@@ -195,6 +200,14 @@ class TextConsole:
         # A log has no edge, and may be the only place where the hashes are looked up later.
         self.say(report_lines(report, self.style, self.width if self.is_terminal else _NO_EDGE))
 
+    def ask(self, lines: Iterable[str], question: str) -> str | None:
+        """Ask on the terminal; an end of input counts as an empty answer."""
+        if not (self.is_terminal and sys.stdin is not None and sys.stdin.isatty()):
+            return None
+        self.say(lines)
+        _put(self.out, question)
+        return sys.stdin.readline()
+
     def error(self, error: QspiError) -> None:
         """Write what is wrong and what to do, to the error stream."""
         self._clear()
@@ -228,6 +241,10 @@ class JsonConsole:
     def report(self, report: FlashReport, plan: Plan | None) -> None:
         """Write the report, which holds the plan."""
         self._line(report_json(report))
+
+    def ask(self, lines: Iterable[str], question: str) -> str | None:
+        """Ask nobody: machines do not answer."""
+        return None
 
     def error(self, error: QspiError) -> None:
         """Write the error."""

@@ -46,10 +46,14 @@ class Finished:
 
 @dataclass(frozen=True)
 class Noticed:
-    """Something that the user should know, with no consequence for success: a name for machines, a text."""
+    """Something that the user should know, with no consequence for success: a name for machines, a text.
+
+    ``warning`` tells that it is probably a mistake.
+    """
 
     name: str
     message: str
+    warning: bool = False
 
 
 Event = Started | Advanced | Finished | Noticed

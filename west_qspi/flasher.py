@@ -18,7 +18,7 @@ from west_qspi.events import Advanced, Finished, Listener, Noticed, Operation, S
 from west_qspi.firmware import Firmware
 from west_qspi.job import Job
 from west_qspi.journal import Journal
-from west_qspi.memory import Memory, Range
+from west_qspi.memory import Memory, MemoryKind, Range
 from west_qspi.plan.model import Action, Plan, SectorState, Step
 from west_qspi.plan.planner import compare_sectors, make_plan, sectors_to_read
 from west_qspi.policy import Policy
@@ -49,13 +49,22 @@ def flash(
     put_back(target, journal, listen)
     prepared = prepare(target, job, policy, listen=listen, stop=stop)
     if prepared.plan.modifies:
+        _prepare_to_program(target, prepared.plan)
         _Execution(target, prepared.plan, prepared.times, journal, listen, stop).run()
     if policy.reset:
         target.reset()
     return prepared.report(Outcome.PROVEN)
 
 
-def _tell_pending(target: Target, journal: Journal, listen: Listener) -> None:
+def _prepare_to_program(target: Target, plan: Plan) -> None:
+    """Have the external flash ready before anything changes, if it is programmed at all."""
+    programs = (Action.PROGRAM, Action.INVALIDATE, Action.COMMIT)
+    if any(step.memory.kind is MemoryKind.EXTERNAL and step.action in programs for step in plan.steps):
+        target.prepare_to_program()
+
+
+def tell_pending(target: Target, journal: Journal, listen: Listener) -> None:
+    """Say so where an interrupted run has bytes in hand that the device does not hold."""
     entry = journal.pending(target.identity)
     if entry is not None:
         size = entry.foreign.size
@@ -82,6 +91,7 @@ def put_back(target: Target, journal: Journal, listen: Listener) -> None:
     listen(Noticed("journal", f"putting back {entry.foreign.size} bytes that an interrupted run had in hand"))
     reader.fetch(sectors_to_read(entry.foreign, target.memories))
     plan = make_plan(entry.foreign, reader.content, target.memories)
+    _prepare_to_program(target, plan)
     _Execution(target, plan, Times(), journal, ignore, never, entry.foreign).run()
     journal.forget(target.identity)
 
@@ -96,7 +106,7 @@ def preview(
     stop: Callable[[], bool] = never,
 ) -> FlashReport:
     """Plan against what the device holds, and change nothing."""
-    _tell_pending(target, journal, listen)
+    tell_pending(target, journal, listen)
     prepared = prepare(target, job, policy, listen=listen, stop=stop)
     return prepared.report(Outcome.PLANNED)
 
@@ -111,7 +121,7 @@ def compare(
 ) -> FlashReport:
     """Compare all wanted bytes with what the device holds, and change nothing."""
     check_device(target, job)
-    _tell_pending(target, journal, listen)
+    tell_pending(target, journal, listen)
     times = Times()
     reader = DeviceReader(target, times.listening(listen), stop)
     reader.fetch(sectors_to_read(job.wanted, target.memories))

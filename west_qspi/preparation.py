@@ -22,6 +22,7 @@ from west_qspi.errors import (
     WrongSoc,
 )
 from west_qspi.events import Listener, Noticed, ignore
+from west_qspi.extflash.model import ExternalFlash
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.job import Job
 from west_qspi.memory import Memory, MemoryKind, Range
@@ -29,8 +30,9 @@ from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS, touched_sectors
 from west_qspi.plan.model import Plan
 from west_qspi.plan.planner import make_plan, sectors_to_read
 from west_qspi.policy import Pending, Policy
-from west_qspi.reading import DeviceReader, never, refuse_alias, sectors_around
+from west_qspi.reading import DeviceReader, never, refuse_alias, refuse_shift, sectors_around
 from west_qspi.report import FlashReport, Outcome, Times, make_report
+from west_qspi.soc import Soc
 from west_qspi.targets import Target
 
 
@@ -82,7 +84,8 @@ def prepare(
     times = Times()
     reader = DeviceReader(target, times.listening(listen), stop)
     everything = Firmware.merged((*job.wanted.segments, *job.companions.segments))
-    looked_at = places_to_look_at(job.layout) if job.touches_units else ()
+    settles = job.touches_units or job.erases_slots
+    looked_at = places_to_look_at(job.layout) if settles else ()
     reader.fetch(
         (memory, offset)
         for memory, offset in (
@@ -91,55 +94,86 @@ def prepare(
         )
         if memory.kind not in kinds
     )
+    _tell_untold_mode(target, job, listen)
     if not erased:
         check_addressing(target, job.wanted, reader)
     _check_companions(job, reader)
-    clear = _settle_hazards(_Aftermath(job, reader, kinds), policy, listen) if job.touches_units else []
+    clearing = _settle_hazards(_Aftermath(job, reader, kinds), policy, listen) if settles else _Clearing()
     plan = make_plan(
-        job.wanted,
+        Firmware.merged((*job.wanted.segments, *_keys_in_place(job, reader, clearing).segments)),
         reader.content,
         target.memories,
         units=job.layout.units,
-        first=clear,
+        before=clearing.early,
+        first=clearing.late,
         mass_erase=kinds,
     )
     return Prepared(target, job, plan, times)
 
 
 def check_device(target: Target, job: Job) -> None:
-    """Check that this is the device that the job is for.
+    """Check that this is the device that the job is for; raises what ``check_board`` raises."""
+    outside = job.wanted.within(job.soc.xip).segments
+    last = outside[-1] if outside else None
+    check_board(target, job.soc, job.external, last.range if last else None, str(last.origin) if last else "")
 
-    Raises WrongSoc, Protected, ChipAbsent, WrongChip, BeyondChip, and AddressWrapped where the chip itself
-    says that it is in 3-byte mode and the job reaches past 16 MiB.
+
+def check_board(
+    target: Target, soc: Soc, external: ExternalFlash | None, part: Range | None, origin: str
+) -> None:
+    """Check that this is a board of that kind, and that its external flash reaches to the end of ``part``.
+
+    ``part`` is a range of bus addresses, None where external flash is not needed; ``origin`` names it. Raises
+    WrongSoc, Protected, ChipAbsent, WrongChip, BeyondChip, and AddressWrapped where the chip itself says that
+    it is in 3-byte mode and ``part`` goes past 16 MiB.
     """
-    if target.soc != job.soc:
-        raise WrongSoc(job.soc.name, target.soc.name)
+    if target.soc != soc:
+        raise WrongSoc(soc.name, target.soc.name)
     if target.protected:
         raise Protected(target.identity, ", ".join(target.protected))
-    outside = job.wanted.within(job.soc.xip)
-    if not outside:
+    if part is None:
         return
     memory = target.memories.get(MemoryKind.EXTERNAL)
     if memory is None:
         raise ChipAbsent(target.identity, "nothing")
     found = target.external_id()
-    if job.external and job.external.jedec_id and found != job.external.jedec_id:
-        raise WrongChip(target.identity, job.external.jedec_id.hex(" "), found.hex(" "))
-    last = outside.segments[-1]
-    if last.range.end > memory.bus.end:
-        raise BeyondChip(str(last.origin), last.start, last.range.end, memory.size)
+    if external and external.jedec_id and found != external.jedec_id:
+        raise WrongChip(target.identity, external.jedec_id.hex(" "), found.hex(" "))
+    if part.end > memory.bus.end:
+        source = f"the JEDEC id {found.hex(' ').upper()} of the connected chip"
+        raise BeyondChip(origin, part.start, part.end, memory.size, source)
     reach = memory.bus.start + ADDRESSABLE_WITH_24_BITS
-    if last.range.end > reach and target.external_uses_4_bytes() is False:
-        raise AddressWrapped(
-            memory.name, max(last.start, reach), max(last.start, reach) - reach, "the chip is in 3-byte mode"
+    if part.end > reach and target.external_uses_4_bytes() is False:
+        beyond = max(part.start, reach)
+        raise AddressWrapped(memory.name, beyond, beyond - reach, "the chip is in 3-byte mode")
+
+
+def _tell_untold_mode(target: Target, job: Job, listen: Listener) -> None:
+    """Say so where data goes past 16 MiB of a chip that cannot be asked for its address mode."""
+    memory = target.memories.get(MemoryKind.EXTERNAL)
+    if memory is None or memory.size <= ADDRESSABLE_WITH_24_BITS or not job.wanted.touches(memory.bus):
+        return
+    if target.external_uses_4_bytes() is None:
+        text = (
+            "the chip is not in the table of parts, so it cannot be asked for its address mode; describe it "
+            "(--parts, with four_byte_flag) to be sure"
         )
+        listen(Noticed("address-mode", text, warning=True))
 
 
 def check_addressing(target: Target, wanted: Firmware, reader: DeviceReader) -> None:
-    """Look for a chip that drops the fourth address byte and has no flag to say so; raises AddressWrapped."""
+    """Look for a chip that does not take four address bytes and has no flag to say so.
+
+    Raises AddressWrapped. Where the chip holds too little to tell, ``prove`` looks again.
+    """
     memory = target.memories.get(MemoryKind.EXTERNAL)
-    if memory is not None and target.external_uses_4_bytes() is None:
-        refuse_alias(reader.content, memory, touched_sectors(wanted, memory))
+    if memory is None or target.external_uses_4_bytes() is not None:
+        return
+    refuse_alias(reader.content, memory, touched_sectors(wanted, memory))
+    for offset in touched_sectors(wanted, memory):
+        known = reader.content.sectors.get((memory.kind, offset), b"")
+        if known.strip(known[:1]):
+            refuse_shift(target, memory, offset, known)
 
 
 def _mass_erased(target: Target, job: Job) -> tuple[Memory, ...]:
@@ -191,6 +225,10 @@ class _Aftermath:
         self.job.wanted.overlay(result, part.start)
         return bytes(result)
 
+    def present(self) -> list[Hazard]:
+        """Return the hazards that there are now."""
+        return list(hazards(self.job.layout, self.reader.at))
+
     def hazards(self, cleared: Iterable[Firmware]) -> list[Hazard]:
         """Return the hazards that are left, but for places whose own boot key the job writes last."""
         network = [segment for part in self.job.layout.network for segment in self.job.wanted.pieces(part)]
@@ -200,31 +238,69 @@ class _Aftermath:
         return [item for item in found if not (item.clear and any(key.overlaps(item.clear) for key in own))]
 
 
-def _settle_hazards(aftermath: _Aftermath, policy: Policy, listen: Listener) -> list[Firmware]:
-    """Return what to blank, in this order, so that MCUboot boots what is flashed; raises PendingUpdate.
+@dataclass(frozen=True)
+class _Clearing:
+    """What to blank, in this order: ``early`` while there are boot keys, ``late`` while there are none."""
 
-    The application's update comes first: with that forgotten, and its boot key cleared, none of the others
-    can boot with it.
+    early: tuple[Firmware, ...] = ()
+    late: tuple[Firmware, ...] = ()
+
+
+def _settle_hazards(aftermath: _Aftermath, policy: Policy, listen: Listener) -> _Clearing:
+    """Return what to blank so that MCUboot boots what is flashed, and no mixture on the way.
+
+    Raises PendingUpdate where that is not for us to decide.
     """
-    if aftermath.job.layout.unseen:
-        names = ", ".join(aftermath.job.layout.unseen)
+    job = aftermath.job
+    if job.layout.unseen:
+        names = ", ".join(job.layout.unseen)
         listen(
             Noticed("unseen-slot", f"{names}: not on the QSPI bus, so an update waiting there is not seen")
         )
-    cleared: list[Firmware] = []
+    # What waits in a slot that is erased has to be forgotten before a part of it is gone.
+    found = [item for item in aftermath.present() if item.clear and job.wanted.covers(item.clear)]
+    found = found if job.erases_slots else []
+    cleared = [_blank(item) for item in found]
     # Clearing one trailer can uncover what another one says, so look until nothing is left.
-    while found := aftermath.hazards(cleared):
-        for hazard in found:
-            stays = hazard.clear is None or aftermath.job.wanted.touches(hazard.clear)
-            if policy.pending is Pending.STOP or (policy.pending is Pending.CLEAR and stays):
+    while left := aftermath.hazards(cleared):
+        for hazard in left:
+            stays = hazard.clear is None or job.wanted.touches(hazard.clear)
+            halved = policy.pending is Pending.KEEP and job.erases_slots
+            if policy.pending is Pending.STOP or halved or (policy.pending is Pending.CLEAR and stays):
                 raise PendingUpdate(hazard.slot, hazard.state)
             done = "forgotten" if policy.pending is Pending.CLEAR else "kept, as asked for"
             listen(Noticed("pending-update", f"{hazard.slot} {hazard.state}: {done}"))
         if policy.pending is Pending.KEEP:
             break
-        blanks = (Segment(c.start, b"\xff" * c.size, _CLEARED) for item in found if (c := item.clear))
-        cleared += [Firmware((blank,)) for blank in blanks]
-    return cleared
+        found += left
+        cleared += [_blank(item) for item in left]
+    # The application's update comes first: with that forgotten, and its boot key cleared, none of the others
+    # can boot with it.
+    order = [slot.partition.name for slot in job.layout.slots]
+    found.sort(key=lambda item: order.index(item.slot))
+    clears = [item for item in found if item.clear]
+    return _Clearing(
+        tuple(_blank(item) for item in clears if item.early),
+        tuple(_blank(item) for item in clears if not item.early),
+    )
+
+
+def _blank(hazard: Hazard) -> Firmware:
+    part = hazard.clear or Range(0, 0)
+    return Firmware((Segment(part.start, b"\xff" * part.size, _CLEARED),)) if part.size else Firmware()
+
+
+def _keys_in_place(job: Job, reader: DeviceReader, clearing: _Clearing) -> Firmware:
+    """Return the boot keys that an erase leaves as they are, so that they are cleared while it goes on.
+
+    A set that waits is forgotten slot by slot, and half of it must not be installed in between.
+    """
+    if not (job.erases_slots and clearing.late):
+        return Firmware()
+    keys = [unit.key for unit in job.layout.units if not job.touches(unit)]
+    slots = [slot.bus for slot in job.layout.slots]
+    inside = [key for key in keys if any(bus.covers(key) for bus in slots)]
+    return Firmware(tuple(Segment(key.start, reader.at(key), _CLEARED) for key in sorted(inside)))
 
 
 _CLEARED = Origin("--clear-pending")

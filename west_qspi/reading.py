@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from west_qspi.errors import AddressWrapped, Boots, Interrupted, UnstableRead, WriteFailed
+from west_qspi.errors import (
+    AddressWrapped,
+    Boots,
+    IllegalAccess,
+    Interrupted,
+    UnstableRead,
+    WriteFailed,
+)
 from west_qspi.events import Advanced, Finished, Listener, Operation, Started
 from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range, joined
 from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS, WRAP_GUARD
@@ -14,6 +21,7 @@ from west_qspi.targets import Target
 
 # Large enough that calls do not count, small enough that progress moves and Ctrl-C is heard.
 _PIECE = 0x1_0000
+_APART = 0x100
 
 
 def never() -> bool:
@@ -75,6 +83,29 @@ class DeviceReader:
         return bytes(result)
 
 
+def read_proven(target: Target, part: Range, *, listen: Listener, stop: Callable[[], bool] = never) -> bytes:
+    """Return the bytes at bus addresses ``part``, which lie in one memory, each read twice.
+
+    Raises UnstableRead where two reads differ, AddressWrapped, Interrupted, TargetError.
+    """
+    memory = target.memories.at(part.start)
+    if memory is None:
+        raise IllegalAccess(target.identity, f"no memory of this device holds {part}")
+    begun, pieces, done = target.clock, [], 0
+    listen(Started(Operation.READ, memory.name, part.size))
+    for piece in part.shifted(-memory.bus.start).pieces(_PIECE):
+        if stop():
+            raise Interrupted(False, Boots.AS_BEFORE, 0, 0)
+        data = target.read(memory, piece.start, piece.size)
+        confirm(target, memory, piece.start, data)
+        refuse_shift(target, memory, piece.start, data)
+        pieces.append(data)
+        done += piece.size
+        listen(Advanced(Operation.READ, memory.name, done))
+    listen(Finished(Operation.READ, memory.name, part.size, target.clock - begun))
+    return b"".join(pieces)
+
+
 def sectors_around(ranges: Iterable[Range], memories: MemoryMap) -> Iterator[tuple[Memory, int]]:
     """Yield the sectors that bus ``ranges`` lie in."""
     for part in ranges:
@@ -103,6 +134,7 @@ def prove(target: Target, step: Step) -> None:
     """
     found = target.read(step.memory, step.offset, step.size)
     if found == step.data:
+        refuse_shift(target, step.memory, step.offset, found)
         return
     again = target.read(step.memory, step.offset, step.size)
     if again != found:
@@ -137,6 +169,28 @@ def confirm(target: Target, memory: Memory, offset: int, known: bytes) -> None:
     again = target.read(memory, offset, len(known))
     if again != known:
         raise _unstable(memory, offset, known, again)
+
+
+def refuse_shift(target: Target, memory: Memory, offset: int, known: bytes) -> None:
+    """Refuse a chip that takes three of the four address bytes that it is sent, and has no flag to say so.
+
+    It takes the upper three as the address, so that reads begin at a 256th of their place and a read-back
+    finds what was written somewhere else. ``known``, which was read at ``offset``, is read once more from 256
+    bytes before it on: there, such a chip begins one byte earlier, not 256. Bytes that are all alike tell
+    nothing. Raises AddressWrapped.
+    """
+    alike = memory.kind is not MemoryKind.EXTERNAL or memory.size <= ADDRESSABLE_WITH_24_BITS
+    if alike or not known or target.external_uses_4_bytes() is not None:
+        return
+    earlier = min(_APART, offset)
+    if earlier:
+        again = target.read(memory, offset - earlier, earlier + len(known))[earlier:]
+    else:
+        known = known[_APART:]
+        again = target.read(memory, _APART, len(known))
+    if again != known:
+        reason = "reads that begin elsewhere find other bytes: the chip takes three address bytes, not four"
+        raise AddressWrapped(memory.name, memory.address(offset), offset >> 8, reason)
 
 
 def refuse_alias(content: Content, memory: Memory, offsets: Iterable[int]) -> None:

@@ -49,6 +49,22 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Container[in
     return [line(head), *(line(row) for row in rows)]
 
 
+def hexdump(data: bytes, address: int) -> list[str]:
+    """Return bytes as lines of 16, with their address and as text; lines alike are told only once."""
+    lines: list[str] = []
+    before = b""
+    for at in range(0, len(data), 16):
+        row = data[at : at + 16]
+        if row == before and at + 16 < len(data):
+            if lines[-1] != "*":
+                lines.append("*")
+            continue
+        before = row
+        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
+        lines.append(f"{address + at:08x}  {row.hex(' '):<47}  {text}")
+    return lines
+
+
 # --- text ------------------------------------------------------------------------------------------
 
 _HEAD = ("", "wanted", "sectors", "same", "erased", "written", "skipped", "time", "rate", "sha-256")
@@ -94,6 +110,9 @@ def _verdict(report: FlashReport, style: Style) -> Iterator[str]:
     wanted = human_size(sum(share.wanted for share in report.memories))
     if report.outcome is Outcome.PROVEN:
         word = "programmed and proven" if report.plan.modifies else "proven, nothing had to be written"
+        yield style("good", f"{wanted} on {report.device}: {word}") + f" ({report.seconds:.1f} s)"
+    elif report.outcome is Outcome.ERASED:
+        word = "erased, and proven blank" if report.plan.modifies else "was blank already, and is proven so"
         yield style("good", f"{wanted} on {report.device}: {word}") + f" ({report.seconds:.1f} s)"
     elif report.outcome is Outcome.PLANNED:
         yield f"dry run: nothing was changed on {report.device}; writing would take {report.seconds:.1f} s"
@@ -161,7 +180,7 @@ def event_json(event: Event) -> dict[str, Any]:
     """Return one event; ``type`` tells which."""
     result: dict[str, Any] = {"schema": SCHEMA, "type": type(event).__name__.lower()}
     if isinstance(event, Noticed):
-        return {**result, "name": event.name, "message": event.message}
+        return {**result, "name": event.name, "message": event.message, "warning": event.warning}
     for name, value in vars(event).items():
         result[name] = getattr(value, "value", value)
     return result

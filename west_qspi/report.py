@@ -22,6 +22,7 @@ class Outcome(str, Enum):
     PROVEN = "proven"
     PLANNED = "planned"
     DIFFERENT = "different"
+    ERASED = "erased"
 
 
 @dataclass

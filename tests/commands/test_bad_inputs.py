@@ -67,6 +67,61 @@ CASES = {
         "ImageError", ("0x00010000", "signed with another key"), ("--key", "build/other-key.pem")
     ),
     "key_that_is_none": Case("SigningKeyError", ("not-a-key.pem",), ("--key", "build/not-a-key.pem")),
+    "ini_with_a_wrong_word": Case(
+        "ConfigurationError", ("qspi.ini:4:", "QUAD", "READ4IO"), ("--ext-mem-config", "build/qspi.ini")
+    ),
+    "ini_without_a_key": Case(
+        "ConfigurationError", ("qspi.ini", "PPSize"), ("--ext-mem-config", "build/qspi.ini")
+    ),
+    "ini_that_ends_too_early": Case(
+        "BeyondChip",
+        ("0x100000 bytes", "'MemSize' in", "qspi.ini:3"),
+        ("--ext-mem-config", "build/qspi.ini"),
+    ),
+    "ini_without_flash": Case(
+        "ConfigurationError",
+        ("qspi.ini:3:", "no external flash"),
+        ("--ext-mem-config", "build/qspi.ini"),
+    ),
+    "ini_in_spi_mode_3": Case(
+        "ClockModeUnsupported", ("SPI mode 3", "nRF5340"), ("--ext-mem-config", "build/qspi.ini")
+    ),
+    "json_with_a_size_in_words": Case(
+        "ConfigurationError",
+        ("qspi.json:4:", "flash_size", "8 MiB"),
+        ("--ext-mem-config", "build/qspi.json"),
+    ),
+    "json_with_a_key_twice": Case(
+        "ConfigurationError", ("qspi.json:12:", "flash_size", "4"), ("--ext-mem-config", "build/qspi.json")
+    ),
+    "json_for_another_peripheral": Case(
+        "ConfigurationError", ("qspi.json:2:", "SPIM0"), ("--ext-mem-config", "build/qspi.json")
+    ),
+    "json_with_2_to_the_64": Case(
+        "ConfigurationError", ("qspi.json:4:", "flash_size"), ("--ext-mem-config", "build/qspi.json")
+    ),
+    "toml_with_a_negative_size": Case(
+        "ConfigurationError", ("qspi.toml:2:", "mem_size"), ("--ext-mem-config", "build/qspi.toml")
+    ),
+    "toml_cut_off": Case("ConfigurationError", ("qspi.toml:",), ("--ext-mem-config", "build/qspi.toml")),
+    "parts_with_a_misspelt_key": Case(
+        "PartsFileError",
+        ("parts.toml:5:", "quad_enabel", "quad_enable"),
+        ("--parts", "build/parts.toml"),
+    ),
+    "data_in_no_partition": Case(
+        "MisplacedData",
+        ("no declared partition", "> 0x10790000-0x10790040", "settings_storage"),
+        ("--file", "build/table.bin@0x790000"),
+    ),
+    "data_in_a_slot": Case(
+        "MisplacedData",
+        ("mcuboot_secondary_2", "signed image"),
+        ("--file", "build/table.bin@mcuboot_secondary_2+0x1000"),
+    ),
+    "folder_that_does_not_fit": Case(
+        "FileSystemError", ("131072 bytes", "1 file", "32 blocks"), ("--dir", "settings_storage=build/fs")
+    ),
     "build_for_another_soc": Case("WrongSoc", ("nRF5340", "nRF52840"), soc=NRF52840),
 }
 
@@ -102,7 +157,7 @@ def test_bad_input_is_refused(name: str, folder: Path, capsys: pytest.CaptureFix
 
     assert main(arguments) == 1
     said = capsys.readouterr()
-    assert said.err.splitlines()[-2].startswith("error: ")
+    assert sum(line.startswith("error: ") for line in said.err.splitlines()) == 1
     for words in case.says:
         assert words in said.err
     assert "hint: " in said.err

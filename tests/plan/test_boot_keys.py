@@ -154,6 +154,42 @@ def test_first_comes_in_order_when_the_key_is_gone() -> None:
     assert steps[-1] == ("commit", "application", 128, 4)
 
 
+def test_what_stands_in_is_taken_away_and_proven_gone_while_the_key_is_there() -> None:
+    standing_in = EXTERNAL.bus.start + 512
+    board = board_with((SLOT.start, OLD), (HALF.start, OLD_HALF), (standing_in, b"image"), (400, b"pending!"))
+    plan = make_plan(
+        firmware((SLOT.start, NEW), (HALF.start, NEW_HALF)),
+        board.content(),
+        MEMORIES,
+        units=[UNIT],
+        before=[firmware((standing_in, b"\xff" * 5))],
+        first=[firmware((400, b"\xff" * 8))],
+    )
+    begun = False
+    assert outline(plan.steps)[:2] == [("erase", "external", 512, 64), ("verify", "external", 512, 64)]
+    for step in board.run(plan.steps):
+        begun |= step.action is Action.INVALIDATE
+        if not begun:
+            assert board.read(SLOT.start, 128) == OLD
+            assert board.read(HALF.start, 128) == OLD_HALF
+            assert board.read(400, 8) == b"pending!"
+        else:
+            assert board.read(standing_in, 5) == b"\xff" * 5
+    assert board.read(SLOT.start, 128) == NEW
+    assert board.read(400, 8) == b"\xff" * 8
+
+
+def test_taking_away_what_stands_in_alone_leaves_the_key_alone() -> None:
+    standing_in = EXTERNAL.bus.start + 512
+    board = board_with((SLOT.start, OLD), (HALF.start, OLD_HALF), (standing_in, b"image"))
+    same = firmware((SLOT.start, OLD), (HALF.start, OLD_HALF))
+    away = [firmware((standing_in, b"\xff" * 5))]
+    plan = make_plan(same, board.content(), MEMORIES, units=[UNIT], before=away)
+    actions = {step.action for step in plan.steps}
+    assert Action.ERASE in actions
+    assert not actions & {Action.INVALIDATE, Action.COMMIT}
+
+
 def test_a_key_that_comes_first_is_not_put_back() -> None:
     board = board_with((SLOT.start, OLD), (HALF.start, OLD_HALF))
     header = firmware((SLOT.start, b"\xff" * 32))

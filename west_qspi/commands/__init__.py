@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from west_qspi.build.find import find_build_dir
+from west_qspi.build.build import Build
+from west_qspi.build.find import find_build_dir, is_build
 from west_qspi.console import Console, JsonConsole, TextConsole
 from west_qspi.errors import Boots, Interrupted, NotABuildDirectory, PackageMissing, QspiError
 
@@ -34,6 +35,13 @@ class Context:
     def console(self, json: bool) -> Console:
         """Return the console that the options ask for."""
         return JsonConsole() if json else TextConsole(colour=self.colour)
+
+    def path(self, given: Path | None, option: str) -> Path | None:
+        """Return a path that was given on the command line or, where none was, in west's settings."""
+        if given is not None:
+            return self.cwd / given
+        setting = self.config(option)
+        return self.topdir / setting if setting else None
 
     def flag(self, option: str, default: bool) -> bool:
         """Return a yes-or-no setting."""
@@ -63,6 +71,19 @@ def build_dir(args: argparse.Namespace, context: Context) -> Path:
         reason = f"build.dir-fmt is '{dir_fmt}', which only 'west build' can fill in"
         raise NotABuildDirectory(str(context.cwd), reason)
     return found
+
+
+def build_dir_or_none(args: argparse.Namespace, context: Context) -> tuple[Path | None, Build | None]:
+    """Return the build directory and the build in it, if one is named or within reach.
+
+    Raises NotABuildDirectory for one that is named and is none, and what loading it raises.
+    """
+    if args.build_dir is not None:
+        directory: Path | None = context.cwd / Path(args.build_dir)
+    else:
+        found = find_build_dir(context.cwd, context.config("build.dir-fmt"))
+        directory = found if found is not None and is_build(found) else None
+    return directory, Build.load(directory) if directory else None
 
 
 def guarded(

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from west.commands import WestCommand
 
-from west_qspi.commands import Context, flash, map
+from west_qspi.commands import Context
 
 
 class _QspiCommand(WestCommand):
-    """A command of ours behind west's interface; ``module`` is where it lives."""
+    """A command of ours behind west's interface; ``command`` names its module, and only that is loaded."""
 
-    module: ModuleType
+    command: str
 
     def __init__(self) -> None:
+        self.module = import_module(f"west_qspi.commands.{self.command}")
         # The help text lives in west-commands.yml; newer west complains about a second one here.
         super().__init__(self.module.NAME, "", self.module.DESCRIPTION)
 
@@ -42,10 +43,34 @@ class _QspiCommand(WestCommand):
 class QspiFlash(_QspiCommand):
     """``west qspi-flash``."""
 
-    module = flash
+    command = "flash"
 
 
 class QspiMap(_QspiCommand):
     """``west qspi-map``."""
 
-    module = map
+    command = "map"
+
+
+class QspiConfig(_QspiCommand):
+    """``west qspi-config``."""
+
+    command = "config"
+
+
+class QspiRead(_QspiCommand):
+    """``west qspi-read``."""
+
+    command = "read"
+
+
+class QspiErase(_QspiCommand):
+    """``west qspi-erase``."""
+
+    command = "erase"
+
+
+class QspiInfo(_QspiCommand):
+    """``west qspi-info``."""
+
+    command = "info"

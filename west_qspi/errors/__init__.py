@@ -15,6 +15,10 @@
      │   ├─ ImageError                 MCUboot header, TLVs, hash, signature, version
      │   ├─ JournalDamaged  JournalOutdated  JournalUnreachable   bytes that an interrupted run had in hand
      │   ├─ SigningKeyError            not a key that MCUboot could use
+     │   ├─ ConfigurationError         a programmer configuration, with the line
+     │   ├─ PartsFileError             the user's own table of parts, with the line
+     │   ├─ FileSystemError            a folder that does not fit, an image that does not mount
+     │   │   └─ FolderError            no folder, or one with what no image holds
      │   └─ SimulatedBoardError        the folder of a simulated board
      ├─ BuildError                     the build directory
      │   ├─ NotABuildDirectory
@@ -22,13 +26,15 @@
      │   ├─ MissingOutput              a file that the build should have made
      │   └─ UnsupportedSoc             built for a SoC without QSPI support here
      ├─ PlacementError                 bytes that have no place
-     │   └─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  NotErasable
+     │   ├─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  MisplacedData
+     │   └─ NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
      │   └─ WrongSoc  HalvesDiffer  OtherHalfDiffers  EraseTakesImages  PendingUpdate
+     ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
      │   └─ UnknownRunner  RunnerUnavailable  RebuildFailed  ToolMissing  PackageMissing
      ├─ TargetError                    the device, the probe, the wires
-     │   ├─ NoDevice  ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled
+     │   ├─ NoDevice  ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
      │   └─ Protected  LowVoltage  LinkError  FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped
@@ -44,6 +50,7 @@ from west_qspi.errors.device import (
     Boots,
     ChipAbsent,
     ChipAsleep,
+    ClockModeUnsupported,
     FlashBusy,
     IllegalAccess,
     Interrupted,
@@ -67,8 +74,10 @@ from west_qspi.errors.flashing import (
     BeyondAddressMode,
     BeyondChip,
     CheckFailed,
+    Declined,
     EraseTakesImages,
     HalvesDiffer,
+    MisplacedData,
     NotErasable,
     OtherHalfDiffers,
     OutsideMemories,
@@ -87,11 +96,14 @@ from west_qspi.errors.inputs import (
     BinNeedsAddress,
     BrokenBuildFile,
     BuildError,
+    ConfigurationError,
     ElfError,
     EmptyFirmware,
+    FileSystemError,
     FileUnreadable,
     FileUnwritable,
     FirmwareConflict,
+    FolderError,
     HexError,
     ImageError,
     InputError,
@@ -100,6 +112,7 @@ from west_qspi.errors.inputs import (
     JournalUnreachable,
     MissingOutput,
     NotABuildDirectory,
+    PartsFileError,
     SigningKeyError,
     SimulatedBoardError,
     UnsupportedSoc,
@@ -117,13 +130,18 @@ __all__ = [
     "CheckFailed",
     "ChipAbsent",
     "ChipAsleep",
+    "ClockModeUnsupported",
+    "ConfigurationError",
+    "Declined",
     "ElfError",
     "EmptyFirmware",
     "EraseTakesImages",
+    "FileSystemError",
     "FileUnreadable",
     "FileUnwritable",
     "FirmwareConflict",
     "FlashBusy",
+    "FolderError",
     "HalvesDiffer",
     "HexError",
     "IllegalAccess",
@@ -135,6 +153,7 @@ __all__ = [
     "JournalUnreachable",
     "LinkError",
     "LowVoltage",
+    "MisplacedData",
     "MissingOutput",
     "NoDevice",
     "NotABuildDirectory",
@@ -143,6 +162,7 @@ __all__ = [
     "OutsideMemories",
     "OutsidePartition",
     "PackageMissing",
+    "PartsFileError",
     "PendingUpdate",
     "PlacementError",
     "PowerLost",

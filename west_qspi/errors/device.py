@@ -66,6 +66,15 @@ class WrongAddressMode(TargetError):
     hint = "Set 'address-size-32' and 'enter-4byte-addr' in the devicetree to what the part needs."
 
 
+class ClockModeUnsupported(TargetError):
+    """The QSPI peripheral is not started in this SPI mode."""
+
+    soc: str
+    mode: int
+    text = "{device}: SPI mode {mode} was asked for, which the {soc}'s QSPI is not started in"
+    hint = "Use MODE0: every NOR flash takes it."
+
+
 class Protected(TargetError):
     """Access port protection is on; ``cores`` names what is locked."""
 

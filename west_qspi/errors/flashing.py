@@ -22,25 +22,33 @@ class OutsideMemories(PlacementError):
 
 
 class BeyondChip(PlacementError):
-    """Bytes lie in the XIP window, but past the end of the chip; ``size`` is the chip's, in bytes."""
+    """Bytes lie in the XIP window, but past the end of the chip: ``size`` bytes, as ``source`` says."""
 
     size: int
-    text = "{origin}: {start:#010x}-{end:#010x} goes past the end of the external flash ({size:#x} bytes)"
+    source: str
+    text = (
+        "{origin}: {start:#010x}-{end:#010x} goes past the end of the external flash: it has {size:#x} bytes "
+        "by {source}"
+    )
     hint = (
-        "Correct the chip's size in the devicetree, or move the partition; data at 0x12000000 may be meant "
-        "for an nRF52840."
+        "Correct that size where it is wrong (bytes, not bits), or move the data; data at 0x12000000 may be "
+        "meant for an nRF52840."
     )
 
 
 class BeyondAddressMode(PlacementError):
-    """Bytes lie past 16 MiB, and the chip is addressed with 24 bits."""
+    """Bytes lie past 16 MiB, and ``source`` has the chip addressed with 24 bits."""
 
     wrapped: int
+    source: str
     text = (
-        "{origin}: {start:#010x}-{end:#010x} needs 32-bit addresses, but the chip is set up for 24 bits: "
-        "it would land at offset {wrapped:#x}"
+        "{origin}: {start:#010x}-{end:#010x} needs 32-bit addresses, but the chip is set up for 24 bits by "
+        "{source}: it would land at offset {wrapped:#x}"
     )
-    hint = "Add 'address-size-32;' (and 'enter-4byte-addr') to the flash's devicetree node."
+    hint = (
+        "Devicetree: add 'address-size-32;' and 'enter-4byte-addr' to the flash's node; nrfjprog: BIT32 and "
+        "the instruction 0xB7; nrfutil: MODE32BIT."
+    )
 
 
 class OutsidePartition(PlacementError):
@@ -53,6 +61,15 @@ class OutsidePartition(PlacementError):
         "at {limit:#010x}"
     )
     hint = "Make the partition larger, or the image smaller."
+
+
+class MisplacedData(PlacementError):
+    """Data would lie where the build has something else, or nothing; ``excerpt`` shows the map around it."""
+
+    reason: str
+    excerpt: str
+    text = "{origin}: {start:#010x}-{end:#010x} {reason}\n{excerpt}"
+    hint = "Name the partition that it is for, declare one, or insist with --force."
 
 
 class NotErasable(PlacementError):
@@ -126,6 +143,13 @@ class PendingUpdate(CheckFailed):
         "--clear-pending makes MCUboot forget it (blanks that slot's trailer or header); "
         "--keep-pending flashes all the same."
     )
+
+
+class Declined(QspiError):
+    """The user was asked, and did not say yes; ``what`` would have been done."""
+
+    what: str
+    text = "nothing was {what}: the answer was not yes"
 
 
 class RunnerError(QspiError):

@@ -132,6 +132,44 @@ class SimulatedBoardError(InputError):
     hint = "Delete the folder to begin with a blank board, or name another one."
 
 
+class ConfigurationError(InputError):
+    """A programmer configuration cannot be understood; ``line`` is 0 where it is not known."""
+
+    line: int
+    reason: str
+    text = "{path}:{line}: {reason}"
+    hint = "'west qspi-config generate' writes a right one from the build."
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.reason}" if self.line else f"{self.path}: {self.reason}"
+
+
+class PartsFileError(InputError):
+    """A file of the user's own parts cannot be understood; ``line`` is 0 where it is not known."""
+
+    line: int
+    reason: str
+    text = "{path}:{line}: {reason}"
+    hint = "docs/external-flash.md shows what such a file looks like."
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.reason}" if self.line else f"{self.path}: {self.reason}"
+
+
+class FileSystemError(InputError):
+    """A folder cannot be made into a file system image, or an image cannot be read."""
+
+    reason: str
+    text = "{path}: {reason}"
+    hint = "docs/data-in-partitions.md says what can be made and read, and where the sizes come from."
+
+
+class FolderError(FileSystemError):
+    """A folder, or what is in it, is not what a file system image can be made from or read back into."""
+
+    hint = "Name a folder of files and folders, whose links stay inside, with names of up to 255 bytes."
+
+
 class BuildError(QspiError):
     """A build directory cannot be used; ``path`` is the file or folder concerned."""
 
@@ -152,7 +190,9 @@ class BrokenBuildFile(BuildError):
     line: int
     reason: str
     text = "{path}:{line}: {reason}"
-    hint = "Build again from scratch: west build --pristine."
+    hint = (
+        "Build again from scratch (west build --pristine); if that gives the same, correct the board's files."
+    )
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.reason}" if self.line else f"{self.path}: {self.reason}"

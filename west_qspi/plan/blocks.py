@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from west_qspi.errors import NotErasable
+from west_qspi.extflash.opcodes import REACH_OF_3_BYTES
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.memory import Geometry, Memory, MemoryKind, Range, joined
 from west_qspi.plan.model import Action, Step, erase_time
 
 Sectors = dict[tuple[MemoryKind, int], bytes]
 
-ADDRESSABLE_WITH_24_BITS = 1 << 24
+ADDRESSABLE_WITH_24_BITS = REACH_OF_3_BYTES
 WRAP_GUARD = "must not have changed: 24-bit addresses would wrap to here"
 
 _VERIFY_PIECE = 0x1_0000

@@ -56,14 +56,16 @@ def make_plan(
     memories: MemoryMap,
     *,
     units: Iterable[BootUnit] = (),
+    before: Sequence[Firmware] = (),
     first: Sequence[Firmware] = (),
     mass_erase: Iterable[MemoryKind] = (),
 ) -> Plan:
     """Plan how a device that holds ``content`` comes to hold ``wanted`` over it.
 
-    ``first`` is written and verified, one after the other, as soon as the boot keys are cleared (to make
-    MCUboot forget updates: each may stand for one of linked images), and ``mass_erase`` names memories that
-    are erased whole. Sectors that are not in ``content`` are planned as if they were full (blank where a
+    ``before`` is written and verified while the boot keys are still in place (to take away what would stand
+    in for images without a key), ``first`` as soon as they are cleared, one after the other (to make MCUboot
+    forget updates: each may stand for one of linked images). ``mass_erase`` names memories that are erased
+    whole. Sectors that are not in ``content`` are planned as if they were full (blank where a
     memory cannot be erased by itself) and all foreign bytes in them blank: a preview, not to be carried out.
 
     Raises NotErasable where a memory that cannot be erased by itself holds other bytes than wanted.
@@ -86,10 +88,12 @@ def make_plan(
         if _changes(unit, wanted, staying, memories) or (first and _touched_unit(unit, wanted))
     ]
     under = Content({**now, **gone})
-    cleared = [segment for each in first for segment in each.without(wanted.ranges).segments]
+    cleared = [segment for each in (*before, *first) for segment in each.without(wanted.ranges).segments]
     goal = Firmware.merged((*wanted.segments, *cleared))
     keys = [step for unit in changed if (step := _commit(unit, goal, under, memories))]
     commits = [step for step in keys if not _boots_nothing(step.data)]
+    for each in before:
+        steps += _bring_all(each.without(memory.bus for memory in later), now, memories, erased)
     for unit in changed:
         steps += _invalidate(unit, now, memories)
     for each in first:

@@ -1,0 +1,162 @@
+"""What every command that reaches a board has in common: options, the chip's description, the connection."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from west_qspi.build.build import Build
+from west_qspi.commands import Context
+from west_qspi.console import Console
+from west_qspi.errors import UsageError
+from west_qspi.events import Noticed
+from west_qspi.extflash.configured import configured_by, unlike_devicetree
+from west_qspi.extflash.derive import chip_of
+from west_qspi.extflash.model import ExternalFlash
+from west_qspi.extflash.parts import KNOWN, Parts
+from west_qspi.journal import FolderJournal, Journal, state_folder
+from west_qspi.policy import Pending
+from west_qspi.runners import Runner, RunnerOptions, get_runner, runner_names
+from west_qspi.soc import Soc
+from west_qspi.targets import Target
+
+
+def add_board_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which board is meant, and how to reach it."""
+    parser.add_argument(
+        "-r", "--runner", metavar="NAME", help="how to reach the board (west config qspi.runner)"
+    )
+    parser.add_argument("-i", "--dev-id", metavar="ID", help="which board, where several are connected")
+    simulated = parser.add_argument_group("the simulated board (-r sim)")
+    simulated.add_argument(
+        "--sim-board",
+        type=Path,
+        metavar="DIR",
+        help="its folder, made on first use (west config qspi.sim-board; default: BUILD/sim-board)",
+    )
+    simulated.add_argument(
+        "--sim-fault", action="append", default=[], metavar="FAULT", help="such as power-cut=120 (repeatable)"
+    )
+
+
+def add_chip_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how the external flash is driven."""
+    parser.add_argument(
+        "--ext-mem-config",
+        type=Path,
+        metavar="FILE",
+        help="a programmer configuration to go by: nrfjprog's ini or toml, nrfutil's json "
+        "(west config qspi.ext-mem-config; default: the board's, else the devicetree)",
+    )
+    parser.add_argument(
+        "--parts",
+        type=Path,
+        metavar="FILE",
+        help="flash chips of your own, see docs/external-flash.md (west config qspi.parts)",
+    )
+
+
+def add_pending_options(parser: argparse.ArgumentParser) -> None:
+    """Add what to do with an update that waits in a slot."""
+    pending = parser.add_mutually_exclusive_group()
+    pending.add_argument("--clear-pending", action="store_true", help="make MCUboot forget a waiting update")
+    pending.add_argument(
+        "--keep-pending", action="store_true", help="go on although an update waits in a slot"
+    )
+
+
+def pending_of(args: argparse.Namespace) -> Pending:
+    """Return what the options say of updates that wait."""
+    if args.clear_pending:
+        return Pending.CLEAR
+    return Pending.KEEP if args.keep_pending else Pending.STOP
+
+
+def known_parts(args: argparse.Namespace, context: Context) -> Parts:
+    """Return the parts that are known, the user's own first. Raises FileUnreadable, PartsFileError."""
+    path = context.path(args.parts, "qspi.parts")
+    if path is None:
+        return KNOWN
+    from west_qspi.extflash.partsfile import read_parts
+
+    return KNOWN.plus(read_parts(path))
+
+
+def chip(
+    args: argparse.Namespace, context: Context, build: Build, parts: Parts, console: Console
+) -> ExternalFlash | None:
+    """Return how the build's external flash is driven, and tell what is worth knowing about that."""
+    named = context.path(args.ext_mem_config, "qspi.ext-mem-config")
+    configured, notices = configured_by(build, named)
+    for notice in notices:
+        console.listen(notice)
+    flash = chip_of(build, parts, configured)
+    if flash is not None and configured is None:
+        for notice in unlike_devicetree(build, flash):
+            console.listen(notice)
+    if flash is None and named is not None:
+        raise UsageError(f"{named}: the build has no external flash on the QSPI bus that it could be for")
+    return flash
+
+
+def runner_of(args: argparse.Namespace, context: Context, build: Build | None) -> Runner:
+    """Return the runner that is asked for or, where none is, the one that the build names."""
+    named = args.runner or context.config("qspi.runner") or (build.flash_runner if build else None)
+    if named is None:
+        known = ", ".join(runner_names())
+        raise UsageError(f"no build names a runner, so choose one with -r: {known}")
+    return get_runner(str(named))
+
+
+def runner_options(
+    args: argparse.Namespace, context: Context, directory: Path, parts: Parts
+) -> RunnerOptions:
+    """Return what the command line says about the way to the board."""
+    board = context.path(args.sim_board, "qspi.sim-board") or directory / "sim-board"
+    return RunnerOptions(args.dev_id, parts, board, tuple(args.sim_fault))
+
+
+@contextmanager
+def connected(
+    runner: Runner,
+    options: RunnerOptions,
+    soc: Soc,
+    external: ExternalFlash | None,
+    *,
+    use_external: bool,
+) -> Iterator[tuple[Target, Journal]]:
+    """Connect to the board, and let it go at the end; with it comes its journal."""
+    target = runner.connect(soc, external, options, use_external=use_external)
+    try:
+        yield target, FolderJournal((runner.state_folder(options) or state_folder()) / "journal")
+    finally:
+        target.close()
+
+
+@contextmanager
+def interruptible(console: Console) -> Iterator[Callable[[], bool]]:
+    """Give the question whether the user wants to stop: one Ctrl-C asks, a second one stops at once."""
+    asked: list[int] = []
+    told: list[bool] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    def stop() -> bool:
+        # Said here and not by the handler, which may interrupt the very line that is being written.
+        if asked and not told:
+            told.append(True)
+            console.listen(Noticed("stopping", "stopping at a safe point; Ctrl-C again stops at once"))
+        return bool(asked)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
