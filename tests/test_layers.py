@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("data",),
     ("job",),
     ("preflight", "policy", "reading", "report", "areas"),
+    ("settling",),
     ("preparation",),
     ("flasher", "runners", "render", "mapview"),
     ("chipview",),

@@ -70,18 +70,17 @@ def erase_job(build: Build, areas: Sequence[Area], external: ExternalFlash | Non
     blank = Firmware(tuple(pieces))
     layout = _layout(build)
     units = [unit for unit in layout.units if any(blank.touches(part) for part in unit.parts)]
-    keys = [Segment(unit.key.start, bytes(unit.key.size), Origin("(boot key)")) for unit in units]
-    cleared = Firmware(tuple(keys)).without(blank.ranges)
     partitions = tuple(part for part in build.partitions if part.memory is not None)
     return Job(
         build.soc,
-        Firmware.merged((*blank.segments, *cleared.segments)),
+        blank,
         Firmware(),
         layout,
         external,
         partitions,
         whole=False,
         erases_slots=_touches_slots(build, layout, blank),
+        disables=tuple(unit.key for unit in units if not blank.touches(unit.key)),
     )
 
 

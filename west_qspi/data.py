@@ -210,7 +210,7 @@ def _objection(build: Build, loaded: Firmware, part: Range) -> str:
     if any(item.bus and item.bus.covers(part) for item in homes):
         return ""
     if homes:
-        crossed = max(homes, key=lambda item: item.size)
+        crossed = next((item for item in homes if item.bus and item.bus.end < part.end), homes[0])
         return f"goes across the end of partition '{crossed.name}'"
     return "lies in no declared partition"
 

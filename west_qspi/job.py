@@ -42,7 +42,7 @@ class Job:
     ``companions`` are bytes of the same build that ``--only`` left out although they belong to the same set
     of images: they are not written, but must be there already. ``external`` is how the external flash is
     driven. ``notices`` are what is worth knowing before it is flashed. With ``erases_slots`` it
-    makes slots blank, so that it matters what waits in them.
+    makes slots blank, so that it matters what waits in them; ``disables`` are boot keys to be cleared for it.
     """
 
     soc: Soc
@@ -54,6 +54,7 @@ class Job:
     whole: bool
     notices: tuple[Noticed, ...] = ()
     erases_slots: bool = False
+    disables: tuple[Range, ...] = ()
 
     def touches(self, unit: BootUnit) -> bool:
         """Tell whether the job has bytes of a unit."""

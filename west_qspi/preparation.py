@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from west_qspi.boot import Hazard, hazards, places_to_look_at
+from west_qspi.boot import places_to_look_at
 from west_qspi.errors import (
     AddressWrapped,
     BeyondChip,
     ChipAbsent,
     EraseTakesImages,
     OtherHalfDiffers,
-    PendingUpdate,
     Protected,
     TargetError,
     WrongChip,
@@ -23,15 +22,23 @@ from west_qspi.errors import (
 )
 from west_qspi.events import Listener, Noticed, ignore
 from west_qspi.extflash.model import ExternalFlash
-from west_qspi.firmware import Firmware, Origin, Segment
+from west_qspi.firmware import Firmware
 from west_qspi.job import Job
 from west_qspi.memory import Memory, MemoryKind, Range
 from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS, touched_sectors
 from west_qspi.plan.model import Plan
 from west_qspi.plan.planner import make_plan, sectors_to_read
-from west_qspi.policy import Pending, Policy
+from west_qspi.policy import Policy
 from west_qspi.reading import DeviceReader, never, refuse_alias, refuse_shift, sectors_around
 from west_qspi.report import FlashReport, Outcome, Times, make_report
+from west_qspi.settling import (
+    Aftermath,
+    Clearing,
+    keys_in_place,
+    settle_hazards,
+    tell_dead_units,
+    with_keys_cleared,
+)
 from west_qspi.soc import Soc
 from west_qspi.targets import Target
 
@@ -98,9 +105,12 @@ def prepare(
     if not erased:
         check_addressing(target, job.wanted, reader)
     _check_companions(job, reader)
-    clearing = _settle_hazards(_Aftermath(job, reader, kinds), policy, listen) if settles else _Clearing()
+    asked, job = job, with_keys_cleared(job, reader)
+    clearing = settle_hazards(Aftermath(job, reader, kinds), policy, listen) if settles else Clearing()
+    if job.erases_slots:
+        tell_dead_units(job, reader, listen)
     plan = make_plan(
-        Firmware.merged((*job.wanted.segments, *_keys_in_place(job, reader, clearing).segments)),
+        Firmware.merged((*job.wanted.segments, *keys_in_place(job, reader, clearing).segments)),
         reader.content,
         target.memories,
         units=job.layout.units,
@@ -108,7 +118,7 @@ def prepare(
         first=clearing.late,
         mass_erase=kinds,
     )
-    return Prepared(target, job, plan, times)
+    return Prepared(target, asked, plan, times)
 
 
 def check_device(target: Target, job: Job) -> None:
@@ -205,102 +215,3 @@ def _check_companions(job: Job, reader: DeviceReader) -> None:
     for segment in job.companions.segments:
         if reader.at(segment.range) != segment.data:
             raise OtherHalfDiffers(str(segment.origin), segment.start, segment.range.end)
-
-
-@dataclass(frozen=True)
-class _Aftermath:
-    """What the device will hold when the job is done; ``erased`` are the memories erased on the way."""
-
-    job: Job
-    reader: DeviceReader
-    erased: tuple[MemoryKind, ...]
-
-    def read(self, part: Range, cleared: Iterable[Firmware]) -> bytes:
-        """Return the bytes at bus addresses ``part``, with ``cleared`` over what is there now."""
-        memory = self.reader.target.memories.at(part.start)
-        blank = memory is not None and memory.kind in self.erased
-        result = bytearray(b"\xff" * part.size if blank else self.reader.at(part))
-        for each in cleared:
-            each.overlay(result, part.start)
-        self.job.wanted.overlay(result, part.start)
-        return bytes(result)
-
-    def present(self) -> list[Hazard]:
-        """Return the hazards that there are now."""
-        return list(hazards(self.job.layout, self.reader.at))
-
-    def hazards(self, cleared: Iterable[Firmware]) -> list[Hazard]:
-        """Return the hazards that are left, but for places whose own boot key the job writes last."""
-        network = [segment for part in self.job.layout.network for segment in self.job.wanted.pieces(part)]
-        changes = any(self.reader.at(segment.range) != segment.data for segment in network)
-        found = hazards(self.job.layout, lambda part: self.read(part, cleared), network_changes=bool(changes))
-        own = [unit.key for unit in self.job.layout.units if self.job.wanted.covers(unit.key)]
-        return [item for item in found if not (item.clear and any(key.overlaps(item.clear) for key in own))]
-
-
-@dataclass(frozen=True)
-class _Clearing:
-    """What to blank, in this order: ``early`` while there are boot keys, ``late`` while there are none."""
-
-    early: tuple[Firmware, ...] = ()
-    late: tuple[Firmware, ...] = ()
-
-
-def _settle_hazards(aftermath: _Aftermath, policy: Policy, listen: Listener) -> _Clearing:
-    """Return what to blank so that MCUboot boots what is flashed, and no mixture on the way.
-
-    Raises PendingUpdate where that is not for us to decide.
-    """
-    job = aftermath.job
-    if job.layout.unseen:
-        names = ", ".join(job.layout.unseen)
-        listen(
-            Noticed("unseen-slot", f"{names}: not on the QSPI bus, so an update waiting there is not seen")
-        )
-    # What waits in a slot that is erased has to be forgotten before a part of it is gone.
-    found = [item for item in aftermath.present() if item.clear and job.wanted.covers(item.clear)]
-    found = found if job.erases_slots else []
-    cleared = [_blank(item) for item in found]
-    # Clearing one trailer can uncover what another one says, so look until nothing is left.
-    while left := aftermath.hazards(cleared):
-        for hazard in left:
-            stays = hazard.clear is None or job.wanted.touches(hazard.clear)
-            halved = policy.pending is Pending.KEEP and job.erases_slots
-            if policy.pending is Pending.STOP or halved or (policy.pending is Pending.CLEAR and stays):
-                raise PendingUpdate(hazard.slot, hazard.state)
-            done = "forgotten" if policy.pending is Pending.CLEAR else "kept, as asked for"
-            listen(Noticed("pending-update", f"{hazard.slot} {hazard.state}: {done}"))
-        if policy.pending is Pending.KEEP:
-            break
-        found += left
-        cleared += [_blank(item) for item in left]
-    # The application's update comes first: with that forgotten, and its boot key cleared, none of the others
-    # can boot with it.
-    order = [slot.partition.name for slot in job.layout.slots]
-    found.sort(key=lambda item: order.index(item.slot))
-    clears = [item for item in found if item.clear]
-    return _Clearing(
-        tuple(_blank(item) for item in clears if item.early),
-        tuple(_blank(item) for item in clears if not item.early),
-    )
-
-
-def _blank(hazard: Hazard) -> Firmware:
-    part = hazard.clear or Range(0, 0)
-    return Firmware((Segment(part.start, b"\xff" * part.size, _CLEARED),)) if part.size else Firmware()
-
-
-def _keys_in_place(job: Job, reader: DeviceReader, clearing: _Clearing) -> Firmware:
-    """Return the boot keys that an erase leaves as they are, so that they are cleared while it goes on.
-
-    A set that waits is forgotten slot by slot, and half of it must not be installed in between.
-    """
-    if not (job.erases_slots and clearing.late):
-        return Firmware()
-    keys = [unit.key for unit in job.layout.units if not job.touches(unit)]
-    slots = [slot.bus for slot in job.layout.slots]
-    inside = [key for key in keys if any(bus.covers(key) for bus in slots)]
-    return Firmware(tuple(Segment(key.start, reader.at(key), _CLEARED) for key in sorted(inside)))
-
-
-_CLEARED = Origin("--clear-pending")

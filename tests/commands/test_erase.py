@@ -403,10 +403,6 @@ def test_machines_are_not_asked_even_on_a_terminal(
 def test_what_cannot_be_erased_is_said_and_nothing_is(
     run: Run, board: Path, words: tuple[str, ...], status: int, says: str
 ) -> None:
-    # A fault of a chip that has its quad enable bit already would show later.
-    state = json.loads((board / "board.json").read_text())
-    state["chip"]["status"] = 0
-    (board / "board.json").write_text(json.dumps(state))
     before = memories(board), modifying(board)
     done = run(*words, "--yes")
     assert done.status == status

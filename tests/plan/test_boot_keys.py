@@ -214,6 +214,8 @@ def test_an_erased_application_flash_goes_first_and_its_old_key_is_forgotten() -
         mass_erase=[MemoryKind.EXTERNAL, MemoryKind.APPLICATION],
     )
     assert outline(plan.steps) == [
+        ("invalidate", "application", 128, 4),
+        ("verify", "application", 128, 4),
         ("erase", "application", 0, 512),
         ("erase", "external", 0, 1024),
         ("program", "external", 0, 64),
@@ -259,3 +261,22 @@ def test_first_in_a_memory_that_is_erased_whole_is_written_afterwards() -> None:
     for _ in board.run(plan.steps):
         pass
     assert board.read(at, 16) == b"abxy" + b"\xff" * 12
+
+
+def test_the_bootloader_is_stopped_before_its_flash_is_erased_whole() -> None:
+    """An erase that breaks off may leave it whole with nothing to start: it would install another image."""
+    loader = BootUnit("mcuboot", Range(0, 8), (Range(0, 64),))
+    board = board_with((0, b"vectors!" * 8), (SLOT.start, OLD), (HALF.start, OLD_HALF))
+    plan = make_plan(
+        firmware((0, b"VECTORS!" * 8), (SLOT.start, NEW), (HALF.start, NEW_HALF)),
+        board.content(),
+        MEMORIES,
+        units=[UNIT, loader],
+        mass_erase=[MemoryKind.EXTERNAL, MemoryKind.APPLICATION],
+    )
+    assert outline(plan.steps)[:3] == [
+        ("invalidate", "application", 0, 8),
+        ("verify", "application", 0, 8),
+        ("erase", "application", 0, 512),
+    ]
+    assert outline(plan.steps)[-2:] == [("commit", "application", 0, 8), ("verify", "application", 0, 8)]

@@ -63,3 +63,8 @@ class QspiError(Exception):
             for name, value in self._values().items()
         }
         return {"error": type(self).__name__, "message": str(self), "advice": self.advice, "data": data}
+
+
+def at_line(path: str, line: int, reason: str) -> str:
+    """Write what is wrong with a file behind its path and line, which is 0 where it is not known."""
+    return f"{path}:{line}: {reason}" if line else f"{path}: {reason}"

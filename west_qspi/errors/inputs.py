@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from west_qspi.errors.base import QspiError
+from west_qspi.errors.base import QspiError, at_line
 
 
 class UsageError(QspiError):
@@ -141,7 +141,7 @@ class ConfigurationError(InputError):
     hint = "'west qspi-config generate' writes a right one from the build."
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.reason}" if self.line else f"{self.path}: {self.reason}"
+        return at_line(self.path, self.line, self.reason)
 
 
 class PartsFileError(InputError):
@@ -153,7 +153,7 @@ class PartsFileError(InputError):
     hint = "docs/external-flash.md shows what such a file looks like."
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.reason}" if self.line else f"{self.path}: {self.reason}"
+        return at_line(self.path, self.line, self.reason)
 
 
 class FileSystemError(InputError):
@@ -195,7 +195,7 @@ class BrokenBuildFile(BuildError):
     )
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.reason}" if self.line else f"{self.path}: {self.reason}"
+        return at_line(self.path, self.line, self.reason)
 
 
 class MissingOutput(BuildError):

@@ -71,11 +71,15 @@ def make_plan(
     Raises NotErasable where a memory that cannot be erased by itself holds other bytes than wanted.
     """
     now = dict(content.sectors)
+    units = tuple(units)
     steps: list[Step] = []
     erased = set(mass_erase)
     # Without application flash nothing boots; what it needs may only go when the boot keys are cleared.
     at_once = [m for m in memories if m.kind in erased and m.kind is MemoryKind.APPLICATION]
     later = [m for m in memories if m.kind in erased and m.kind is not MemoryKind.APPLICATION]
+    if at_once and units:
+        # The last one is the bootloader's: while its application goes, it would install what a slot has.
+        steps += _invalidate(units[-1], now, memories)
     steps += _erase_whole(at_once, now)
     gone = _blank_sectors(later)
     sectors = tuple(compare_sectors(wanted, Content({**now, **gone}), memories))
