@@ -52,7 +52,8 @@ def modules_after(statement: str) -> set[str]:
 def test_commands_load_nothing_slow(statement: str) -> None:
     loaded = modules_after(statement)
     assert "west_qspi" in loaded
-    assert not loaded & SLOW
+    # What is loaded without us, such as by the measurement of coverage, is not ours.
+    assert not (loaded - modules_after("pass")) & SLOW
 
 
 def test_the_extension_adds_nothing_slow_to_west() -> None:
