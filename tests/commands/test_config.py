@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 from argparse import ArgumentParser
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,36 +13,17 @@ from buildgen import BuildOptions
 from buildgen.chipnode import ChipNode
 
 from tests.helpers.boards import SMALL, build_of
+from tests.helpers.cli import Folder, board_at
 from west_qspi.__main__ import main
 from west_qspi.commands import Context
 from west_qspi.commands import config as command
 from west_qspi.extflash.configfile import Format, read_config
 from west_qspi.extflash.model import Instruction, Kind, Pins
-from west_qspi.extflash.parts import part_named
-from west_qspi.sim.board import Board
-from west_qspi.soc import NRF5340
 
 MIB = 1 << 20
 LARGE = replace(SMALL, flash_size=64)
 FORMATS = [item.value for item in Format]
 FIXED_PINS = Pins(17, 18, 13, 14, 15, 16)  # nRF5340 Product Specification
-
-Folder = Callable[..., Path]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    """Go to a folder with a copy of a build, or with none."""
-
-    def go(options: BuildOptions | None = SMALL) -> Path:
-        where = tmp_path / "my product"
-        where.mkdir()
-        if options is not None:
-            shutil.copytree(build_of(options).path, where / "build")
-        monkeypatch.chdir(where)
-        return where
-
-    return go
 
 
 def config(*arguments: str) -> int:
@@ -66,10 +45,6 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
     assert captured.out == ""
     (line,) = (line for line in captured.err.splitlines() if line.startswith("error: "))
     return line.removeprefix("error: ")
-
-
-def board(path: Path, part: str | None = "MX25R6435F") -> Board:
-    return Board.create(path, NRF5340, part_named(part) if part else None)
 
 
 # --- generate --------------------------------------------------------------------------------------
@@ -292,7 +267,7 @@ def test_show_puts_everything_in_reach_side_by_side(
     assert config("generate", "-o", "watch.ini", "--no-comments") == 0
     text = (where / "watch.ini").read_text().replace("0x4000000", "0x3D09000").replace("BIT32", "BIT24")
     (where / "watch.ini").write_text(text)
-    board(where / "build" / "sim-board", "MX25U51245G")
+    board_at(where / "build" / "sim-board", "MX25U51245G")
     capsys.readouterr()
     assert config("show", "watch.ini", "-r", "sim") == 0
     captured = capsys.readouterr()
@@ -354,7 +329,7 @@ def test_a_runner_that_west_s_settings_misspell_is_an_error(
 
 def test_a_fault_that_nobody_knows_is_an_error(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder()
-    board(where / "board")
+    board_at(where / "board")
     assert config("show", "-r", "sim", "--sim-board", "board", "--sim-fault", "nonsense") == 2
     assert "nonsense" in failure(capsys)
 
@@ -424,7 +399,7 @@ def test_show_says_why_a_device_has_no_column(
     note: str,
 ) -> None:
     where = folder()
-    made = board(where / "board", part)
+    made = board_at(where / "board", part)
     made.protected = protected
     made.save()
     assert config("show", "-r", "sim", "--sim-board", "board") == 0
@@ -437,7 +412,7 @@ def test_show_with_a_chip_that_does_not_answer_shows_the_rest(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = folder()
-    board(where / "board")
+    board_at(where / "board")
     assert config("show", "-r", "sim", "--sim-board", "board", "--sim-fault", "no-chip") == 0
     captured = capsys.readouterr()
     assert "no external flash answers (JEDEC id reads ff ff ff)" in captured.err
@@ -446,7 +421,7 @@ def test_show_with_a_chip_that_does_not_answer_shows_the_rest(
 
 def test_show_calls_another_chip_another_chip(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder(LARGE)
-    board(where / "board", "MX25R6435F")
+    board_at(where / "board", "MX25R6435F")
     assert config("show", "-r", "sim", "--sim-board", "board") == 0
     out = capsys.readouterr().out
     assert "error: JEDEC id C2 28 17, not C2 25 3A: another part" in out
@@ -459,7 +434,7 @@ def test_a_larger_chip_than_the_build_s_is_no_error(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = folder()
-    board(where / "board", "MX25U51245G")
+    board_at(where / "board", "MX25U51245G")
     assert config("show", "-r", "sim", "--sim-board", "board") == 0
     out = capsys.readouterr().out
     assert (
@@ -495,7 +470,7 @@ def test_show_stops_at_a_board_s_folder_that_cannot_be_read(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = folder()
-    board(where / "board")
+    board_at(where / "board")
     for state in (where / "board").glob("*.json"):
         state.write_text("{")
     assert config("show", "-r", "sim", "--sim-board", "board") == 1

@@ -6,15 +6,16 @@ import argparse
 import random
 import shutil
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from buildgen import make_build
 from intelhex import IntelHex
 
-from tests.helpers.boards import SMALL, build_of, changed
+from tests.helpers.boards import SMALL, changed
+from tests.helpers.chipfiles import ini_text
+from tests.helpers.cli import Done, Run, finish
 from west_qspi.build.build import Build
 from west_qspi.commands import Context, flash, read
 from west_qspi.sim.board import Board
@@ -23,21 +24,6 @@ OPTIONS = changed(SMALL, flash_size=32, fstab=True)
 XIP = 0x1000_0000
 ASSETS, SETTINGS, USER = 0x520000, 0xD20000, 0xE20000  # of the map of a 32 MiB chip
 DATA = random.Random(5).randbytes(0x200)
-
-
-@dataclass(frozen=True)
-class Done:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture(scope="module")
-def build() -> Build:
-    return build_of(OPTIONS)
 
 
 @pytest.fixture
@@ -53,10 +39,8 @@ def run(tmp_path: Path, build: Build, capsys: pytest.CaptureFixture[str]) -> Run
         flash.add_arguments(parser)
         line = [*words, "-d", str(where), "-r", "sim", "--sim-board", board, "--skip-rebuild"]
         context = Context((settings or {}).get, tmp_path, tmp_path / "top")
-        capsys.readouterr()
-        status = flash.main(parser.parse_args(line), context)
-        captured = capsys.readouterr()
-        return Done(status, captured.out, captured.err)
+        arguments = parser.parse_args(line)
+        return finish(capsys, lambda: flash.main(arguments, context))
 
     return run
 
@@ -75,27 +59,12 @@ def refused(done: Done, tmp_path: Path, status: int = 1, board: str = "board") -
     return done.err
 
 
-def ini(build: Build, **values: str) -> str:
-    """Return nrfjprog's configuration of a 32 MiB chip, with other values for some keys."""
-    keys = {
-        "MemSize": "0x2000000",
-        "ReadMode": "READ4IO",
-        "WriteMode": "PP4IO",
-        "AddressMode": "BIT32",
-        "Frequency": "M16",
-        "SpiMode": "MODE0",
-        "SckDelay": "0x80",
-        "CustomInstructionIO2Level": "LEVEL_HIGH",
-        "CustomInstructionIO3Level": "LEVEL_HIGH",
-        "WIPIndex": "0",
-        "PPSize": "PAGE256",
-        "RetainRAM": "1",
-    }
-    for name, pin in {"CSN": 18, "SCK": 17, "DIO0": 13, "DIO1": 14, "DIO2": 15, "DIO3": 16}.items():
-        keys |= {f"{name}Pin": str(pin), f"{name}Port": "0"}
-    return "\n".join(
-        ["[DEFAULT_CONFIGURATION]", *(f"{key} = {value}" for key, value in (keys | values).items())]
-    )
+def ini(*more: str, **values: str) -> str:
+    """Return nrfjprog's configuration of a 32 MiB chip on the nRF5340, with other values for some keys."""
+    pins = {"CSN": "18", "SCK": "17", "DIO0": "13", "DIO1": "14", "DIO2": "15", "DIO3": "16"}
+    keys: dict[str, str | None] = {f"{name}Pin": pin for name, pin in pins.items()}
+    keys |= {"MemSize": "0x2000000", "AddressMode": "BIT32", "CustomInstructionIO2Level": "LEVEL_HIGH"}
+    return ini_text(*more, **{**keys, "RxDelay": None, **values})
 
 
 # --- where data may go -----------------------------------------------------------------------------
@@ -314,8 +283,8 @@ def test_without_the_package_for_file_systems_only_these_are_refused(
 # --- who says how the chip is driven ---------------------------------------------------------------
 
 
-def test_the_configuration_on_the_command_line_is_gone_by(run: Run, tmp_path: Path, build: Build) -> None:
-    text = ini(build, MemSize="0x1000000", AddressMode="BIT24")
+def test_the_configuration_on_the_command_line_is_gone_by(run: Run, tmp_path: Path) -> None:
+    text = ini(MemSize="0x1000000", AddressMode="BIT24")
     (tmp_path / "chip.ini").write_text(text)
     line = text.splitlines().index("MemSize = 0x1000000") + 1
     said = refused(run("--file", "data.bin@0x1720000", "--ext-mem-config", "chip.ini"), tmp_path)
@@ -324,9 +293,9 @@ def test_the_configuration_on_the_command_line_is_gone_by(run: Run, tmp_path: Pa
     assert external(tmp_path, ASSETS, 0x200) == DATA
 
 
-def test_wests_setting_names_one_from_the_workspace_on(run: Run, tmp_path: Path, build: Build) -> None:
-    (tmp_path / "top" / "chip.ini").write_text(ini(build, AddressMode="BIT24"))
-    (tmp_path / "good.ini").write_text(ini(build))
+def test_wests_setting_names_one_from_the_workspace_on(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "top" / "chip.ini").write_text(ini(AddressMode="BIT24"))
+    (tmp_path / "good.ini").write_text(ini())
     settings = {"qspi.ext-mem-config": "chip.ini"}
     said = refused(run("--file", "data.bin@0x1720000", settings=settings), tmp_path)
     assert "is set up for 24 bits by 'AddressMode'" in said
@@ -337,8 +306,8 @@ def test_wests_setting_names_one_from_the_workspace_on(run: Run, tmp_path: Path,
     assert external(tmp_path, 0x1720000, 0x200) == DATA
 
 
-def test_the_boards_own_configuration_is_gone_by_and_named(run: Run, tmp_path: Path, build: Build) -> None:
-    (tmp_path / "chip.ini").write_text(ini(build, AddressMode="BIT24"))
+def test_the_boards_own_configuration_is_gone_by_and_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "chip.ini").write_text(ini(AddressMode="BIT24"))
     options = changed(OPTIONS, ext_mem_config=(("nrfutil", str(tmp_path / "chip.ini")),))
     make_build(tmp_path / "build", options)
     place = ("--file", "data.bin@0x1720000")
@@ -346,7 +315,7 @@ def test_the_boards_own_configuration_is_gone_by_and_named(run: Run, tmp_path: P
     assert f"using {tmp_path / 'chip.ini'}, which the board names for nrfutil" in said
     assert "is set up for 24 bits by 'AddressMode'" in said
     # A file that is named otherwise takes its place, without a word about it.
-    (tmp_path / "good.ini").write_text(ini(build))
+    (tmp_path / "good.ini").write_text(ini())
     done = run(*place, "--ext-mem-config", "good.ini", where=tmp_path / "build")
     assert done.status == 0
     assert "which the board names" not in done.err
@@ -361,9 +330,10 @@ def test_a_board_configuration_of_another_machine_is_done_without(run: Run, tmp_
     assert external(tmp_path, 0x1720000, 0x200) == DATA
 
 
-def test_keys_that_mean_nothing_are_named(run: Run, tmp_path: Path, build: Build) -> None:
-    (tmp_path / "chip.ini").write_text(ini(build, AdressMode="BIT24"))
-    line = ini(build, AdressMode="BIT24").splitlines().index("AdressMode = BIT24") + 1
+def test_keys_that_mean_nothing_are_named(run: Run, tmp_path: Path) -> None:
+    text = ini("AdressMode = BIT24")
+    (tmp_path / "chip.ini").write_text(text)
+    line = text.splitlines().index("AdressMode = BIT24") + 1
     done = run("--file", "data.bin@0x1720000", "--ext-mem-config", "chip.ini")
     assert done.status == 0
     assert (
@@ -389,8 +359,8 @@ def test_a_configuration_that_cannot_be_read_stops_the_run(
     assert says in refused(run("--ext-mem-config", "chip.ini"), tmp_path)
 
 
-def test_a_configuration_without_external_flash_says_so(run: Run, tmp_path: Path, build: Build) -> None:
-    (tmp_path / "chip.ini").write_text(ini(build, MemSize="0"))
+def test_a_configuration_without_external_flash_says_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "chip.ini").write_text(ini(MemSize="0"))
     said = refused(run("--ext-mem-config", "chip.ini"), tmp_path)
     assert "chip.ini:2: 'MemSize' is 0, which says that there is no external flash" in said
 

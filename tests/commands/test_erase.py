@@ -7,13 +7,13 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.boards import SMALL, build_of, changed, model_of, read_board
+from tests.helpers.boards import SMALL, changed, model_of, read_board
 from tests.helpers.bootmodel import NOTHING, Boots, decide
+from tests.helpers.cli import Done, Run, finish
 from west_qspi import trailer
 from west_qspi.__main__ import main
 from west_qspi.build.build import Build
@@ -28,21 +28,6 @@ ASSETS, SETTINGS = 0x520000, 0x720000  # of the map of an 8 MiB chip
 LOG = b"\x11" * 0x1800
 CALIBRATION = b"\x22" * 0x1800
 UNIT = "mcuboot_primary + mcuboot_primary_2"
-
-
-@dataclass(frozen=True)
-class Done:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture(scope="module")
-def build() -> Build:
-    return build_of(OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +55,8 @@ def board(flashed: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def run(build: Build, board: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*words: str) -> Done:
-        capsys.readouterr()
-        try:
-            status = main(["erase", *words, "-d", str(build.path), "-r", "sim", "--sim-board", str(board)])
-        except SystemExit as end:
-            status = int(str(end.code))
-        captured = capsys.readouterr()
-        return Done(status, captured.out, captured.err)
+        line = ["erase", *words, "-d", str(build.path), "-r", "sim", "--sim-board", str(board)]
+        return finish(capsys, lambda: main(line))
 
     return run
 

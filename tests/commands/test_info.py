@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from buildgen import BuildOptions
 
 from tests.helpers.boards import SMALL, build_of
+from tests.helpers.cli import Folder, board_at
 from west_qspi.__main__ import main
-from west_qspi.extflash.parts import KNOWN, part_named
+from west_qspi.extflash.parts import KNOWN
 from west_qspi.extflash.partsfile import read_parts
 from west_qspi.sim.board import Board
-from west_qspi.soc import NRF5340, NRF52840, Soc
+from west_qspi.soc import NRF5340, NRF52840
 
-Folder = Callable[..., Path]
 BIG = BuildOptions(soc="nrf52840", flash_size=64, internal_size=0x3000, external_size=0x5000)
 OWN = '[[part]]\nname = "OWN64"\njedec_id = "AA BB 17"\nsize = "8 MiB"\nquad_enable = "S1B6"\n'
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
-    """Go to a folder with a copy of a build, or with none."""
-
-    def go(options: BuildOptions | None = SMALL) -> Path:
-        where = tmp_path / "my product"
-        where.mkdir()
-        if options is not None:
-            shutil.copytree(build_of(options).path, where / "build")
-        monkeypatch.chdir(where)
-        return where
-
-    return go
-
-
-def board(path: Path, part: str | None = "MX25R6435F", soc: Soc = NRF5340) -> Board:
-    return Board.create(path, soc, part_named(part) if part else None)
 
 
 def info(*arguments: str) -> int:
@@ -70,7 +48,7 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_a_board_as_the_build_has_it(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder()
-    name = f"sim:{board(where / 'build' / 'sim-board').serial}"
+    name = f"sim:{board_at(where / 'build' / 'sim-board').serial}"
     assert info() == 0
     assert shown(capsys) == [
         f"devices         {name}",
@@ -109,7 +87,7 @@ def test_without_a_build_the_board_is_shown_and_compared_with_nothing(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = folder(None)
-    board(where / "board", "MX25U51245G", NRF52840)
+    board_at(where / "board", "MX25U51245G", NRF52840)
     assert info("--sim-board", "board") == 0
     lines = shown(capsys)
     assert lines[2:] == [
@@ -132,14 +110,14 @@ def test_without_a_build_the_board_is_shown_and_compared_with_nothing(
 
 def test_a_build_elsewhere_is_named_with_d(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder(None)
-    board(where / "board")
+    board_at(where / "board")
     assert info("-d", str(build_of(SMALL).path), "--sim-board", "board") == 0
     assert shown(capsys)[-1] == "  as the build has it"
 
 
 def test_looking_changes_nothing(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder()
-    board(where / "board")
+    board_at(where / "board")
     memories = [where / "board" / f"{name}.bin" for name in ("application", "network", "external")]
     before = [path.read_bytes() for path in memories]
     assert info("--sim-board", "board") == 0
@@ -153,7 +131,7 @@ def test_looking_changes_nothing(folder: Folder, capsys: pytest.CaptureFixture[s
 
 def test_another_soc_and_another_chip_are_said(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder()
-    board(where / "board", "MX25U51245G", NRF52840)
+    board_at(where / "board", "MX25U51245G", NRF52840)
     assert info("--sim-board", "board") == 0
     lines = shown(capsys)
     assert lines[2] == "SoC             nRF52840, but the build is for the nRF5340"
@@ -172,14 +150,14 @@ def test_the_right_chip_on_the_wrong_soc_is_not_as_built(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = folder()
-    board(where / "board", "MX25R6435F", NRF52840)
+    board_at(where / "board", "MX25R6435F", NRF52840)
     assert info("--sim-board", "board", "--json") == 0
     assert value_of(capsys)["as_built"] is False
 
 
 def test_a_smaller_chip_than_the_build_s_is_said(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder(BIG)
-    board(where / "board", "MX25R6435F", NRF52840)
+    board_at(where / "board", "MX25R6435F", NRF52840)
     assert info("--sim-board", "board") == 0
     assert "58,720,256 bytes smaller: data past its end wraps" in shown(capsys)[-1]
 
@@ -188,7 +166,7 @@ def test_a_board_without_the_chip_that_the_build_needs(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = folder()
-    board(where / "board", None)
+    board_at(where / "board", None)
     assert info("--sim-board", "board") == 0
     assert shown(capsys)[-2:] == [
         "external flash  none",
@@ -210,17 +188,17 @@ def test_a_build_that_has_no_chip_on_the_qspi_does_not_mind_one(
             text = text.replace('status = "okay";', 'status = "disabled";')
             text = text.replace("jedec-id", 'status = "disabled"; jedec-id')
         path.write_text(text)
-    board(where / "board", "MX25U51245G")
+    board_at(where / "board", "MX25U51245G")
     assert info("--sim-board", "board", "--json") == 0
     assert value_of(capsys)["as_built"] is True
-    board(where / "board", None)
+    board_at(where / "board", None)
     assert info("--sim-board", "board") == 0
     assert shown(capsys)[-1] == "external flash  none"
 
 
 def test_a_protected_board_is_left_alone(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder()
-    made = board(where / "board")
+    made = board_at(where / "board")
     made.protected = ("application", "network")
     made.save()
     assert info("--sim-board", "board") == 0
@@ -240,7 +218,7 @@ def test_a_protected_board_is_left_alone(folder: Folder, capsys: pytest.CaptureF
 
 def test_a_chip_that_protects_its_blocks_says_so(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder()
-    board(where / "board")
+    board_at(where / "board")
     assert info("--sim-board", "board", "--sim-fault", "write-protected") == 0
     assert "  protection    some or all blocks are write-protected" in shown(capsys)
 
@@ -265,7 +243,7 @@ def test_parts_that_cannot_be_read_stop_it(
     folder: Folder, capsys: pytest.CaptureFixture[str], text: str | None, line: str
 ) -> None:
     where = folder()
-    board(where / "board")
+    board_at(where / "board")
     if text is not None:
         (where / "parts.toml").write_text(text)
     assert info("--sim-board", "board", "--parts", "parts.toml") == 1
@@ -288,7 +266,7 @@ def test_no_board_is_an_error_and_none_is_made(folder: Folder, capsys: pytest.Ca
 
 def test_the_wrong_serial_number_is_no_device(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     where = folder()
-    serial = board(where / "board").serial
+    serial = board_at(where / "board").serial
     assert info("--sim-board", "board", "-i", serial) == 0
     capsys.readouterr()
     # Serial numbers have eight digits.
@@ -307,7 +285,7 @@ def test_a_chip_that_does_not_answer_is_shown_as_not_what_the_build_is_for(
     folder: Folder, capsys: pytest.CaptureFixture[str], fault: str, message: str
 ) -> None:
     where = folder()
-    serial = board(where / "board").serial
+    serial = board_at(where / "board").serial
     assert info("--sim-board", "board", "--sim-fault", fault) == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"external flash  sim:{serial}: {message}" in lines
@@ -337,6 +315,6 @@ def test_a_build_that_is_named_and_is_none_is_an_error(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = folder(None)
-    board(where / "board")
+    board_at(where / "board")
     assert info("-d", "nowhere", "--sim-board", "board") == 1
     assert "nowhere: not a build directory" in failure(capsys)

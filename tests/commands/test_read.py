@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from intelhex import IntelHex
 
 from tests.helpers.boards import SMALL, build_of, changed
+from tests.helpers.cli import Done, Run, finish
 from west_qspi.__main__ import main
 from west_qspi.build.build import Build
 from west_qspi.memory import MemoryKind
@@ -25,23 +24,8 @@ PATTERN = bytes(number * 7 & 0xFF for number in range(0x3000))
 FILES = {"fonts/small.bin": bytes(range(256)) * 40, "hello.txt": b"hello\n"}
 
 
-@dataclass(frozen=True)
-class Done:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture(scope="module")
-def build() -> Build:
-    return build_of(OPTIONS)
-
-
-@pytest.fixture(scope="module")
-def folder(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bench(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a flashed board in it, which has files and known bytes."""
     folder = tmp_path_factory.mktemp("read")
     for name, data in FILES.items():
@@ -60,25 +44,21 @@ def folder(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(
     build: Build,
-    folder: Path,
+    bench: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """Run the command in an empty folder, and see that the board's memories stay as they are."""
     monkeypatch.chdir(tmp_path)
-    board = folder / "board"
+    board = bench / "board"
 
     def run(*words: str, where: Path = build.path) -> Done:
         before = {path.name: _digest(path) for path in board.glob("*.bin")}
-        capsys.readouterr()
-        try:
-            status = main(["read", *words, "-d", str(where), "-r", "sim", "--sim-board", str(board)])
-        except SystemExit as end:
-            status = int(str(end.code))
-        captured = capsys.readouterr()
+        line = ["read", *words, "-d", str(where), "-r", "sim", "--sim-board", str(board)]
+        done = finish(capsys, lambda: main(line))
         assert {path.name: _digest(path) for path in board.glob("*.bin")} == before
-        return Done(status, captured.out, captured.err)
+        return done
 
     return run
 
@@ -118,9 +98,9 @@ def test_every_spelling_of_a_size_means_the_same(run: Run, tmp_path: Path, size:
     assert (tmp_path / "part.bin").read_bytes() == PATTERN[:768]
 
 
-def test_without_a_size_a_partition_is_read_to_its_end(run: Run, tmp_path: Path, folder: Path) -> None:
+def test_without_a_size_a_partition_is_read_to_its_end(run: Run, tmp_path: Path, bench: Path) -> None:
     assert run("littlefs_storage+0x1ff000", "-o", "end.bin").status == 0
-    held = (folder / "board" / "external.bin").read_bytes()
+    held = (bench / "board" / "external.bin").read_bytes()
     # The partition has 2 MiB from 0x320000 on.
     assert (tmp_path / "end.bin").read_bytes() == held[0x51F000:0x520000]
 
@@ -136,10 +116,10 @@ def test_without_a_size_a_partition_is_read_to_its_end(run: Run, tmp_path: Path,
     ],
 )
 def test_internal_memories_are_read_too(
-    run: Run, tmp_path: Path, folder: Path, place: str, file: str, offset: int
+    run: Run, tmp_path: Path, bench: Path, place: str, file: str, offset: int
 ) -> None:
     done = run(place, "64", "-o", "part.bin")
-    held = (folder / "board" / file).read_bytes()
+    held = (bench / "board" / file).read_bytes()
     assert done.status == 0
     assert (tmp_path / "part.bin").read_bytes() == held[offset : offset + 64]
 
@@ -385,9 +365,9 @@ def test_a_folder_that_cannot_be_made_is_said(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "copy").read_bytes() == b"a file"
 
 
-def test_the_chip_is_not_touched_for_internal_flash(build: Build, folder: Path, tmp_path: Path) -> None:
+def test_the_chip_is_not_touched_for_internal_flash(build: Build, bench: Path, tmp_path: Path) -> None:
     """A chip that does not answer is none of the reader's business there."""
-    line = ["read", "mcuboot", "64", "-d", str(build.path), "-r", "sim", "--sim-board", str(folder / "board")]
+    line = ["read", "mcuboot", "64", "-d", str(build.path), "-r", "sim", "--sim-board", str(bench / "board")]
     assert main([*line, "--sim-fault", "no-chip", "-o", str(tmp_path / "part.bin")]) == 0
-    held = Board.open(folder / "board").array(MemoryKind.APPLICATION).read(0, 64)
+    held = Board.open(bench / "board").array(MemoryKind.APPLICATION).read(0, 64)
     assert (tmp_path / "part.bin").read_bytes() == held

@@ -20,6 +20,7 @@ from buildgen import BuildOptions, make_build
 from workspace import make_workspace
 
 from tests.end_to_end.test_west import command
+from tests.helpers.chipfiles import ini_text, json_text
 
 West = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -32,53 +33,13 @@ PLACE = 0x1E98000
 WRAPPED = 0xE98000  # what is left of it in 24 bits
 BOTH = "offset 0x1e98000 in external flash, bus address 0x11e98000"
 
-DEFAULT_INI = """\
-; What nrfjprog 10.24.2 comes with, QspiDefault.ini: the flash of the nRF52840 DK.
-[DEFAULT_CONFIGURATION]
-MemSize = 0x800000
-ReadMode = READ4IO
-WriteMode = PP4IO
-AddressMode = BIT24
-Frequency = M16
-SpiMode = MODE0
-SckDelay = 0x80
-RxDelay = 2
-CustomInstructionIO2Level = LEVEL_LOW
-CustomInstructionIO3Level = LEVEL_HIGH
-CSNPin = 17
-CSNPort = 0
-SCKPin = 19
-SCKPort = 0
-DIO0Pin = 20
-DIO0Port = 0
-DIO1Pin = 21
-DIO1Port = 0
-DIO2Pin = 22
-DIO2Port = 0
-DIO3Pin = 23
-DIO3Port = 0
-WIPIndex = 0
-PPSize = PAGE256
-InitializationCustomInstruction = 0x06
-InitializationCustomInstruction = 0x01, [0x40, 0, 0x2]
-RetainRAM = 1
-"""
-
-NRFUTIL_JSON = """\
-{
-  "firmware_config": {"peripheral": "QSPI"},
-  "pins": {"sck": 17, "csn": 18, "io0": 13, "io1": 14, "io2": 15, "io3": 16},
-  "flash_size": 33554432,
-  "sck_frequency": 8000000,
-  "address_mode": "MODE24BIT",
-  "readoc": "READ4IO",
-  "writeoc": "PP4IO",
-  "pp_size": "PPSIZE256",
-  "sck_delay": 128,
-  "rx_delay": 7,
-  "page_size": 4096
-}
-"""
+DEFAULT_INI = (
+    "; What nrfjprog 10.24.2 comes with, QspiDefault.ini: the flash of the nRF52840 DK.\n"
+    + ini_text(
+        "InitializationCustomInstruction = 0x06", "InitializationCustomInstruction = 0x01, [0x40, 0, 0x2]"
+    )
+)
+NRFUTIL_JSON = json_text(flash_size=32 * 1024 * 1024)
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git, which west fetches with")
 

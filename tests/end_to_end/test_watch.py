@@ -20,6 +20,7 @@ from buildgen import BuildOptions, ChipNode, make_build
 from littlefs import LittleFS
 
 from tests.end_to_end.test_west import command
+from tests.helpers.chipfiles import ini_text
 from tests.helpers.corpus import corpus
 
 Watch = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -38,35 +39,9 @@ SECTOR, REACH = 0x1000, 1 << 24
 FILES, FILES_END = 0x320000, 0x520000  # littlefs_storage
 USER = 0xE20000
 
-INI = """\
-; The figures of a watch that was sold like this.
-[DEFAULT_CONFIGURATION]
-MemSize = 0x3D09000
-ReadMode = READ4IO
-WriteMode = PP4IO
-AddressMode = BIT24
-Frequency = M32
-SpiMode = MODE0
-SckDelay = 0x00
-RxDelay = 2
-CustomInstructionIO2Level = LEVEL_LOW
-CustomInstructionIO3Level = LEVEL_HIGH
-CSNPin = 17
-CSNPort = 0
-SCKPin = 19
-SCKPort = 0
-DIO0Pin = 20
-DIO0Port = 0
-DIO1Pin = 21
-DIO1Port = 0
-DIO2Pin = 22
-DIO2Port = 0
-DIO3Pin = 23
-DIO3Port = 0
-WIPIndex = 0
-PPSize = PAGE256
-RetainRAM = 0
-"""
+INI = "; The figures of a watch that was sold like this.\n" + ini_text(
+    MemSize="0x3D09000", Frequency="M32", SckDelay="0x00", RetainRAM="0"
+)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.chipfiles import every_fact
 from west_qspi.errors import ConfigurationError
 from west_qspi.extflash.ini import parse_ini, write_ini
 from west_qspi.extflash.model import ExternalFlash, Instruction, Kind, Pins, Source
@@ -44,26 +45,7 @@ InitializationCustomInstruction = 0x01, [0x40, 0, 0b10]
 RetainRAM = 0
 """
 
-# P1.01 is number 33: a port has 32 pins.
-FLASH = ExternalFlash(
-    kind=Kind.INI,
-    name="chip.ini",
-    size=32 * 1024 * 1024,
-    address_bytes=4,
-    read="read2io",
-    write="pp4o",
-    page=512,
-    frequency=8_000_000,
-    spi_mode=3,
-    sck_delay=5,
-    rx_delay=3,
-    pins=Pins(sck=17, csn=18, io0=13, io1=14, io2=15, io3=33),
-    instructions=(Instruction(0x06), Instruction(0x01, b"\x40\x00\x02")),
-    io2_high=False,
-    io3_high=True,
-    wip_bit=7,
-    retain_ram=False,
-)
+FLASH = every_fact(Kind.INI, "chip.ini")
 
 
 def changed(key: str, value: str) -> str:

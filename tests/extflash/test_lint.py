@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.chipfiles import ini_text, json_text
 from tests.helpers.corpus import corpus
 from west_qspi.errors import ConfigurationError
 from west_qspi.extflash.compare import Level
@@ -24,69 +24,24 @@ from west_qspi.soc import NRF5340, NRF52840, Soc
 
 MIB = 1 << 20
 
-# The chip of the nRF5340 DK and the nRF52840 DK, as QspiDefault.ini of nrfjprog 10.24.2 has it.
-LINES = """\
-[DEFAULT_CONFIGURATION]
-MemSize = 0x800000
-ReadMode = READ2IO
-WriteMode = PP
-AddressMode = BIT24
-Frequency = M8
-SpiMode = MODE0
-SckDelay = 0x80
-RxDelay = 2
-CustomInstructionIO2Level = LEVEL_LOW
-CustomInstructionIO3Level = LEVEL_HIGH
-CSNPin = 17
-CSNPort = 0
-SCKPin = 19
-SCKPort = 0
-DIO0Pin = 20
-DIO0Port = 0
-DIO1Pin = 21
-DIO1Port = 0
-DIO2Pin = 22
-DIO2Port = 0
-DIO3Pin = 23
-DIO3Port = 0
-WIPIndex = 0
-PPSize = PAGE256
-RetainRAM = 0
-"""
+# The chip of the nRF5340 DK and the nRF52840 DK, so driven that no rule has anything to say.
+USUAL = {"ReadMode": "READ2IO", "WriteMode": "PP", "Frequency": "M8", "RetainRAM": "0"}
+LINES = ini_text(**USUAL)
 LAST = LINES.count("\n")
 DK_PINS = Pins(19, 17, 20, 21, 22, 23)
 FIXED_PINS = Pins(17, 18, 13, 14, 15, 16)
 INSTRUCTION = "InitializationCustomInstruction = "
 WREN, QUAD = f"{INSTRUCTION}0x06", f"{INSTRUCTION}0x01, [0x40]"
 
-# nrfutil's documentation, "Programming external memory": its example for the nRF5340.
-OBJECT: dict[str, Any] = {
-    "firmware_config": {"peripheral": "QSPI"},
-    "pins": {"sck": 17, "csn": 18, "io0": 13, "io1": 14, "io2": 15, "io3": 16},
-    "flash_size": 0x800000,
-    "sck_frequency": 8_000_000,
-    "address_mode": "MODE24BIT",
-    "readoc": "READ4IO",
-    "writeoc": "PP4IO",
-    "pp_size": "PPSIZE256",
-    "sck_delay": 128,
-    "rx_delay": 7,
-    "page_size": 4096,
-}
-
 
 def ini(*more: str, **changes: str) -> ExternalFlash:
     """Return the ini with other values, and with more lines at its end."""
-    text = LINES
-    for key, value in changes.items():
-        before = next(line for line in text.splitlines() if line.startswith(f"{key} "))
-        text = text.replace(before, f"{key} = {value}")
-    return parse_config(text + "".join(f"{line}\n" for line in more), "chip.ini", Format.INI)
+    return parse_config(ini_text(*more, **{**USUAL, **changes}), "chip.ini", Format.INI)
 
 
 def nrfutil(**changes: object) -> ExternalFlash:
     """Return the json with other values, and with the keys that it does not have."""
-    return parse_config(json.dumps({**OBJECT, **changes}, indent=1), "chip.json", Format.JSON)
+    return parse_config(json_text(**changes), "chip.json", Format.JSON)
 
 
 def line_of(key: str) -> int:
@@ -94,8 +49,8 @@ def line_of(key: str) -> int:
 
 
 def json_line_of(key: str, **changes: object) -> int:
-    text = json.dumps({**OBJECT, **changes}, indent=1)
-    return next(number for number, line in enumerate(text.splitlines(), 1) if f'"{key}":' in line)
+    lines = json_text(**changes).splitlines()
+    return next(number for number, line in enumerate(lines, 1) if f'"{key}":' in line)
 
 
 def tree(**facts: Any) -> ExternalFlash:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from tests.helpers.chipfiles import every_fact
 from west_qspi.errors import ConfigurationError
-from west_qspi.extflash.model import ExternalFlash, Instruction, Kind, Pins, Source
+from west_qspi.extflash.model import Kind, Source
 from west_qspi.extflash.tomlfile import parse_toml, write_toml
 from west_qspi.soc import NRF5340
 
@@ -60,25 +61,7 @@ mem_size = 7
     clockspeed = 2000
 """
 
-FLASH = ExternalFlash(
-    kind=Kind.TOML,
-    name="config.toml",
-    size=32 * 1024 * 1024,
-    address_bytes=4,
-    read="read2io",
-    write="pp4o",
-    page=512,
-    frequency=8_000_000,
-    spi_mode=3,
-    sck_delay=5,
-    rx_delay=3,
-    pins=Pins(sck=17, csn=18, io0=13, io1=14, io2=15, io3=33),
-    instructions=(Instruction(0x06), Instruction(0x01, b"\x40\x00\x02")),
-    io2_high=False,
-    io3_high=True,
-    wip_bit=7,
-    retain_ram=False,
-)
+FLASH = every_fact(Kind.TOML, "config.toml")
 
 # The same in the other ways that TOML has: inline tables, dotted and quoted keys.
 DENSE = """\
