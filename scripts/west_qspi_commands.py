@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from west_qspi.commands.west import (
+    QspiCheck,
     QspiConfig,
     QspiErase,
     QspiFlash,
@@ -17,4 +18,4 @@ from west_qspi.commands.west import (
     QspiRead,
 )
 
-__all__ = ["QspiConfig", "QspiErase", "QspiFlash", "QspiInfo", "QspiMap", "QspiRead"]
+__all__ = ["QspiCheck", "QspiConfig", "QspiErase", "QspiFlash", "QspiInfo", "QspiMap", "QspiRead"]

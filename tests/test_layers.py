@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settling",),
     ("preparation",),
     ("flasher", "runners", "render", "mapview"),
-    ("chipview",),
+    ("chipview", "check"),
     ("console",),
     ("commands",),
     ("__main__",),

@@ -11,7 +11,7 @@ from pathlib import Path
 from west_qspi import __version__
 from west_qspi.commands import Context
 
-COMMANDS = ("flash", "map", "config", "read", "erase", "info")
+COMMANDS = ("flash", "check", "map", "config", "read", "erase", "info")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

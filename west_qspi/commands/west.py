@@ -46,6 +46,12 @@ class QspiFlash(_QspiCommand):
     command = "flash"
 
 
+class QspiCheck(_QspiCommand):
+    """``west qspi-check``."""
+
+    command = "check"
+
+
 class QspiMap(_QspiCommand):
     """``west qspi-map``."""
 

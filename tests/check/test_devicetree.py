@@ -1,0 +1,70 @@
+"""What several devicetree files say together of flash chips, partitions and choices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import process_time
+
+from west_qspi.check.devicetree import View, fixed_partitions
+from west_qspi.check.parse.dtsource import parse_dtsource
+
+BOARD = """
+/ { chosen { nordic,pm-ext-flash = &mx; }; };
+&qspi {
+    mx: mx25r6435f@0 { compatible = "nordic,qspi-nor"; size = <67108864>; jedec-id = [c2 28 17]; };
+};
+"""
+
+
+def view(*texts: str) -> View:
+    return View(tuple(parse_dtsource(text, Path(f"{n}.dts")) for n, text in enumerate(texts)))
+
+
+def test_a_chip_is_what_all_files_say_of_it_and_the_last_word_counts() -> None:
+    (chip,) = view(BOARD, "&mx { size = <8>; /delete-property/ jedec-id; size-in-bytes = <1>; };").chips
+    size = chip.get("size")
+    assert size is not None
+    assert (chip.label, size.number, chip.compatible) == ("mx", 8, ("nordic,qspi-nor",))
+    assert "jedec-id" not in chip
+    assert chip.spot.path == Path("1.dts")
+
+
+def test_a_chip_is_told_by_its_compatible_or_its_properties() -> None:
+    text = (
+        'a: a { compatible = "jedec,spi-nor"; }; b { readoc = "read4io"; }; '
+        'c: c { compatible = "soc-nv-flash"; size-in-bytes = <1>; }; &d { jedec-id = [00]; };'
+    )
+    assert [chip.label for chip in view(text).chips] == ["a", "b", "d"]
+
+
+def test_a_node_is_switched_off_by_its_status_only() -> None:
+    for status, disabled in (("", False), ('status = "okay";', False), ('status = "disabled";', True)):
+        node = view(f"a: a {{ {status} }};").node("a")
+        assert node is not None
+        assert node.disabled is disabled
+    assert view("a: a { };").node("b") is None
+
+
+def test_the_last_file_chooses() -> None:
+    found = view(BOARD, "/ { chosen { nordic,pm-ext-flash = &other; }; };").chosen("nordic,pm-ext-flash")
+    assert found is not None
+    assert found.reference == "other"
+    assert view(BOARD).chosen("zephyr,code-partition") is None
+
+
+def test_partitions_are_those_of_fixed_partitions_only() -> None:
+    tree = view(
+        '&mx { partitions { compatible = "fixed-partitions"; a: a@0 { reg = <0 1>; }; }; '
+        "other { b: b { }; }; };"
+    )
+    node = tree.node("mx")
+    assert node is not None
+    assert [part.labels for part in fixed_partitions(node.parts)] == [("a",)]
+    assert [child.name for child in node.children()] == ["partitions", "other"]
+
+
+def test_many_chips_take_time_by_their_number_only() -> None:
+    tree = view("".join(f"a{n}: a{n} {{ size-in-bytes = <1>; }};" for n in range(20_000)))
+    begun = process_time()
+    assert len(tree.chips) == 20_000
+    assert process_time() - begun < 4

@@ -1,0 +1,152 @@
+"""Every rule finds what is wrong in its bad cases, on the right line, and nothing in near misses.
+
+The cases are applications in ``tests/data/check/RULE/``: ``bad*`` with a file ``expect`` of the lines
+``PATH:LINE`` that the rule has to find (``PATH`` alone for a file as a whole), ``near*`` with what is just
+right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.corpus import corpus
+from west_qspi.check.engine import Result, check_sources
+from west_qspi.check.model import Finding, Severity
+from west_qspi.check.project import find_applications
+from west_qspi.check.rule import Rule, all_rules
+from west_qspi.check.settings import Settings
+from west_qspi.check.sources import Reader, variants
+
+Record = Callable[[str, object], None]
+
+DATA = Path(__file__).parents[1] / "data" / "check"
+BAD = sorted(DATA.glob("QX*/bad*"))
+NEAR = sorted(DATA.glob("QX*/near*"))
+RULES = list(all_rules().values())
+
+
+def named(path: Path) -> str:
+    return f"{path.parent.name}-{path.name}"
+
+
+def found_by(rule: Rule, folder: Path) -> set[Finding]:
+    reader = Reader()
+    return {
+        finding
+        for application in find_applications(folder)
+        for variant in variants(application, reader)
+        for finding in rule.findings(variant)
+    }
+
+
+def place(finding: Finding, folder: Path) -> str:
+    path = finding.spot.path.relative_to(folder).as_posix()
+    return f"{path}:{finding.spot.line}" if finding.spot.line else path
+
+
+@pytest.mark.parametrize("folder", BAD, ids=named)
+def test_a_bad_case_is_found_on_its_lines_and_nowhere_else(folder: Path) -> None:
+    found = found_by(all_rules()[folder.parent.name], folder)
+    expected = (folder / "expect").read_text(encoding="utf-8").split()
+    assert sorted(place(finding, folder) for finding in found) == sorted(expected)
+
+
+@pytest.mark.parametrize("folder", NEAR, ids=named)
+def test_a_near_miss_is_not_found(folder: Path) -> None:
+    assert found_by(all_rules()[folder.parent.name], folder) == set()
+
+
+@pytest.mark.parametrize("folder", [*BAD, *NEAR], ids=named)
+def test_every_case_is_an_application_that_all_rules_can_read(folder: Path) -> None:
+    assert check_sources([folder], Settings()).variants
+
+
+@pytest.mark.parametrize("folder", BAD, ids=named)
+def test_edits_are_of_words_that_are_on_their_line_once(folder: Path) -> None:
+    for finding in found_by(all_rules()[folder.parent.name], folder):
+        for edit in finding.edits:
+            line = edit.path.read_text(encoding="utf-8").splitlines()[edit.line - 1]
+            assert line.count(edit.old) == 1, line
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_has_a_bad_case_and_a_near_one(rule: Rule) -> None:
+    assert list((DATA / rule.id).glob("bad*"))
+    assert list((DATA / rule.id).glob("near*"))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_documents_itself(rule: Rule) -> None:
+    assert rule.summary.endswith(".")
+    assert rule.fix.endswith(".")
+    assert rule.bad
+    assert rule.good
+    assert rule.bad != rule.good
+    assert rule.source.startswith("https://")
+    assert rule.name == rule.name.lower()
+
+
+def test_cases_are_of_rules_that_are_registered() -> None:
+    assert {path.parent.name for path in (*BAD, *NEAR)} == set(all_rules())
+
+
+@cache
+def of_corpus(folder: Path) -> Result:
+    return check_sources([folder], Settings())
+
+
+def places(rule: str, *severities: Severity) -> set[str]:
+    root = corpus()
+    return {
+        f"{finding.spot.path.relative_to(root).as_posix()}:{finding.spot.line}"
+        for finding in of_corpus(root).findings
+        if finding.rule == rule and (not severities or finding.severity in severities)
+    }
+
+
+def test_real_projects_are_read_without_an_exception(record_property: Record) -> None:
+    root = corpus()
+    result = of_corpus(root)
+    assert result.variants > 100
+    counts = Counter(
+        (finding.rule, finding.spot.path.relative_to(root).parts[0]) for finding in result.findings
+    )
+    for (rule, repository), count in sorted(counts.items()):
+        record_property(f"count: {rule} {repository}", count)
+
+
+# What the projects' own histories and threads show to be wrong: see the rules' sources.
+TRUE = [
+    ("QX101", "waynehsu0227__NCS_v2.9.0/samples/nrf5340/extxip_smp_svr/pm_static.yml"),
+    ("QX102", "mesh/dfu/target/pm_static_nrf52840dongle_nrf52840.yml"),
+    ("QX101", "mesh/dfu/target/pm_static_nrf52840dongle_nrf52840.yml"),
+    ("QX102", "NordicPlayground__ncs-nrf5340-xip-app@a5b1d2a/zigbee_weather_station/pm_static.yml"),
+    ("QX305", "ZSWatch__ZSWatch/app/boards/zswatch/zswatch_legacy/zswatch_legacy_nrf5340_cpuapp_5.overlay"),
+    ("QX103", "abdullahjaved06__W25Q128JV-ZephyrRTOS@f2e10c6/pm_static.yml"),
+    ("QX129", "devzone-125422/pm_static.yml"),
+    ("QX111", "devzone-125422/pm_static.yml"),
+    ("QX402", "ZSWatch__ZSWatch/app/boards/zswatch/zswatch_legacy/support/qspi_at25sl128a.ini"),
+    ("QX402", "ZSWatch__ZSWatch/app/boards/zswatch/watchdk/support/qspi_mx25u51245.ini"),
+    ("QX404", "ZSWatch__ZSWatch/app/boards/zswatch/watchdk/support/qspi_mx25u51245.ini"),
+    ("QX404", "shuhao-dong__BORUS/boards/nordic/torus53/support/torus53_qspi_nrfutil_config.json"),
+]
+
+
+@pytest.mark.parametrize(("rule", "path"), TRUE)
+def test_a_real_defect_is_found(rule: str, path: str) -> None:
+    assert [place for place in places(rule) if path in place]
+
+
+SILENT = ["QX104", "QX105", "QX106", "QX108", "QX109", "QX203", "QX205", "QX206", "QX207", "QX209", "QX301"]
+
+
+@pytest.mark.parametrize("rule", SILENT)
+def test_healthy_projects_have_no_errors_of_these_rules(rule: str) -> None:
+    # Threads and layouts of other chips' sectors have their own defects.
+    known = ("devzone-125422", "nrf54l10")
+    assert [place for place in places(rule, Severity.ERROR) if not any(name in place for name in known)] == []

@@ -1,0 +1,64 @@
+"""Findings and rules: what is found, where, how bad it is, and what mends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+
+class Severity(str, Enum):
+    """How bad a finding is; the order is from worst on."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Severity).index(self)
+
+
+class Stage(str, Enum):
+    """What a rule needs to see."""
+
+    SOURCES = "sources"
+    BUILD = "build"
+
+
+@dataclass(frozen=True, order=True)
+class Spot:
+    """A place in a file; ``line`` and ``column`` count from 1, line 0 stands for the file as a whole."""
+
+    path: Path
+    line: int = 0
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}" if self.line else str(self.path)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A replacement of ``old`` by ``new`` in one line of a file: the one right answer to a finding."""
+
+    path: Path
+    line: int
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: by which rule, where, in which words, and what to do about it.
+
+    ``edits`` mend it where there is exactly one right answer.
+    """
+
+    rule: str
+    severity: Severity
+    spot: Spot
+    text: str
+    fix: str = ""
+    edits: tuple[Edit, ...] = ()

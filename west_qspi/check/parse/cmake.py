@@ -1,0 +1,80 @@
+"""The few CMake commands that matter here, with their arguments and lines.
+
+Nothing is evaluated but ``${CMAKE_CURRENT_SOURCE_DIR}``, ``${APPLICATION_SOURCE_DIR}``, ``${APP_DIR}``,
+``${BOARD_DIR}`` and ``${CMAKE_CURRENT_LIST_DIR}``. Source: CMake's manual, "cmake-language(7)".
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from west_qspi.check.model import Spot
+
+# What does not end runs to the file's end: read again from every place, a hostile file would take hours.
+_COMMENT = re.compile(r'#\[(=*)\[.*?(?:\]\1\]|\Z)|#[^\n]*|("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))', re.DOTALL)
+_COMMAND = re.compile(r"\b(?P<name>[A-Za-z_]\w*)\s*\(", re.ASCII)
+_ARGUMENT = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\\?\Z)|([^\s()"]+)', re.DOTALL)
+_HERE = re.compile(
+    r"\$\{(?:CMAKE_CURRENT_SOURCE_DIR|CMAKE_CURRENT_LIST_DIR|APPLICATION_SOURCE_DIR|APP_DIR|BOARD_DIR)\}"
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One command: its name in lower case, its arguments without quotes, and where it is."""
+
+    name: str
+    arguments: tuple[str, ...]
+    spot: Spot
+
+    def after(self, keyword: str) -> tuple[str, ...]:
+        """Return the arguments from a keyword on to the next word in capitals."""
+        if keyword not in self.arguments:
+            return ()
+        rest = self.arguments[self.arguments.index(keyword) + 1 :]
+        end = next((at for at, word in enumerate(rest) if re.fullmatch(r"[A-Z][A-Z_]+", word)), len(rest))
+        return rest[:end]
+
+
+def parse_cmake(text: str, path: Path) -> tuple[Call, ...]:
+    """Return all commands in order; never fails."""
+    plain = _COMMENT.sub(lambda found: found[2] or re.sub(r"[^\n]", " ", found[0]), text)
+    starts = [0, *(found.end() for found in re.finditer("\n", plain))]
+    return tuple(_calls(plain, starts, path))
+
+
+def _calls(text: str, starts: list[int], path: Path) -> Iterator[Call]:
+    at = 0
+    while found := _COMMAND.search(text, at):
+        end = _closing(text, found.end())
+        arguments = tuple(quoted or bare for quoted, bare in _ARGUMENT.findall(text[found.end() : end]))
+        line = bisect_right(starts, found.start())
+        yield Call(found["name"].lower(), arguments, Spot(path, line, found.start() - starts[line - 1] + 1))
+        at = end + 1
+
+
+def _closing(text: str, start: int) -> int:
+    """Return where the parenthesis closes that was opened before ``start``."""
+    depth, quoted, at = 1, False, start
+    while at < len(text):
+        character = text[at]
+        if character == "\\":
+            at += 1
+        elif character == '"':
+            quoted = not quoted
+        elif not quoted and character in "()":
+            depth += 1 if character == "(" else -1
+            if not depth:
+                return at
+        at += 1
+    return len(text)
+
+
+def located(argument: str, folder: Path) -> Path | None:
+    """Return the path that an argument means, or None where it depends on what only CMake knows."""
+    text = _HERE.sub(lambda found: str(folder), argument)
+    return None if "$" in text else folder / text

@@ -1,0 +1,1 @@
+"""The rules, one module a group; see ``rule.py`` for what a rule is."""

@@ -1,0 +1,244 @@
+"""QX101 to QX129: partition files by themselves (``pm_static*.yml``, ``partitions.yml``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from west_qspi.check.model import Edit, Severity
+from west_qspi.check.parse.pmfile import PmEntry
+from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
+from west_qspi.check.variant import EXTERNAL, SECTOR, Variant
+from west_qspi.memory import Range
+
+_REGIONS = ("flash_primary", EXTERNAL, "sram_primary", "otp", "ram_flash")
+# Containers of the immutable bootloader, TF-M and their slots: laid over others on purpose.
+_LAYERED = ("s0", "s1", "tfm", "b0", "spm", "nonsecure", "provision")
+
+
+def _sized(variant: Variant) -> list[PmEntry]:
+    entries = variant.pm.entries if variant.pm else ()
+    return [entry for entry in entries if entry.end is not None and entry.size]
+
+
+def _range(entry: PmEntry) -> Range:
+    return Range(entry.address or 0, entry.size or 0)
+
+
+def _span(entry: PmEntry) -> str:
+    return f"{entry.address or 0:#x}-{entry.end or 0:#x}"
+
+
+@rule("QX101", "end-address-mismatch", Severity.WARNING, f"{SDK_NRF}pull/13783")
+def end_address_mismatch(variant: Variant) -> Iterator[Hit]:
+    """A partition's ``end_address`` is not its address plus its size.
+
+    Partition Manager computes the end anew and ignores what is written, so nothing fails; but people copy the
+    wrong number into linker scripts and programming tools.
+
+    Fix: write the sum.
+
+    Bad:
+        app: {address: 0x10200, size: 0x3fe00, end_address: 0x40000}
+    Good:
+        app: {address: 0x10200, size: 0x3fe00, end_address: 0x50000}
+    """
+    for entry in variant.pm.entries if variant.pm else ():
+        if entry.end is None or entry.end_address is None or entry.end == entry.end_address:
+            continue
+        spot = entry.at("end_address")
+        text = (
+            f"'{entry.name}' is {entry.address:#x} + {entry.size:#x} = {entry.end:#x}, but end_address says "
+            f"{entry.end_address:#x}"
+        )
+        edit = Edit(spot.path, spot.line, f"{entry.end_address:#x}", f"{entry.end:#x}")
+        yield Hit(spot, text, f"Write end_address: {entry.end:#x}.", (edit,))
+
+
+@rule("QX102", "partitions-overlap", Severity.ERROR, f"{DEVZONE}114604/")
+def partitions_overlap(variant: Variant) -> Iterator[Hit]:
+    """Two partitions of one memory share addresses, and neither is a container of the other.
+
+    Partition Manager does not look at static partitions for that. What one of them writes, the other loses:
+    settings vanish with an update, or the application does not boot after its first save.
+
+    Fix: move one of them to the first free sector behind the other.
+
+    Bad:
+        mcuboot_primary: {address: 0x10000, size: 0xe0000}
+        settings_storage: {address: 0xe4000, size: 0x1c000}
+    Good:
+        mcuboot_primary: {address: 0x10000, size: 0xd4000}
+        settings_storage: {address: 0xe4000, size: 0x1c000}
+    """
+    members = _members(variant)
+    for first, second in combinations(_sized(variant), 2):
+        if (
+            first.region != second.region
+            or _related(first, second, members)
+            or _on_purpose(variant, first, second)
+        ):
+            continue
+        common = _range(first).common(_range(second))
+        if common is None:
+            continue
+        later = max(first, second, key=lambda entry: entry.address or 0)
+        other = first if later is second else second
+        filler = any(entry.name.startswith("EMPTY_") for entry in (first, second))
+        free = -(-(other.end or 0) // SECTOR) * SECTOR
+        text = (
+            f"'{later.name}' ({_span(later)}) overlaps '{other.name}' ({_span(other)}) by {common.size:#x} "
+            f"bytes from {common.start:#x} on"
+        )
+        fix = (
+            f"Begin '{later.name}' at {free:#x} or behind, or make '{other.name}' end at {later.address:#x}."
+        )
+        yield Hit(later.at("address"), text, fix, severity=Severity.WARNING if filler else None)
+
+
+def _members(variant: Variant) -> dict[str, set[str]]:
+    """Return for each container all that it holds, through containers in it."""
+    direct = {entry.name: set(entry.members) for entry in variant.pm.entries} if variant.pm else {}
+    found: dict[str, set[str]] = {}
+    for name in direct:
+        waiting, seen = list(direct[name]), set()
+        while waiting:
+            inner = waiting.pop()
+            if inner not in seen:
+                seen.add(inner)
+                waiting += direct.get(inner, ())
+        found[name] = seen
+    return found
+
+
+def _related(first: PmEntry, second: PmEntry, members: dict[str, set[str]]) -> bool:
+    one, other = members.get(first.name, set()), members.get(second.name, set())
+    return first.name in other or second.name in one or bool(one & other)
+
+
+def _on_purpose(variant: Variant, first: PmEntry, second: PmEntry) -> bool:
+    names = {first.name, second.name}
+    if any(entry.name == entry.region for entry in (first, second)):
+        return True  # QX114
+    if names == {"mcuboot_secondary", "mcuboot_secondary_1"}:
+        return True  # nRF5340 without simultaneous update: one place for both
+    return any(name.startswith(_LAYERED) for name in names)
+
+
+@rule("QX103", "partition-past-device-end", Severity.ERROR, f"{DEVZONE}120384/")
+def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
+    """A partition ends behind the end of its memory.
+
+    Partition Manager reports the last valid address, or, where the chip's size is wrong as well, only the
+    first erase fails at run time.
+
+    Fix: make the partition smaller, or correct the chip's size: the devicetree's ``size`` is in bits.
+
+    Bad:
+        user_storage: {address: 0x700000, size: 0x200000, region: external_flash}   # of an 8 MiB chip
+    Good:
+        user_storage: {address: 0x700000, size: 0x100000, region: external_flash}
+    """
+    chip = variant.chip
+    limits = {EXTERNAL: chip.size if chip else None}
+    if variant.soc is not None:
+        limits["flash_primary"] = 0x10_0000
+    for entry in _sized(variant):
+        limit = limits.get(entry.region)
+        if limit is not None and entry.end is not None and entry.end > limit and not entry.is_container:
+            beyond = f"{entry.end - limit:#x} bytes behind the memory's {limit:#x}"
+            text = f"'{entry.name}' ({_span(entry)}) ends {beyond}"
+            yield Hit(entry.at("size"), text, "Make it smaller, or correct the memory's size.")
+
+
+@rule("QX114", "region-named-partition", Severity.NOTE, f"{SDK_NRF}blob/main/scripts/partition_manager.py")
+def region_named_partition(variant: Variant) -> Iterator[Hit]:
+    """A static partition is called like its region and lies over others.
+
+    Partition Manager writes such an entry for what is left of a region; copied into a static file it overlaps
+    whatever is put there later. Harmless unless code uses its address.
+
+    Fix: delete the entry, or make it the free rest.
+
+    Bad:
+        external_flash: {address: 0x0, size: 0x800000, region: external_flash}
+        littlefs_storage: {address: 0x400000, size: 0x400000, region: external_flash}
+    Good:
+        littlefs_storage: {address: 0x400000, size: 0x400000, region: external_flash}
+    """
+    entries = _sized(variant)
+    for entry in entries:
+        if entry.name != entry.region:
+            continue
+        under = [
+            other.name
+            for other in entries
+            if other is not entry and other.region == entry.region and _range(other).overlaps(_range(entry))
+        ]
+        if under:
+            text = f"'{entry.name}' is the rest of its region and lies over {', '.join(under)}"
+            yield Hit(entry.spot, text, "Delete the entry.")
+
+
+@rule("QX115", "span-bounds", Severity.ERROR, f"{SDK_NRF}blob/main/scripts/partition_manager.py")
+def span_bounds(variant: Variant) -> Iterator[Hit]:
+    """A container does not end where its members do.
+
+    Members that go beyond it are an error: the slot that MCUboot knows is smaller than what lies in it. A
+    container with room to spare is only a waste.
+
+    Fix: give the container the addresses of its first and last member.
+
+    Bad:
+        mcuboot_primary: {address: 0x10000, size: 0x40000, span: [mcuboot_pad, app]}
+        mcuboot_pad: {address: 0x10000, size: 0x200}
+        app: {address: 0x10200, size: 0x4fe00}
+    Good:
+        mcuboot_primary: {address: 0x10000, size: 0x50000, span: [mcuboot_pad, app]}
+        mcuboot_pad: {address: 0x10000, size: 0x200}
+        app: {address: 0x10200, size: 0x4fe00}
+    """
+    by_name = {entry.name: entry for entry in _sized(variant)}
+    for entry in by_name.values():
+        inside = [by_name[name] for name in entry.members if name in by_name]
+        inside = [member for member in inside if member.region == entry.region or not member.region_written]
+        if not inside:
+            continue
+        start, end = min(item.address or 0 for item in inside), max(item.end or 0 for item in inside)
+        beyond = start < (entry.address or 0) or end > (entry.end or 0)
+        if beyond:
+            text = f"'{entry.name}' ({_span(entry)}) is smaller than its members ({start:#x}-{end:#x})"
+            yield Hit(entry.at("size"), text, f"Write address {start:#x} and size {end - start:#x}.")
+        elif (entry.size or 0) - (end - start) >= SECTOR:
+            spare = (entry.size or 0) - (end - start)
+            text = f"'{entry.name}' ({_span(entry)}) has {spare:#x} bytes that no member uses"
+            yield Hit(entry.at("size"), text, severity=Severity.NOTE)
+
+
+@rule("QX129", "absolute-xip-address-in-region", Severity.ERROR, f"{DEVZONE}125422/")
+def absolute_xip_address(variant: Variant) -> Iterator[Hit]:
+    """A partition in external flash is given its address on the bus instead of its offset in the chip.
+
+    Partition Manager counts from the start of the chip, so the XIP base is added twice: it says that the last
+    partition ends behind the last valid address, or the slots lie nowhere.
+
+    Fix: subtract the base of the XIP window, 0x10000000 on the nRF5340 and 0x12000000 on the nRF52840.
+
+    Bad:
+        mcuboot_primary_2: {address: 0x10120000, size: 0x40000, region: external_flash}
+    Good:
+        mcuboot_primary_2: {address: 0x120000, size: 0x40000, region: external_flash}
+    """
+    base = variant.xip_base or 0x1000_0000
+    for entry in variant.pm.within(EXTERNAL) if variant.pm else ():
+        if entry.address is None or entry.address < base:
+            continue
+        right = entry.address - (
+            0x1200_0000 if entry.address >= 0x1200_0000 and not variant.xip_base else base
+        )
+        spot = entry.at("address")
+        text = (
+            f"'{entry.name}' is at {entry.address:#x}, the address on the bus; in the chip it is {right:#x}"
+        )
+        edit = Edit(spot.path, spot.line, f"{entry.address:#x}", f"{right:#x}")
+        yield Hit(spot, text, f"Write address: {right:#x}.", (edit,))
