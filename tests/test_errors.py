@@ -36,6 +36,7 @@ from west_qspi.errors import (
     PlacementError,
     ProofError,
     QspiError,
+    SettingsError,
     StoppedAtOnce,
     TargetError,
     UnknownRunner,
@@ -131,6 +132,7 @@ def test_only_wrong_usage_has_an_exit_code_of_its_own() -> None:
     assert {kind: kind.exit_code for kind in CLASSES if kind.exit_code != 1} == {
         UsageError: 2,
         UnknownRunner: 2,
+        SettingsError: 2,
     }
 
 
@@ -207,9 +209,9 @@ def test_wrong_values_are_a_mistake_of_ours(values: tuple[Any, ...], named: dict
 # --- words -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [BrokenBuildFile, ConfigurationError, PartsFileError])
+@pytest.mark.parametrize("kind", [BrokenBuildFile, ConfigurationError, PartsFileError, SettingsError])
 def test_a_line_that_is_not_known_is_left_out(
-    kind: type[BrokenBuildFile | ConfigurationError | PartsFileError],
+    kind: type[BrokenBuildFile | ConfigurationError | PartsFileError | SettingsError],
 ) -> None:
     assert str(kind("b/domains.yaml", 3, "no 'default'")) == "b/domains.yaml:3: no 'default'"
     assert str(kind("b/domains.yaml", 0, "no 'default'")) == "b/domains.yaml: no 'default'"
@@ -218,6 +220,7 @@ def test_a_line_that_is_not_known_is_left_out(
 def test_files_of_the_user_come_with_a_place_that_shows_right_ones() -> None:
     assert "west qspi-config generate" in ConfigurationError("Qspi.ini", 3, "no 'MemSize'").advice
     assert "docs/external-flash.md" in PartsFileError("parts.toml", 3, "no 'size'").advice
+    assert "docs/check.md" in SettingsError(".west-qspi.toml", 3, "no rule 'QX9'").advice
     assert str(FileSystemError("assets", "does not fit")) == "assets: does not fit"
     assert "docs/data-in-partitions.md" in FileSystemError("assets", "does not fit").advice
 

@@ -1,4 +1,4 @@
-"""Running rules: no finding twice, comments that silence, broken files, and order."""
+"""The engine: findings once and in order, what comments silence, and comments that silence nothing."""
 
 from __future__ import annotations
 
@@ -6,83 +6,123 @@ from pathlib import Path
 
 import pytest
 
-from west_qspi.check.engine import BROKEN, UNUSED_IGNORE, check_sources
-from west_qspi.check.ignores import find_ignores
-from west_qspi.check.model import Finding, Severity
+from west_qspi.check.engine import Result, check_sources
+from west_qspi.check.model import Severity
 from west_qspi.check.settings import Settings
 
-WRONG_END = "app: {address: 0x200, size: 0x1000, end_address: 0x2000}"
+CASES = Path(__file__).parents[1] / "data" / "check"
+# QX101: 0x10200 + 0x3fe00 is 0x50000.
+WRONG = "  end_address: 0x40000"
+PM = f"app:\n  address: 0x10200\n  size: 0x3fe00\n{WRONG}\n"
 
 
-def findings(folder: Path, settings: Settings | None = None) -> tuple[Finding, ...]:
-    return check_sources([folder], settings or Settings()).findings
-
-
-def project(folder: Path, text: str, *, boards: tuple[str, ...] = ()) -> Path:
-    (folder / "prj.conf").write_text("CONFIG_GPIO=y\n")
-    (folder / "pm_static.yml").write_text(text)
-    (folder / "boards").mkdir(exist_ok=True)
-    for board in boards:
-        (folder / "boards" / f"{board}.conf").write_text("CONFIG_I2C=y\n")
+def app(folder: Path, **files: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in {"pm_static": PM, **files}.items():
+        ending = ".conf" if name.startswith("prj") else ".yml"
+        (folder / f"{name}{ending}").write_text(text, encoding="utf-8")
     return folder
 
 
-def test_a_finding_of_many_variants_is_told_once(tmp_path: Path) -> None:
-    boards = ("nrf5340dk_nrf5340_cpuapp", "nrf52840dk_nrf52840")
-    result = check_sources([project(tmp_path, WRONG_END, boards=boards)], Settings())
-    assert (result.applications, result.variants) == (1, 2)
-    assert [(item.rule, item.spot.line) for item in result.findings] == [("QX101", 1)]
-    assert result.count(Severity.WARNING) == 1
-
-
-def test_a_comment_silences_its_own_line_or_the_next(tmp_path: Path) -> None:
-    same = f"{WRONG_END}  # qspi-check: ignore[QX101] generated\n"
-    result = check_sources([project(tmp_path, same)], Settings())
-    assert (result.findings, result.silenced) == ((), 1)
-    result = check_sources([project(tmp_path, f"# qspi-check: ignore[QX101]\n{WRONG_END}\n")], Settings())
-    assert (result.findings, result.silenced) == ((), 1)
-
-
-def test_a_comment_for_another_rule_or_line_silences_nothing_and_is_told(tmp_path: Path) -> None:
-    text = f"# qspi-check: ignore[QX102]\n{WRONG_END}\n"
-    found = findings(project(tmp_path, text))
-    assert [(item.rule, item.spot.line, item.severity) for item in found] == [
-        (UNUSED_IGNORE, 1, Severity.NOTE),
-        ("QX101", 2, Severity.WARNING),
+def places(result: Result, root: Path) -> list[tuple[str, str, int]]:
+    return [
+        (item.rule, item.spot.path.relative_to(root).as_posix(), item.spot.line) for item in result.findings
     ]
-    assert "QX102" in found[0].text
 
 
-def test_a_file_that_cannot_be_understood_is_a_finding_with_its_line(tmp_path: Path) -> None:
-    (found,) = findings(project(tmp_path, "app:\n  address: [0x1\n"))
-    assert (found.rule, found.severity) == (BROKEN, Severity.ERROR)
-    assert found.spot.line in (2, 3)
-    assert "YAML" in found.text
+def run(*folders: Path, **settings: tuple[str, ...]) -> Result:
+    return check_sources(folders, Settings(**settings))  # type: ignore[arg-type]
 
 
-def test_rules_are_selected_by_what_they_begin_with(tmp_path: Path) -> None:
-    folder = project(tmp_path, WRONG_END)
-    assert findings(folder, Settings(select=("QX2",))) == ()
-    assert [item.rule for item in findings(folder, Settings(select=("QX1",)))] == ["QX101"]
-    assert findings(folder, Settings(ignore=("QX101",))) == ()
+def test_variants_that_share_a_file_have_its_findings_once(tmp_path: Path) -> None:
+    app(tmp_path, prj="", prj_release="")
+    result = run(tmp_path)
+    assert places(result, tmp_path) == [("QX101", "pm_static.yml", 4)]
+    assert (result.applications, result.variants) == (1, 2)
 
 
-@pytest.mark.parametrize(
-    ("line", "rules", "on", "reason"),
-    [
-        ("a: 1  # qspi-check: ignore[QX101] why not", {"QX101"}, 1, "why not"),
-        ("MemSize = 1 ; qspi-check: ignore[qx402,QX403]", {"QX402", "QX403"}, 1, ""),
-        ("/* qspi-check: ignore[QX305] old board */", {"QX305"}, 2, "old board"),
-        ("  // qspi-check: ignore[QX108]", {"QX108"}, 2, ""),
-    ],
-)
-def test_ignoring_comments_of_every_syntax(line: str, rules: set[str], on: int, reason: str) -> None:
-    (found,) = find_ignores(line + "\n", Path("file"))
-    assert (set(found.rules), found.line, found.reason) == (rules, on, reason)
+def test_folders_in_each_other_are_checked_once(tmp_path: Path) -> None:
+    app(tmp_path / "b")
+    app(tmp_path / "a")
+    result = run(tmp_path / "b", tmp_path)
+    assert places(result, tmp_path) == [("QX101", "a/pm_static.yml", 4), ("QX101", "b/pm_static.yml", 4)]
+    assert result.applications == 2
 
 
-@pytest.mark.parametrize(
-    "line", ["# ignore[QX101]", "qspi-check: ignore[QX101]", "# qspi-check: ignore QX101"]
-)
-def test_what_is_no_such_comment(line: str) -> None:
-    assert find_ignores(line, Path("file")) == ()
+def test_a_broken_file_is_an_error_at_its_line_even_where_other_rules_are_selected(tmp_path: Path) -> None:
+    app(tmp_path, pm_static="app:\n  size: [1\nb: 2\n")
+    (item,) = run(tmp_path, select=("QX4",)).findings
+    assert (item.rule, item.severity, item.spot.path.name) == ("QX001", Severity.ERROR, "pm_static.yml")
+    assert item.spot.line > 0
+
+
+def test_a_comment_silences_its_rule_there(tmp_path: Path) -> None:
+    app(tmp_path, pm_static=PM.replace(WRONG, f"{WRONG} # qspi-check: ignore[QX101] known"))
+    result = run(tmp_path)
+    assert (result.findings, result.silenced) == ((), 1)
+
+
+def test_a_comment_for_another_rule_or_line_silences_nothing_and_is_noted(tmp_path: Path) -> None:
+    app(
+        tmp_path,
+        pm_static="# qspi-check: ignore[QX101]\n" + PM.replace(WRONG, f"{WRONG} # qspi-check: ignore[QX102]"),
+    )
+    assert places(run(tmp_path), tmp_path) == [
+        ("QX002", "pm_static.yml", 1),
+        ("QX101", "pm_static.yml", 5),
+        ("QX002", "pm_static.yml", 5),
+    ]
+
+
+def test_of_several_rules_in_a_comment_the_idle_one_is_noted(tmp_path: Path) -> None:
+    app(tmp_path, pm_static=PM.replace(WRONG, f"{WRONG} # qspi-check: ignore[QX101, QX102]"))
+    (item,) = run(tmp_path).findings
+    assert (item.rule, item.severity) == ("QX002", Severity.NOTE)
+    assert "QX102" in item.text
+    assert "QX101" not in item.text
+
+
+@pytest.mark.parametrize(("rules", "word"), [("QX999", "no rule"), ("", "names no rule")])
+def test_a_comment_for_no_rule_is_noted(tmp_path: Path, rules: str, word: str) -> None:
+    app(tmp_path, pm_static=PM.replace(WRONG, f"  # qspi-check: ignore[{rules}]"))
+    (item,) = run(tmp_path).findings
+    assert item.rule == "QX002"
+    assert word in item.text
+
+
+def test_comments_are_not_judged_by_rules_that_did_not_run(tmp_path: Path) -> None:
+    app(tmp_path, pm_static=PM.replace(WRONG, f"{WRONG} # qspi-check: ignore[QX101]"))
+    assert run(tmp_path, ignore=("QX101",)).findings == ()
+    assert run(tmp_path, select=("QX002", "QX102")).findings == ()
+    per_path = Settings(per_path={"*.yml": ("QX101",)}, root=tmp_path)
+    assert check_sources([tmp_path], per_path).findings == ()
+
+
+def test_comments_in_programmer_files_count(tmp_path: Path) -> None:
+    # QX402's own case: 16,000,000 bytes, decimal megabytes, in the second line.
+    source = CASES / "QX402" / "bad" / "boards" / "acme" / "watch" / "support" / "qspi_flash.ini"
+    lines = source.read_text(encoding="utf-8").splitlines()
+    app(tmp_path, pm_static="{}")
+
+    def rules(*lines: str) -> list[str]:
+        (tmp_path / "qspi.ini").write_text("\n".join(lines), encoding="utf-8")
+        return [item.rule for item in run(tmp_path, select=("QX402", "QX002")).findings]
+
+    comment = "; qspi-check: ignore[QX402] a tool of ours counts so"
+    assert rules(*lines) == ["QX402"]
+    assert rules(lines[0], comment, *lines[1:]) == []
+    assert rules(lines[0], comment, "MemSize = 0x1000000", *lines[2:]) == ["QX002"]
+
+
+def test_findings_tell_whether_they_can_be_mended(tmp_path: Path) -> None:
+    # In decimal the number is not written as the rule writes it, so there is nothing to replace.
+    app(tmp_path, pm_static=PM.replace("0x40000", "262144"))
+    (item,) = run(tmp_path).findings
+    assert item.edits == ()
+    app(tmp_path)
+    (item,) = run(tmp_path).findings
+    assert [(edit.line, edit.column, edit.new) for edit in item.edits] == [(4, 16, "0x50000")]
+
+
+def test_nothing_here_is_no_finding(tmp_path: Path) -> None:
+    assert run(tmp_path) == Result(())

@@ -19,7 +19,8 @@ from west_qspi.check.parse.kconf import parse_kconf
 from west_qspi.check.parse.ldscript import parse_ldscript
 from west_qspi.check.parse.pmfile import NotYaml, PmFile, parse_pm
 from west_qspi.check.project import find_applications
-from west_qspi.check.sources import Reader, variants
+from west_qspi.check.reader import Reader
+from west_qspi.check.sources import variants
 from west_qspi.check.variant import Variant
 
 Record = Callable[[str, object], None]

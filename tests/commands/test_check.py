@@ -1,130 +1,338 @@
-"""``qspi-check`` from the command line: formats, exit codes, fixes, documentation."""
+"""``qspi-check`` as a user runs it: what it says, what it changes, and what it ends with."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from tests.helpers.cli import Done, finish
 from west_qspi.__main__ import main
-from west_qspi.check.guide import guide
-from west_qspi.check.rule import all_rules
 
-DOCS = Path(__file__).parents[2] / "docs"
-# With CRLF and a comment, which stay.
-STATIC = b"app: # ours\r\n  address: 0x200\r\n  size: 0x1000\r\n  end_address: 0x2000\r\n"
-OVERLAP = b"app: {address: 0x0, size: 0x2000}\nlog: {address: 0x1000, size: 0x1000}\n"
+PROJECT = Path(__file__).parents[2]
+# QX101, a warning that can be mended: 0x10200 + 0x3fe00 is 0x50000.
+WARNING = "app:\n  address: 0x10200\n  size: 0x3fe00\n  end_address: 0x40000  # as of old\n"
+# QX102, an error that has more than one answer.
+ERROR = "one:\n  address: 0x0\n  size: 0x2000\ntwo:\n  address: 0x1000\n  size: 0x1000\n"
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "pm_static.yml").write_bytes(STATIC)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "repository"
+    (folder / ".git").mkdir(parents=True)
+    put(folder / "prj.conf", "")
+    put(folder / "pm_static.yml", WARNING)
+    monkeypatch.chdir(folder)
+    return folder
 
 
-def test_findings_read_like_a_linter_s(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check"]) == 0, "a warning is no error"
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("pm_static.yml:4:16: QX101 warning: 'app' is 0x200 + 0x1000 = 0x1200")
-    assert lines[1] == "    fix: Write end_address: 0x1200."
-    assert lines[2] == "0 errors, 1 warning, 0 notes (1 application, 1 variant)"
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    return lambda *arguments: finish(capsys, lambda: main(["check", *map(str, arguments)]))
 
 
-def test_what_fails_is_chosen(project: Path) -> None:
-    assert main(["check", "--fail-on", "warning"]) == 1
-    assert main(["check", "--fail-on", "warning", "--ignore", "QX101"]) == 0
-    (project / "pm_static.yml").write_bytes(OVERLAP)
-    assert main(["check"]) == 1
-    assert main(["check", "--select", "QX101,QX103"]) == 0
+def put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="")
 
 
-def test_a_fix_keeps_all_but_the_wrong_number(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--diff"]) == 0
-    shown = capsys.readouterr().out
-    assert (project / "pm_static.yml").read_bytes() == STATIC
-    assert "-  end_address: 0x2000" in shown
-    assert "+  end_address: 0x1200" in shown
-    assert main(["check", "--fix"]) == 0
-    assert (project / "pm_static.yml").read_bytes() == STATIC.replace(b"0x2000", b"0x1200")
-    assert "0 errors, 0 warnings" in capsys.readouterr().out
+def rules(done: Done) -> list[str]:
+    return [item["rule"] for item in json.loads(done.out)["findings"]]
 
 
-def test_json_has_every_finding(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--format", "json"]) == 0
-    value = json.loads(capsys.readouterr().out)
-    assert (value["type"], value["schema"], value["variants"]) == ("check", 1, 1)
-    (found,) = value["findings"]
-    assert (found["rule"], found["file"], found["line"], found["column"]) == ("QX101", "pm_static.yml", 4, 16)
-    assert found["fixable"] is True
-
-
-def test_sarif_names_rule_place_and_help(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--format", "sarif"]) == 0
-    log = json.loads(capsys.readouterr().out)
-    assert log["version"] == "2.1.0"
-    (run,) = log["runs"]
-    (rule,) = run["tool"]["driver"]["rules"]
-    assert (rule["id"], rule["name"]) == ("QX101", "end-address-mismatch")
-    assert rule["help"]["text"]
-    (result,) = run["results"]
-    assert (result["ruleId"], result["level"], result["ruleIndex"]) == ("QX101", "warning", 0)
-    where = result["locations"][0]["physicalLocation"]
-    assert where["artifactLocation"]["uri"] == "pm_static.yml"
-    assert where["region"] == {"startLine": 4, "startColumn": 16}
-
-
-def test_github_and_junit(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--format", "github"]) == 0
-    assert capsys.readouterr().out.startswith(
-        "::warning file=pm_static.yml,line=4,col=16,title=QX101::'app' is"
-    )
-    (project / "pm_static.yml").write_bytes(OVERLAP)
-    assert main(["check", "--format", "junit"]) == 1
-    suite = ElementTree.fromstring(capsys.readouterr().out)
-    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
-    assert suite[0].get("classname") == "QX102"
-    (project / "pm_static.yml").write_bytes(b"")
-    assert main(["check", "--format", "junit"]) == 0
-    assert ElementTree.fromstring(capsys.readouterr().out).get("failures") == "0"
-
-
-def test_rules_tell_of_themselves(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--list"]) == 0
-    listed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in listed] == sorted(all_rules())
-    assert main(["check", "--explain", "qx108"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("QX108 linker-origin-mismatch (error, needs sources)")
-    assert "ORIGIN = 0x10120200" in told
+# --- exit status -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("text", "options", "status"),
     [
-        (["nowhere"], "no such folder"),
-        (["--select", "QX9"], "no rule begins with 'QX9'"),
-        (["--explain", "QX999"], "no rule 'QX999'"),
-        (["--diff", "--format", "sarif"], "as text, not as sarif"),
+        ("{}\n", [], 0),
+        (WARNING, [], 0),
+        (WARNING, ["--fail-on", "warning"], 1),
+        (WARNING, ["--fail-on", "note"], 1),
+        (ERROR, [], 1),
+        (ERROR, ["--ignore", "QX102"], 0),
+        (ERROR, ["--select", "QX101"], 0),
+        (ERROR, ["--select", "QX1"], 1),
+        ("a: [\n", [], 1),
+        ("a: [\n", ["--select", "QX101"], 1),
     ],
 )
-def test_what_cannot_be_meant(
-    project: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github", "junit"])
+def test_the_status_says_whether_something_is_as_bad_as_asked(
+    app: Path, run: Any, text: str, options: list[str], status: int, form: str
 ) -> None:
-    assert main(["check", *words]) == 2
-    assert says in capsys.readouterr().err
+    put(app / "pm_static.yml", text)
+    assert run(*options, "--format", form).status == status
 
 
-def test_a_folder_without_applications_has_no_findings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["check"]) == 0
-    assert "(0 applications, 0 variants)" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], "no such folder"),
+        (["prj.conf"], "not a folder"),
+        (["."] * 2 + ["nowhere"], "no such folder"),
+        (["--select", "QX999"], "no rule begins with 'QX999'"),
+        (["--ignore", "QX101,"], "no rule begins with ''"),
+        (["--explain", "QX999"], "no rule 'QX999'"),
+        (["--format", "html"], "invalid choice"),
+        (["--fail-on", "fatal"], "invalid choice"),
+        (["--fix", "--diff"], "not allowed with"),
+        (["--diff", "--format", "sarif"], "--diff"),
+        (["--write-baseline", "b.json", "--fix"], "--write-baseline"),
+        (["--baseline", "a.json", "--write-baseline", "b.json"], "not allowed with"),
+        (["--baseline", "nowhere.json"], "cannot be read"),
+        (["--baseline", "pm_static.yml"], "not valid JSON"),
+        (["--write-baseline", "nowhere/b.json"], "cannot be written"),
+    ],
+)
+def test_wrong_usage_ends_with_2(app: Path, run: Any, arguments: list[str], words: str) -> None:
+    done = run(*arguments)
+    assert done.status == 2
+    assert words in done.err
+    assert done.out == ""
 
 
-def test_the_guide_is_what_the_rules_say() -> None:
-    page = (DOCS / "rules.md").read_text(encoding="utf-8")
-    assert page == guide(all_rules()), "run python scripts/rule_guide.py"
+def test_errors_are_json_where_that_is_asked_for(app: Path, run: Any) -> None:
+    put(app / ".west-qspi.toml", "selct = []\n")
+    done = run("--format", "json")
+    value = json.loads(done.out)
+    assert (done.status, value["type"], value["error"], value["exit_code"]) == (
+        2,
+        "error",
+        "SettingsError",
+        2,
+    )
+    assert value["data"]["line"] == 1
+
+
+# --- what is shown ---------------------------------------------------------------------------------
+
+
+def test_findings_are_shown_from_where_the_user_is(app: Path, run: Any, monkeypatch: Any) -> None:
+    place = "pm_static.yml:4:16: QX101 warning: "
+    assert run().out.startswith(place)
+    assert run(app).out.startswith(place)
+    monkeypatch.chdir(app.parent)
+    assert run("repository").out.startswith(f"repository/{place}")
+    monkeypatch.chdir(app / ".git")
+    assert run("..").out.startswith(f"{app.as_posix()}/{place}")
+
+
+@pytest.mark.parametrize("form", ["json", "sarif"])
+def test_forms_of_json_are_one_object(app: Path, run: Any, form: str) -> None:
+    done = run("--format", form)
+    assert isinstance(json.loads(done.out), dict)
+    assert done.err == ""
+
+
+def test_junit_is_xml(app: Path, run: Any) -> None:
+    suite = ElementTree.fromstring(run("--format", "junit").out)
+    assert (suite.tag, suite.get("tests"), suite.get("failures")) == ("testsuite", "1", "0")
+
+
+def test_a_folder_without_applications_says_so(app: Path, run: Any) -> None:
+    (app / "empty").mkdir()
+    done = run("empty")
+    assert (done.status, done.out) == (0, "nothing to check: no application is here\n")
+
+
+def test_all_rules_are_listed_and_explained(app: Path, run: Any) -> None:
+    listed = run("--list").out.splitlines()
+    assert listed[0].split() == ["QX001", "error", "unreadable-file"]
+    for line in listed:
+        number, severity, name = line.split()
+        explained = run("--explain", number.lower())
+        assert explained.status == 0
+        assert explained.out.startswith(f"{number} {name} ({severity}, needs ")
+        assert "\nFix: " in explained.out
+    assert [item["id"] for item in json.loads(run("--list", "--format", "json").out)["rules"]] == [
+        line.split()[0] for line in listed
+    ]
+
+
+# --- mending ---------------------------------------------------------------------------------------
+
+
+def test_fix_mends_shows_and_finds_nothing_afterwards(app: Path, run: Any) -> None:
+    put(app / "pm_static.yml", WARNING.replace("\n", "\r\n"))
+    done = run("--fix", "--fail-on", "note")
+    assert done.status == 0
+    assert "-  end_address: 0x40000  # as of old\n+  end_address: 0x50000  # as of old\n" in done.out
+    mended = WARNING.replace("0x40000", "0x50000").replace("\n", "\r\n")
+    assert (app / "pm_static.yml").read_bytes() == mended.encode()
+    assert run("--fix").out == "0 errors, 0 warnings, 0 notes (1 application, 1 variant)\n"
+
+
+def test_diff_shows_the_same_and_changes_nothing(app: Path, run: Any) -> None:
+    before = (app / "pm_static.yml").stat()
+    done = run("--diff", "--fail-on", "warning")
+    assert done.status == 1
+    assert "+  end_address: 0x50000  # as of old\n" in done.out
+    assert "QX101 warning" in done.out
+    assert (app / "pm_static.yml").read_text(encoding="utf-8") == WARNING
+    assert (app / "pm_static.yml").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_fix_and_diff_are_in_the_one_json_object(app: Path, run: Any) -> None:
+    value = json.loads(run("--diff", "--format", "json").out)
+    assert [item["file"] for item in value["fixes"]] == ["pm_static.yml"]
+    assert value["findings"]
+    value = json.loads(run("--fix", "--format", "json").out)
+    assert "+  end_address: 0x50000" in value["fixed"][0]["diff"]
+    assert value["findings"] == []
+
+
+@pytest.mark.parametrize("how", ["comment", "ignore", "baseline"])
+def test_fix_leaves_what_is_silenced(app: Path, run: Any, how: str) -> None:
+    options = []
+    if how == "comment":
+        put(app / "pm_static.yml", WARNING.replace("# as of old", "# qspi-check: ignore[QX101] as of old"))
+    elif how == "ignore":
+        options = ["--ignore", "QX101"]
+    else:
+        run("--write-baseline", "b.json")
+        options = ["--baseline", "b.json"]
+    before = (app / "pm_static.yml").read_bytes()
+    assert run("--fix", *options).status == 0
+    assert (app / "pm_static.yml").read_bytes() == before
+
+
+@pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="this user may write everywhere")
+def test_a_file_that_cannot_be_written_is_no_finding(app: Path, run: Any) -> None:
+    app.chmod(0o555)
+    try:
+        done = run("--fix")
+    finally:
+        app.chmod(0o755)
+    assert done.status == 2
+    assert "cannot be written" in done.err
+
+
+# --- settings and baselines ------------------------------------------------------------------------
+
+
+def test_settings_of_the_first_folder_count(app: Path, run: Any) -> None:
+    put(app / "a" / "prj.conf", "")
+    put(app / "a" / ".west-qspi.toml", '[severity]\nQX101 = "error"\n')
+    assert run("--fail-on", "error").status == 0
+    assert run("a", ".", "--fail-on", "error").status == 1
+    assert run(".", "a", "--fail-on", "error").status == 0
+
+
+def test_options_go_before_settings(app: Path, run: Any) -> None:
+    put(app / "pm_static.yml", WARNING + ERROR)
+    put(app / "pyproject.toml", '[tool.west-qspi.check]\nselect = ["QX101"]\n')
+    assert rules(run("--format", "json")) == ["QX101"]
+    assert set(rules(run("--format", "json", "--select", "qx102"))) == {"QX102"}
+    assert rules(run("--format", "json", "--ignore", "QX101")) == []
+
+
+def test_rules_are_ignored_by_paths_from_the_settings_file_on(app: Path, run: Any, monkeypatch: Any) -> None:
+    put(app / "samples" / "one" / "pm_static.yml", WARNING)
+    put(app / ".west-qspi.toml", '[per-path]\n"samples/**" = ["QX101"]\n')
+    assert rules(run("--format", "json")) == ["QX101"]
+    monkeypatch.chdir(app / "samples")
+    assert rules(run("--format", "json")) == []
+
+
+def test_settings_that_are_wrong_end_with_2_and_the_line(app: Path, run: Any) -> None:
+    put(app / ".west-qspi.toml", '[severity]\nQX101 = "fatal"\n')
+    done = run()
+    assert done.status == 2
+    assert ".west-qspi.toml:2: 'QX101' must be one of error, warning, note" in done.err
+    assert "docs/check.md" in done.err
+
+
+def test_a_baseline_hides_what_was_there_and_nothing_new(app: Path, run: Any, monkeypatch: Any) -> None:
+    put(app / "pm_static.yml", ERROR)
+    done = run("--write-baseline", "known.json")
+    assert done.status == 0
+    entries = json.loads((app / "known.json").read_text(encoding="utf-8"))["findings"]
+    assert [set(entry) for entry in entries] == [{"rule", "path", "text"}]
+    assert (entries[0]["rule"], entries[0]["path"]) == ("QX102", "pm_static.yml")
+
+    assert run("--baseline", "known.json").status == 0
+    assert "1 ignored" in run("--baseline", "known.json").out
+    # Lines move, and the file is found from elsewhere.
+    put(app / "pm_static.yml", f"# moved\n\n{ERROR}")
+    monkeypatch.chdir(app.parent)
+    assert run("repository", "--baseline", "repository/known.json").status == 0
+    put(app / "pm_static.yml", ERROR + ERROR.replace("one", "three").replace("two", "four"))
+    assert run("repository", "--baseline", "repository/known.json").status == 1
+
+
+def test_a_baseline_hides_a_finding_as_often_as_it_has_it(app: Path, run: Any) -> None:
+    put(app / "prj.conf", "")
+    put(app / "known.json", json.dumps({"schema": 1, "type": "baseline", "findings": []}))
+    (finding,) = json.loads(run("--format", "json").out)["findings"]
+    entry = {"rule": finding["rule"], "path": finding["file"], "text": finding["text"]}
+    for count, left in ((0, 1), (1, 0), (2, 0)):
+        value = {"schema": 1, "type": "baseline", "findings": [entry] * count}
+        put(app / "known.json", json.dumps(value))
+        assert len(rules(run("--format", "json", "--baseline", "known.json"))) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "known.json:1: not valid JSON"),
+        ("[\n1,\n", "known.json:3: not valid JSON"),
+        ("\xff", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("[]", "is no baseline"),
+        ('{"type": "baseline"}', "is no baseline"),
+        ('{"type": "check", "findings": []}', "is no baseline"),
+        ('{"type": "baseline", "findings": [3]}', "finding 1 must have rule, path, text"),
+        ('{"type": "baseline", "findings": [{"rule": 1, "path": "", "text": ""}]}', "finding 1"),
+    ],
+)
+def test_what_is_no_baseline_ends_with_2(app: Path, run: Any, text: str, words: str) -> None:
+    (app / "known.json").write_bytes(text.encode("latin-1"))
+    done = run("--baseline", "known.json")
+    assert done.status == 2
+    assert words in done.err
+
+
+# --- fast ------------------------------------------------------------------------------------------
+
+SLOW = (
+    "asyncio",
+    "concurrent.futures",
+    "cryptography",
+    "devicetree",
+    "littlefs",
+    "numpy",
+    "tomllib",
+    "tomli",
+)
+
+
+def test_a_check_loads_yaml_and_nothing_else_that_is_slow(app: Path) -> None:
+    script = (
+        "import sys; from west_qspi.__main__ import main; main(['check']); "
+        f"print([name for name in {SLOW!r} if name in sys.modules], file=sys.stderr)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    bare = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; print([n for n in {SLOW!r} if n in sys.modules], file=sys.stderr)",
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=app, capture_output=True, text=True, check=True
+    )
+    assert "QX101" in done.stdout
+    assert done.stderr == bare.stderr

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from west_qspi.check.fixes import settled
 from west_qspi.check.ignores import Ignore, find_ignores
-from west_qspi.check.model import Finding, Severity, Spot
+from west_qspi.check.model import Finding, Severity, Stage
 from west_qspi.check.project import find_applications
-from west_qspi.check.rule import Rule, all_rules
+from west_qspi.check.reader import Reader
+from west_qspi.check.rule import BROKEN, UNUSED_IGNORE, Rule, all_rules, reported_rules
 from west_qspi.check.settings import Settings
-from west_qspi.check.sources import Reader, variants
+from west_qspi.check.sources import variants
 from west_qspi.check.variant import Variant
 
-BROKEN = "QX001"
-UNUSED_IGNORE = "QX002"
+# JSON has no comments.
+_WITH_COMMENTS = (".ini", ".toml")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found; ``silenced`` findings were ignored by a comment or a baseline."""
+    """What a check found; ``silenced`` findings were ignored by a comment or are in a baseline."""
 
     findings: tuple[Finding, ...]
     silenced: int = 0
@@ -31,12 +33,16 @@ class Result:
         """Return how many findings have a severity."""
         return sum(finding.severity is severity for finding in self.findings)
 
+    def without(self, left: tuple[Finding, ...]) -> Result:
+        """Return a result with only some of the findings left; the others count as silenced."""
+        return replace(self, findings=left, silenced=self.silenced + len(self.findings) - len(left))
+
 
 def check_sources(paths: Iterable[Path], settings: Settings) -> Result:
-    """Check all applications in folders."""
+    """Check all applications in folders, each once."""
     reader = Reader()
-    applications = [found for path in paths for found in find_applications(path)]
-    all_variants = [each for application in applications for each in variants(application, reader)]
+    applications = {found.folder: found for path in paths for found in find_applications(path)}
+    all_variants = [each for found in applications.values() for each in variants(found, reader)]
     return check_variants(all_variants, settings, reader, len(applications))
 
 
@@ -51,13 +57,14 @@ def check_variants(
         Finding(BROKEN, Severity.ERROR, item.spot, item.reason, "Mend or remove the file.")
         for item in reader.broken.values()
     ]
-    kept = [item for item in (*broken, *found) if settings.wants(item.rule)]
-    ignores = tuple(_ignores(all_variants, reader))
+    kept = [item for each in (*broken, *found) if (item := settings.applied(each)) is not None]
+    ignores = tuple(_ignores(all_variants, kept, reader))
     left, used = _without_ignored(kept, ignores)
     silenced = len(kept) - len(left)
-    if settings.wants(UNUSED_IGNORE) and not settings.select:
-        left += [_unused(ignore) for ignore in ignores if ignore not in used]
-    return Result(tuple(sorted(left, key=_order)), silenced, applications, len(all_variants))
+    run = {rule.id for rule in rules if rule.stage is Stage.SOURCES or any(v.build for v in all_variants)}
+    unused = [item for ignore in ignores for item in _unused(ignore, used, run, settings)]
+    ordered = sorted((*settled(left, reader.text), *unused), key=_order)
+    return Result(tuple(ordered), silenced, applications, len(all_variants))
 
 
 def _findings(variant: Variant, rules: Iterable[Rule]) -> Iterator[Finding]:
@@ -65,40 +72,61 @@ def _findings(variant: Variant, rules: Iterable[Rule]) -> Iterator[Finding]:
         yield from rule.findings(variant)
 
 
-def _order(finding: Finding) -> tuple[str, int, int, str]:
-    return str(finding.spot.path), finding.spot.line, finding.severity.rank, finding.rule
+def _order(finding: Finding) -> tuple[str, int, int, str, str]:
+    spot = finding.spot
+    return str(spot.path), spot.line, finding.severity.rank, finding.rule, finding.text
 
 
-def _ignores(all_variants: Iterable[Variant], reader: Reader) -> Iterator[Ignore]:
+def _ignores(
+    all_variants: Iterable[Variant], findings: Iterable[Finding], reader: Reader
+) -> Iterator[Ignore]:
+    """Yield the comments in all files that were looked at, each file once."""
     paths = dict.fromkeys(path for variant in all_variants for path in variant.files)
+    paths |= dict.fromkeys(
+        path
+        for variant in all_variants
+        for path in variant.programmer_files
+        if path.suffix.lower() in _WITH_COMMENTS
+    )
+    paths |= dict.fromkeys(finding.spot.path for finding in findings if finding.spot.line)
     for path in paths:
         yield from find_ignores(reader.text(path), path)
 
 
 def _without_ignored(
     findings: list[Finding], ignores: tuple[Ignore, ...]
-) -> tuple[list[Finding], set[Ignore]]:
-    used, left = set(), []
+) -> tuple[list[Finding], set[tuple[Ignore, str]]]:
+    """Return the findings that no comment is for, and which comments were for something, by rule."""
     by_path: dict[Path, list[Ignore]] = {}
     for ignore in ignores:
         by_path.setdefault(ignore.spot.path, []).append(ignore)
+    used: set[tuple[Ignore, str]] = set()
+    left = []
     for finding in findings:
-        matching = [
-            ignore
-            for ignore in by_path.get(finding.spot.path, ())
-            if ignore.covers(finding.rule, finding.spot.line)
-        ]
-        used.update(matching)
+        rule, spot = finding.rule, finding.spot
+        matching = [ignore for ignore in by_path.get(spot.path, ()) if ignore.covers(rule, spot.line)]
+        used.update((ignore, rule) for ignore in matching)
         if not matching:
             left.append(finding)
     return left, used
 
 
-def _unused(ignore: Ignore) -> Finding:
-    names = ", ".join(sorted(ignore.rules)) or "nothing"
-    text = f"ignores {names}, which is not found here any more"
-    return Finding(UNUSED_IGNORE, Severity.NOTE, Spot(*_where(ignore)), text, "Remove the comment.")
-
-
-def _where(ignore: Ignore) -> tuple[Path, int, int]:
-    return ignore.spot.path, ignore.spot.line, ignore.spot.column
+def _unused(
+    ignore: Ignore, used: set[tuple[Ignore, str]], run: set[str], settings: Settings
+) -> Iterator[Finding]:
+    """Yield what is wrong with a comment; of rules that were not run here, nothing is known."""
+    unknown = sorted(rule for rule in ignore.rules if rule not in reported_rules())
+    judged = (rule for rule in ignore.rules & run if not settings.ignores_at(rule, ignore.spot.path))
+    idle = sorted(rule for rule in judged if (ignore, rule) not in used)
+    texts = []
+    if not ignore.rules:
+        texts.append(("names no rule", "Name the rules that it is for, or remove the comment."))
+    if unknown:
+        texts.append((f"ignores {', '.join(unknown)}, which is no rule", "Correct the number."))
+    if idle:
+        text = f"ignores {', '.join(idle)}, which is not found here any more"
+        texts.append((text, "Remove the comment, or the number from it."))
+    for text, fix in texts:
+        item = settings.applied(Finding(UNUSED_IGNORE, Severity.NOTE, ignore.spot, text, fix))
+        if item is not None:
+            yield item

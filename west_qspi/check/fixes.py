@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from west_qspi.check.model import Edit, Finding
 from west_qspi.fileio import opened, replace_bytes
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 
 
 @dataclass(frozen=True)
@@ -21,35 +23,100 @@ class Mended:
 
     def diff(self, name: str) -> Iterator[str]:
         """Yield the change as a unified diff."""
-        old, new = (data.decode("utf-8", "replace").splitlines() for data in (self.before, self.after))
-        yield from difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
+        from difflib import unified_diff
+
+        old, new = ([line.rstrip("\r\n") for line in _lines(data)[0]] for data in (self.before, self.after))
+        yield from unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
 
     def write(self) -> None:
         """Replace the file. Raises FileUnwritable."""
         replace_bytes(self.path, [self.after])
 
 
-def mended(findings: Iterable[Finding]) -> tuple[Mended, ...]:
-    """Return the files that findings have edits for, changed; an edit whose words are gone is left out."""
-    by_path: dict[Path, list[Edit]] = {}
-    for finding in findings:
-        for edit in finding.edits:
-            by_path.setdefault(edit.path, []).append(edit)
+def settled(findings: Iterable[Finding], text_of: Callable[[Path], str]) -> tuple[Finding, ...]:
+    """Return findings whose edits have columns; what cannot be edited, or in two ways, has no edits left.
+
+    ``text_of`` returns a file's text with newlines at the ends of its lines.
+    """
+    findings = tuple(findings)
+    wanted: dict[tuple[Path, int, str], set[str]] = {}
+    for edit in (edit for finding in findings for edit in finding.edits):
+        wanted.setdefault((edit.path, edit.line, edit.old), set()).add(edit.new)
     result = []
-    for path, edits in by_path.items():
-        with opened(path) as stream:
-            before = stream.read()
-        after = _edited(before, edits)
-        if after != before:
-            result.append(Mended(path, before, after))
+    for finding in findings:
+        placed = [_placed(edit, text_of(edit.path).split("\n")) for edit in finding.edits]
+        clear = all(len(wanted[edit.path, edit.line, edit.old]) == 1 for edit in finding.edits)
+        edits = tuple(edit for edit in placed if edit is not None)
+        whole = clear and len(edits) == len(placed)
+        result.append(replace(finding, edits=edits if whole else ()) if finding.edits else finding)
     return tuple(result)
 
 
-def _edited(data: bytes, edits: Iterable[Edit]) -> bytes:
-    lines = data.splitlines(keepends=True)
-    for edit in dict.fromkeys(edits):
-        old, new = edit.old.encode(), edit.new.encode()
-        index = edit.line - 1
-        if 0 <= index < len(lines) and lines[index].count(old) == 1:
-            lines[index] = lines[index].replace(old, new)
-    return b"".join(lines)
+def mended(findings: Iterable[Finding]) -> tuple[Mended, ...]:
+    """Return the files that findings have edits for, changed. Raises FileUnreadable.
+
+    A finding's edits are made all or, where words are not there once, not at all.
+    """
+    files: dict[Path, _File] = {}
+    for finding in findings:
+        for edit in finding.edits:
+            if edit.path not in files:
+                files[edit.path] = _File.read(edit.path)
+        placed = [(edit, _placed(edit, files[edit.path].lines)) for edit in dict.fromkeys(finding.edits)]
+        if all(found is not None for _, found in placed):
+            for edit, _ in placed:
+                files[edit.path].change(edit)
+    changed = (Mended(path, file.before, file.after) for path, file in files.items())
+    return tuple(item for item in changed if item.before != item.after)
+
+
+@dataclass
+class _File:
+    """A file while it is edited; ``lines`` keep their ends."""
+
+    before: bytes
+    lines: list[str]
+    encoding: str
+
+    @classmethod
+    def read(cls, path: Path) -> _File:
+        with opened(path) as stream:
+            data = stream.read()
+        return cls(data, *_lines(data))
+
+    def change(self, edit: Edit) -> None:
+        # Looked for anew: another edit may have moved the words.
+        found = _placed(edit, self.lines)
+        if found is not None:
+            line, start = self.lines[edit.line - 1], found.column - 1
+            self.lines[edit.line - 1] = line[:start] + edit.new + line[start + len(edit.old) :]
+
+    @property
+    def after(self) -> bytes:
+        return "".join(self.lines).encode(self.encoding)
+
+
+def _lines(data: bytes) -> tuple[list[str], str]:
+    """Return a file's lines with their ends, and its encoding, as ``read_source`` takes it."""
+    try:
+        text, encoding = data.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        text, encoding = data.decode("latin-1"), "latin-1"
+    return [line for line in _LINE.findall(text) if line], encoding
+
+
+def _placed(edit: Edit, lines: list[str]) -> Edit | None:
+    """Return an edit with the column of its words, or None where they are not on its line exactly once.
+
+    A number within a longer one does not count.
+    """
+    if not (0 < edit.line <= len(lines) and edit.old):
+        return None
+    left = r"(?<![\w.])" if _is_word(edit.old[0]) else ""
+    right = r"(?!\w|\.\d)" if _is_word(edit.old[-1]) else ""
+    found = list(re.finditer(left + re.escape(edit.old) + right, lines[edit.line - 1]))
+    return replace(edit, column=found[0].start() + 1) if len(found) == 1 else None
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

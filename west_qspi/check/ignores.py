@@ -1,7 +1,8 @@
 """Comments that silence a rule at one place: ``# qspi-check: ignore[QX101] why``.
 
 In the comment syntax of the file: ``#`` in yml, conf, CMake and toml, ``;`` in ini, ``//`` and ``/* */`` in
-devicetree and linker scripts. It counts for its own line, or, where it stands alone, for the next one.
+devicetree and linker scripts. It counts for its own line, or, where it stands alone, for the next one that is
+no such comment.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from pathlib import Path
 from west_qspi.check.model import Spot
 
 _COMMENT = re.compile(
-    r"(?P<before>.*?)(?:\#|;|//|/\*)\s*qspi-check:\s*ignore\[(?P<rules>[^\]]*)\]\s*(?P<reason>.*?)\s*(?:\*/)?\s*"
+    r"""(?P<before>.*?) (?P<mark>\#|;|//|/\*) \s* qspi-check: \s* ignore\[(?P<rules>[^\]]*)\]
+    \s* (?P<reason>.*?) \s* (?: \*/ \s* (?P<after>.*) )?""",
+    re.VERBOSE,
 )
 _MARK = "qspi-check:"
 
@@ -33,15 +36,26 @@ class Ignore:
 
 
 def find_ignores(text: str, path: Path) -> tuple[Ignore, ...]:
-    """Return the comments of a file."""
+    """Return the comments of a file, whose lines end in newlines."""
     if _MARK not in text:
         return ()
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        match = _COMMENT.fullmatch(line) if _MARK in line else None
-        if match:
-            rules = frozenset(word.strip().upper() for word in match["rules"].split(",") if word.strip())
-            own = number + (0 if match["before"].strip() else 1)
-            column = len(match["before"]) + 1
-            found.append(Ignore(Spot(path, number, column), rules, own, match["reason"]))
-    return tuple(found)
+    matches = {
+        number: match
+        for number, line in enumerate(text.split("\n"), 1)
+        if _MARK in line and (match := _COMMENT.fullmatch(line))
+    }
+    return tuple(_ignore(number, matches, path) for number in matches)
+
+
+def _ignore(number: int, matches: dict[int, re.Match[str]], path: Path) -> Ignore:
+    match = matches[number]
+    line = number
+    while line in matches and _alone(matches[line]):
+        line += 1
+    rules = frozenset(word.strip().upper() for word in match["rules"].split(",") if word.strip())
+    spot = Spot(path, number, match.start("mark") + 1)
+    return Ignore(spot, rules, line if _alone(match) else number, match["reason"])
+
+
+def _alone(match: re.Match[str]) -> bool:
+    return not match["before"].strip() and not (match["after"] or "").strip()

@@ -41,12 +41,16 @@ class Spot:
 
 @dataclass(frozen=True)
 class Edit:
-    """A replacement of ``old`` by ``new`` in one line of a file: the one right answer to a finding."""
+    """A replacement of ``old`` by ``new`` in one line of a file: the one right answer to a finding.
+
+    ``column`` counts from 1; a rule leaves it at 0, and the engine looks where the words are.
+    """
 
     path: Path
     line: int
     old: str
     new: str
+    column: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,21 @@
-"""Findings as text, JSON, SARIF, GitHub annotations and JUnit; pure, so that tests read what users read."""
+"""Findings in the forms that people and machines read: text, JSON, GitHub annotations, JUnit; all pure."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
-from west_qspi import __version__
 from west_qspi.check.engine import Result
 from west_qspi.check.model import Finding, Severity
 from west_qspi.check.rule import Rule
+from west_qspi.extflash.fields import plain as printable
 from west_qspi.render import Style, plain
 
 _STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
-_SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+# What XML 1.0 has no way to write.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def shown_path(path: Path, root: Path) -> str:
@@ -29,17 +29,21 @@ def shown_path(path: Path, root: Path) -> str:
 def text_lines(result: Result, root: Path, style: Style = plain) -> Iterator[str]:
     """Yield findings as linters write them, with what mends them indented below, and a summary."""
     for item in result.findings:
-        place = shown_path(item.spot.path, root)
+        # What a file holds may be in the text, and must not command the terminal.
+        place = printable(shown_path(item.spot.path, root))
         if item.spot.line:
             place += f":{item.spot.line}:{item.spot.column}"
-        yield f"{place}: {item.rule} {style(_STYLES[item.severity], item.severity.value)}: {item.text}"
+        word = style(_STYLES[item.severity], item.severity.value)
+        yield f"{place}: {item.rule} {word}: {printable(item.text)}"
         if item.fix:
-            yield f"    {style('dim', 'fix:')} {item.fix}"
+            yield f"    {style('dim', 'fix:')} {printable(item.fix)}"
     yield summary(result)
 
 
 def summary(result: Result) -> str:
     """Return what was found and looked at, in one line."""
+    if not result.applications and not result.findings:
+        return "nothing to check: no application is here"
     counts = [_counted(result.count(severity), severity.value) for severity in Severity]
     looked = f"{_counted(result.applications, 'application')}, {_counted(result.variants, 'variant')}"
     silenced = f", {result.silenced} ignored" if result.silenced else ""
@@ -82,8 +86,13 @@ def github_lines(result: Result, root: Path) -> Iterator[str]:
         place = f"file={_property(shown_path(item.spot.path, root))}"
         if item.spot.line:
             place += f",line={item.spot.line},col={item.spot.column}"
-        text = f"{item.text} {item.fix}".strip()
+        text = sentences(item)
         yield f"::{words[item.severity]} {place},title={item.rule}::{_data(text)}"
+
+
+def sentences(item: Finding) -> str:
+    """Return what is wrong and what mends it, one behind the other."""
+    return f"{item.text}. {item.fix}" if item.fix else item.text
 
 
 def _data(text: str) -> str:
@@ -94,72 +103,50 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def junit_text(result: Result, root: Path) -> str:
-    """Return a JUnit report: a test case for each finding, failed where it is an error."""
-    failures = result.count(Severity.ERROR)
+def junit_text(result: Result, root: Path, fail_on: Severity = Severity.ERROR) -> str:
+    """Return a JUnit report: a test case for each finding, failed from the severity ``fail_on`` on."""
+    from xml.sax.saxutils import escape, quoteattr
+
+    failures = sum(item.severity.rank <= fail_on.rank for item in result.findings)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<testsuite name="qspi-check" tests="{max(len(result.findings), 1)}" failures="{failures}">',
+        f'<testsuite name="qspi-check" tests="{max(len(result.findings), 1)}" '
+        f'failures="{failures}" errors="0">',
     ]
     if not result.findings:
         lines.append('  <testcase classname="qspi-check" name="no findings"/>')
     for item in result.findings:
-        place = f"{shown_path(item.spot.path, root)}:{item.spot.line}"
+        place = shown_path(item.spot.path, root)
+        place = _xml(f"{place}:{item.spot.line}" if item.spot.line else place)
+        text, fix = _xml(f"{item.severity.value}: {item.text}"), _xml(item.fix)
         head = f"  <testcase classname={quoteattr(item.rule)} name={quoteattr(place)}"
-        kind = "failure" if item.severity is Severity.ERROR else "system-out"
-        if kind == "failure":
-            body = f"<failure message={quoteattr(item.text)}>{escape(item.fix)}</failure>"
+        if item.severity.rank <= fail_on.rank:
+            kind = quoteattr(item.severity.value)
+            body = f"<failure type={kind} message={quoteattr(text)}>{escape(fix)}</failure>"
         else:
-            body = f"<system-out>{escape(item.text)}</system-out>"
+            body = f"<system-out>{escape(f'{text}. {fix}' if fix else text)}</system-out>"
         lines.append(f"{head}>{body}</testcase>")
     return "\n".join([*lines, "</testsuite>", ""])
 
 
-def sarif_text(result: Result, rules: Mapping[str, Rule], root: Path) -> str:
-    """Return a SARIF 2.1.0 log with the rules' documentation and, where there is one answer, the fixes."""
-    named = sorted({item.rule for item in result.findings})
-    driver = {
-        "name": "west-qspi",
-        "version": __version__,
-        "informationUri": "https://docs.nordicsemi.com/",
-        "rules": [_sarif_rule(name, rules.get(name)) for name in named],
-    }
-    run = {
-        "tool": {"driver": driver},
-        "columnKind": "unicodeCodePoints",
-        "results": [_sarif_result(item, named, root) for item in result.findings],
-    }
-    return json.dumps({"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _sarif_rule(name: str, rule: Rule | None) -> dict[str, Any]:
-    if rule is None:
-        return {"id": name}
+def rules_json(rules: Iterable[Rule]) -> dict[str, Any]:
+    """Return the documentation of rules as JSON value."""
+    return {"type": "rules", "rules": [_rule_json(rule) for rule in rules]}
+
+
+def _rule_json(rule: Rule) -> dict[str, Any]:
     return {
         "id": rule.id,
         "name": rule.name,
-        "shortDescription": {"text": rule.name.replace("-", " ")},
-        "fullDescription": {"text": rule.summary},
-        "help": {"text": f"{rule.summary}\n\nFix: {rule.fix}"},
-        "helpUri": rule.source,
-        "defaultConfiguration": {"level": _sarif_level(rule.severity)},
+        "severity": rule.severity.value,
+        "stage": rule.stage.value,
+        "summary": rule.summary,
+        "fix": rule.fix,
+        "bad": rule.bad,
+        "good": rule.good,
+        "source": rule.source,
     }
-
-
-def _sarif_level(severity: Severity) -> str:
-    return severity.value
-
-
-def _sarif_result(item: Finding, named: Sequence[str], root: Path) -> dict[str, Any]:
-    where = {"artifactLocation": {"uri": shown_path(item.spot.path, root)}}
-    region = (
-        {"region": {"startLine": item.spot.line, "startColumn": item.spot.column}} if item.spot.line else {}
-    )
-    value: dict[str, Any] = {
-        "ruleId": item.rule,
-        "ruleIndex": named.index(item.rule),
-        "level": _sarif_level(item.severity),
-        "message": {"text": f"{item.text} {item.fix}".strip()},
-        "locations": [{"physicalLocation": {**where, **region}}],
-    }
-    return value

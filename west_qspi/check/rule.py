@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from textwrap import dedent
 
 from west_qspi.check.model import Edit, Finding, Severity, Spot, Stage
 from west_qspi.check.variant import Variant
@@ -25,7 +26,7 @@ ZEPHYR = "https://github.com/zephyrproject-rtos/zephyr/"
 
 @dataclass(frozen=True)
 class Hit:
-    """What a rule's function yields: where, what, and what to do; ``severity`` None for the rule's own."""
+    """What a rule's function yields: where, in which words, what to do; ``severity`` None for the rule's."""
 
     spot: Spot
     text: str
@@ -57,7 +58,14 @@ class Rule:
 
 
 _RULES: dict[str, Rule] = {}
-_MODULES = ("partitions", "slots", "kconfig", "updates", "devicetree", "programmer")
+_MODULES = (
+    "partitions", "layout", "static", "mapping", "slots",
+    "kconfig", "split", "mcuboot", "updates",
+    "devicetree", "qspi", "mcubootdt",
+    "programmer", "wiring", "runners", "reach",
+    "images", "halves", "code",
+    "dfu", "workspace",
+)  # fmt: skip
 
 
 def rule(
@@ -66,24 +74,35 @@ def rule(
     """Register a function as a rule; ``source`` is the address of where the failure was seen."""
 
     def register(check: Check) -> Check:
-        sections = _sections(inspect.getdoc(check) or "")
         if id in _RULES:
             raise ValueError(f"{id} is registered twice")
-        _RULES[id] = Rule(
-            id,
-            name,
-            severity,
-            stage,
-            source,
-            check,
-            " ".join(sections.get("", "").split()),
-            " ".join(sections.get("Fix", "").split()),
-            sections.get("Bad", ""),
-            sections.get("Good", ""),
-        )
+        _RULES[id] = _documented(id, name, severity, source, inspect.getdoc(check) or "", check, stage)
         return check
 
     return register
+
+
+def _documented(
+    id: str, name: str, severity: Severity, source: str, text: str, check: Check, stage: Stage
+) -> Rule:
+    sections = _sections(text)
+    return Rule(
+        id,
+        name,
+        severity,
+        stage,
+        source,
+        check,
+        _one_line(sections.get("", "")),
+        _one_line(sections.get("Fix", "")),
+        sections.get("Bad", ""),
+        sections.get("Good", ""),
+    )
+
+
+def _one_line(text: str) -> str:
+    """Return a paragraph on one line; code has two back ticks in docstrings, and one for its readers."""
+    return " ".join(text.split()).replace("``", "`")
 
 
 def _sections(text: str) -> Mapping[str, str]:
@@ -96,8 +115,6 @@ def _sections(text: str) -> Mapping[str, str]:
 
 
 def _dedented(text: str) -> str:
-    from textwrap import dedent
-
     return dedent(text).strip("\n")
 
 
@@ -107,3 +124,55 @@ def all_rules() -> Mapping[str, Rule]:
     for module in _MODULES:
         import_module(f"west_qspi.check.rules.{module}")
     return dict(sorted(_RULES.items()))
+
+
+BROKEN = "QX001"
+UNUSED_IGNORE = "QX002"
+
+
+_ABOUT_BROKEN = """\
+A file cannot be read or understood, so nothing in it was checked.
+
+It is no YAML, its braces do not match, it is larger than any source file, or it may not be read. The rules go
+on without it. This is said even where other rules are selected.
+
+Fix: mend or remove the file.
+
+Bad:
+    app: {address: 0x10200, size: 0x3fe00
+Good:
+    app: {address: 0x10200, size: 0x3fe00}
+"""
+_ABOUT_UNUSED = """\
+A comment ignores a rule that finds nothing there any more, or that does not exist.
+
+Left in place it would hide the next mistake on that line. Comments that name rules which were not run are not
+judged.
+
+Fix: remove the comment, or the number from it.
+
+Bad:
+    app: {address: 0x10200, size: 0x3fe00}  # qspi-check: ignore[QX101] legacy tool
+Good:
+    app: {address: 0x10200, size: 0x3fe00}
+"""
+
+
+def _nothing(variant: Variant) -> Iterator[Hit]:
+    """Find nothing: the engine itself reports these, from what the rules left."""
+    yield from ()
+
+
+@cache
+def reported_rules() -> Mapping[str, Rule]:
+    """Return all rules by number, and before them what the engine itself reports."""
+    manager = f"{SDK_NRF}blob/main/scripts/partition_manager.py"
+    own = (
+        _documented(
+            BROKEN, "unreadable-file", Severity.ERROR, manager, _ABOUT_BROKEN, _nothing, Stage.SOURCES
+        ),
+        _documented(
+            UNUSED_IGNORE, "unused-ignore", Severity.NOTE, "", _ABOUT_UNUSED, _nothing, Stage.SOURCES
+        ),
+    )
+    return {**{rule.id: rule for rule in own}, **all_rules()}

@@ -6,113 +6,25 @@ sdk-nrf, ``cmake/extensions.cmake``; sysbuild's handling of ``sysbuild/<image>``
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from stat import S_IFREG, S_ISDIR, S_ISREG
-from typing import TypeVar, cast
 
 from west_qspi.check.boards import soc_of, without_revision
 from west_qspi.check.devicetree import View
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Spot
-from west_qspi.check.parse.cmake import Call, parse_cmake
-from west_qspi.check.parse.dtsource import DtSource, parse_dtsource
-from west_qspi.check.parse.kconf import Setting, parse_kconf
-from west_qspi.check.parse.ldscript import LinkerRegion, parse_ldscript
-from west_qspi.check.parse.pmfile import NotYaml, PmFile, parse_pm
-from west_qspi.check.parse.textfile import read_source
+from west_qspi.check.parse.cmake import Call, located
+from west_qspi.check.parse.kconf import Setting
+from west_qspi.check.parse.manifest import SdkVersion
 from west_qspi.check.project import Application
+from west_qspi.check.reader import Reader
+from west_qspi.check.runners import default_runner, runner_arguments
 from west_qspi.check.variant import Variant
-from west_qspi.errors import FileUnreadable
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A file that cannot be read or understood, and why."""
-
-    spot: Spot
-    reason: str
-
-
-@dataclass
-class Reader:
-    """Reads and parses each file once, and remembers what could not be read."""
-
-    broken: dict[Path, Broken] = field(default_factory=dict)
-    _kept: dict[tuple[Path, object], object] = field(default_factory=dict)
-
-    def text(self, path: Path) -> str:
-        """Return a file's text, an empty one where it cannot be read."""
-        key = (path, "text")
-        if key not in self._kept:
-            try:
-                self._kept[key] = read_source(path)
-            except FileUnreadable as error:
-                self.broken[path] = Broken(Spot(path), f"cannot be read: {error.reason}")
-                self._kept[key] = ""
-        return str(self._kept[key])
-
-    def settings(self, path: Path) -> tuple[Setting, ...]:
-        """Return the assignments of a Kconfig fragment."""
-        return self._once(path, parse_kconf)
-
-    def source(self, path: Path) -> DtSource:
-        """Return a devicetree source."""
-        source = self._once(path, parse_dtsource)
-        if source.problem is not None:
-            self.broken.setdefault(path, Broken(source.problem, "the braces do not match"))
-        return source
-
-    def regions(self, path: Path) -> tuple[LinkerRegion, ...]:
-        """Return the regions of a linker script."""
-        return self._once(path, parse_ldscript)
-
-    def calls(self, path: Path) -> tuple[Call, ...]:
-        """Return the commands of a CMake file."""
-        return self._once(path, parse_cmake)
-
-    def partitions(self, path: Path) -> PmFile | None:
-        """Return the entries of a partition file, None for one that is no YAML."""
-
-        def parse(text: str, path: Path) -> PmFile | None:
-            try:
-                return parse_pm(text, path)
-            except NotYaml as error:
-                self.broken[path] = Broken(Spot(path, error.line, error.column), error.reason)
-                return None
-
-        return self._once(path, parse)
-
-    def has_file(self, path: Path) -> bool:
-        """Tell whether a file is there to be read; links in a circle count, as reading them says why."""
-        return S_ISREG(self._mode(path))
-
-    def has_folder(self, path: Path) -> bool:
-        """Tell whether a folder is there."""
-        return S_ISDIR(self._mode(path))
-
-    def _mode(self, path: Path) -> int:
-        """Return what kind of entry a path is, 0 for none; remembers folders that may not be entered."""
-        try:
-            return path.stat().st_mode
-        except OSError as error:
-            if error.errno == errno.ELOOP and path.is_symlink():
-                return S_IFREG
-            if error.errno in (errno.ELOOP, errno.EACCES, errno.EPERM):
-                self.broken[path.parent] = Broken(Spot(path.parent), f"cannot be read: {error.strerror}")
-        except ValueError:  # a name with a NUL in it, before Python 3.12
-            pass
-        return 0
-
-    def _once(self, path: Path, parse: Callable[[str, Path], T]) -> T:
-        key = (path, parse.__name__)
-        if key not in self._kept:
-            self._kept[key] = parse(self.text(path), path)
-        return cast("T", self._kept[key])
+# How sysbuild is told of more overlays for MCUboot; the second is older than the first.
+_PASSED = ("mcuboot_EXTRA_DTC_OVERLAY_FILE", "mcuboot_DTC_OVERLAY_FILE")
+_DTS = (".dts", ".overlay")
 
 
 def variants(application: Application, reader: Reader) -> Iterator[Variant]:
@@ -138,16 +50,16 @@ class _Files:
     def variant(self) -> Variant:
         folder = self.application.folder
         app, mcuboot, sysbuild = self._app_confs(), self._mcuboot_confs(), self._sysbuild_confs()
-        overlays, mcuboot_overlays = self._app_overlays(), self._mcuboot_overlays()
-        board = self._board_sources()
+        cmake = self._present(folder, "CMakeLists.txt", "sysbuild.cmake")
+        calls = tuple(call for path in cmake for call in self.reader.calls(path))
+        overlays = self._app_overlays()
+        mcuboot_overlays = [*self._mcuboot_overlays(), *self._passed_overlays(calls)]
+        board, defaults, board_cmake = self._board_sources(), self._board_defaults(), self._board_cmake()
         static = self._pm_static()
-        scripts = self._all(folder, "*.ld")
-        cmake = [
-            path
-            for name in ("CMakeLists.txt", "sysbuild.cmake")
-            if self.reader.has_file(path := folder / name)
-        ]
-        files = (*app, *mcuboot, *sysbuild, *board, *overlays, *mcuboot_overlays, *scripts, *cmake)
+        scripts, kconfigs = self._all(folder, "*.ld"), self._present(folder, "Kconfig", "Kconfig.sysbuild")
+        board_calls = tuple(call for path in board_cmake for call in self.reader.calls(path))
+        files = (*defaults, *app, *mcuboot, *sysbuild, *board, *overlays, *mcuboot_overlays)
+        files = (*files, *scripts, *cmake, *board_cmake)
         passed = [item for path in sysbuild for item in self.reader.settings(path) if item.image]
         return Variant(
             name=self.board or folder.name,
@@ -155,20 +67,44 @@ class _Files:
             board=self.board,
             suffix=self.suffix,
             soc=soc_of(self.board) if self.board else None,
-            app=self._config(app, [item for item in passed if item.image == folder.name]),
-            mcuboot=self._config(mcuboot, [item for item in passed if item.image == "mcuboot"]),
-            sysbuild=self._config(sysbuild, ()),
+            app=self._config(defaults, app, [item for item in passed if item.image == folder.name]),
+            mcuboot=self._config(defaults, mcuboot, [item for item in passed if item.image == "mcuboot"]),
+            sysbuild=self._config((), sysbuild, ()),
             pm=self.reader.partitions(static) if static else None,
             dt=View(tuple(map(self.reader.source, (*board, *overlays)))),
             dt_mcuboot=View(tuple(map(self.reader.source, (*board, *mcuboot_overlays)))),
+            mcuboot_overlays=tuple(mcuboot_overlays),
             linker=tuple(region for path in scripts for region in self.reader.regions(path)),
-            cmake=tuple(call for path in cmake for call in self.reader.calls(path)),
+            cmake=calls,
+            board_cmake=board_calls,
+            runner_arguments=tuple(runner_arguments((*board_calls, *calls))),
+            default_runner=default_runner(board_calls),
+            selected=frozenset().union(*map(self.reader.selected, kconfigs)),
+            sdk=self._sdk(),
+            code=self.reader.code(folder),
+            application=self.application,
             files=(*files, *([static] if static else ())),
         )
 
-    def _config(self, paths: Iterable[Path], more: Iterable[Setting]) -> Config:
+    def _sdk(self) -> SdkVersion | None:
+        """Return the SDK of the nearest manifest, as far up as the repository or the workspace reaches."""
+        folder = self.application.folder
+        for place in (folder, *folder.parents):
+            if self.reader.has_file(place / "west.yml"):
+                return self.reader.sdk(place / "west.yml")
+            if any((place / top).exists() for top in (".git", ".west")):
+                break
+        return None
+
+    def _present(self, folder: Path, *names: str) -> list[Path]:
+        return [path for name in names if self.reader.has_file(path := folder / name)]
+
+    def _config(self, defaults: Iterable[Path], paths: Iterable[Path], more: Iterable[Setting]) -> Config:
+        """Merge a board's defaults, an image's own files and what sysbuild passes on, in that order."""
         paths = tuple(paths)
-        own = [item for path in paths for item in self.reader.settings(path) if item.image is None]
+        own = [
+            item for path in (*defaults, *paths) for item in self.reader.settings(path) if item.image is None
+        ]
         return Config.merged([*own, *more], Spot(paths[0]) if paths else None)
 
     def _all(self, folder: Path, pattern: str) -> list[Path]:
@@ -246,21 +182,39 @@ class _Files:
             found += [beside] if beside else []
         return found
 
+    def _passed_overlays(self, calls: Iterable[Call]) -> list[Path]:
+        """Return the overlays that CMake files pass on to MCUboot; what is not there is left out."""
+        found = []
+        for call in calls:
+            name, words = (call.arguments[1:2], call.arguments[2:]) if call.name == "list" else ((), ())
+            if call.name == "set":
+                name, words = call.arguments[:1], call.arguments[1:]
+            if name and name[0] in _PASSED:
+                paths = (located(word, call.spot.path.parent) for each in words for word in each.split(";"))
+                found += [path for path in paths if path is not None and self.reader.has_file(path)]
+        return found
+
+    @property
+    def _own_folders(self) -> tuple[Path, ...]:
+        """The folders in which the board is defined in the project."""
+        own = self.application.own_boards
+        return tuple(dict.fromkeys(where for name, where in own if name in self._board_names))
+
     def _board_sources(self) -> list[Path]:
         """Return the sources of a board that is defined in the project, files that it includes first."""
-        folders = dict.fromkeys(
-            where for name, where in self.application.own_boards if name in self._board_names
-        )
         found = []
-        for folder in folders:
-            found += self._all(folder, "*.dtsi")
-            for name in reversed(self._board_names):
-                found += [
-                    path
-                    for ending in (".dts", ".overlay")
-                    if self.reader.has_file(path := folder / f"{name}{ending}")
-                ]
+        for folder in self._own_folders:
+            names = [f"{name}{ending}" for name in reversed(self._board_names) for ending in _DTS]
+            found += [*self._all(folder, "*.dtsi"), *self._present(folder, *names)]
         return found
+
+    def _board_defaults(self) -> list[Path]:
+        """Return the settings that a board of the project gives to every image."""
+        names = [f"{name}_defconfig" for name in reversed(self._board_names)]
+        return [path for folder in self._own_folders for path in self._present(folder, *names)]
+
+    def _board_cmake(self) -> list[Path]:
+        return [path for folder in self._own_folders for path in self._present(folder, "board.cmake")]
 
     def _pm_static(self) -> Path | None:
         """Return the static partitions that are taken, by sdk-nrf's search order."""
@@ -268,8 +222,7 @@ class _Files:
         stems = [f"pm_static_{name}" for name in self._board_names]
         if self.suffix:
             stems = [*(f"{stem}_{self.suffix}" for stem in stems), f"pm_static_{self.suffix}", *stems]
-        own = [where for name, where in self.application.own_boards if name in self._board_names]
-        for where in (folder, *own):
+        for where in (folder, *self._own_folders):
             for stem in (*stems, "pm_static"):
                 if self.reader.has_file(where / f"{stem}.yml"):
                     return where / f"{stem}.yml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,37 +11,25 @@ from typing import TYPE_CHECKING
 
 from west_qspi.build.model import UpdateMode
 from west_qspi.check.boards import Board, known_board
-from west_qspi.check.devicetree import Node, View
+from west_qspi.check.chip import Chip, find_chip
+from west_qspi.check.code import Code
+from west_qspi.check.devicetree import View
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
 from west_qspi.check.parse.ldscript import LinkerRegion
+from west_qspi.check.parse.manifest import SdkVersion
 from west_qspi.check.parse.pmfile import PmEntry, PmFile
-from west_qspi.extflash.parts import capacity_from_id
+from west_qspi.check.runners import RunnerArgument
 from west_qspi.soc import Soc
 
 if TYPE_CHECKING:
-    from west_qspi.build.build import Build
+    from west_qspi.check.built import Built
+    from west_qspi.check.project import Application
     from west_qspi.extflash.model import ExternalFlash
 
 EXTERNAL = "external_flash"
 SECTOR = 0x1000
-
-
-@dataclass(frozen=True)
-class Chip:
-    """The external flash as far as it is known; ``size`` in bytes, ``size_spot`` where that is said."""
-
-    label: str
-    node: Node | None
-    size: int | None
-    jedec_id: bytes | None
-    size_spot: Spot | None
-
-    @property
-    def capacity(self) -> int | None:
-        """The size that its JEDEC id stands for, or None."""
-        return capacity_from_id(self.jedec_id) if self.jedec_id else None
 
 
 @dataclass(frozen=True)
@@ -64,7 +53,10 @@ class Variant:
 
     ``app``, ``mcuboot`` and ``sysbuild`` are the images' settings; ``pm`` the partitions, ``dt`` and
     ``dt_mcuboot`` the devicetrees of application and MCUboot. ``linker`` are the regions of its linker
-    scripts, ``cmake`` the commands of its CMake files. ``build`` is the loaded build, None from sources.
+    scripts, ``cmake`` the commands of its CMake files, ``board_cmake`` those of its own board.
+    ``mcuboot_overlays`` are the devicetree files that only MCUboot has. ``selected`` are the symbols that the
+    application's own Kconfig files may set. ``default_runner`` is what ``west flash`` uses, as far as that is
+    known. ``code`` are the application's C files. ``build`` is the loaded build, None from sources.
     """
 
     name: str
@@ -75,16 +67,21 @@ class Variant:
     app: Config = field(default_factory=Config)
     mcuboot: Config = field(default_factory=Config)
     sysbuild: Config = field(default_factory=Config)
-    network: Config | None = None
     pm: PmFile | None = None
     dt: View = field(default_factory=lambda: View(()))
     dt_mcuboot: View = field(default_factory=lambda: View(()))
     linker: tuple[LinkerRegion, ...] = ()
+    mcuboot_overlays: tuple[Path, ...] = ()
     cmake: tuple[Call, ...] = ()
-    configs: tuple[UsedConfig, ...] = ()
+    board_cmake: tuple[Call, ...] = ()
+    runner_arguments: tuple[RunnerArgument, ...] = ()
+    default_runner: RunnerArgument | None = None
+    selected: frozenset[str] = frozenset()
+    sdk: SdkVersion | None = None
+    code: Code = field(default_factory=lambda: Code(Path(), []), compare=False)
+    application: Application | None = None
     files: tuple[Path, ...] = ()
-    sdk: tuple[int, int] | None = None
-    build: Build | None = None
+    build: Built | None = None
 
     # --- what is asked for ---------------------------------------------------------------------------
 
@@ -182,6 +179,15 @@ class Variant:
         entry = self.entry("mcuboot_pad")
         return written or (entry.size if entry and entry.size else 0) or 0x200
 
+    @cached_property
+    def programmer_files(self) -> tuple[Path, ...]:
+        """The ini, json and toml files beside the application and in its boards' folders, of any content."""
+        boards = self.folder / "boards"
+        inner = [maker for maker in _folders(boards) if maker.name != "support"]
+        own = [board for maker in inner for board in _folders(maker)]
+        places = [self.folder, self.folder / "support", boards, *own, *(board / "support" for board in own)]
+        return tuple(path for place in places for path in _programmer_files(place))
+
     # --- the chip -------------------------------------------------------------------------------------
 
     @property
@@ -192,25 +198,7 @@ class Variant:
     @cached_property
     def chip(self) -> Chip | None:
         """The external flash that Partition Manager or the QSPI uses; None where nothing tells."""
-        chosen = self.dt.chosen("nordic,pm-ext-flash")
-        label = chosen.reference if chosen else None
-        board = self.known_board
-        if label is None and board and board.chip:
-            label = board.chip
-        if label is None:
-            qspi = [
-                node for node in self.dt.chips if "nordic,qspi-nor" in node.compatible and not node.disabled
-            ]
-            label = qspi[0].label if qspi else None
-        if label is None:
-            return None
-        node = self.dt.node(label)
-        size, spot = _size(node) if node else (None, None)
-        jedec = node.get("jedec-id") if node else None
-        jedec_id = jedec.data if jedec else None
-        if board and board.chip == label:
-            size, jedec_id = size or board.size, jedec_id or board.jedec_id
-        return Chip(label, node, size, jedec_id if jedec_id and len(jedec_id) == 3 else None, spot)
+        return find_chip(self.dt, self.known_board)
 
     @property
     def xip_base(self) -> int | None:
@@ -237,11 +225,18 @@ _MODES = (
 )
 
 
-def _size(node: Node) -> tuple[int | None, Spot | None]:
-    """Return a chip's size in bytes, and where that is said; the property ``size`` is in bits."""
-    bits, size = node.get("size"), node.get("size-in-bytes")
-    if size is not None and size.number is not None:
-        return size.number, size.spot
-    if bits is not None:
-        return (bits.number // 8 if bits.number is not None else None), bits.spot
-    return None, None
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    return (Path(entry.path) for entry in _listed(folder) if entry.is_dir(follow_symlinks=False))
+
+
+def _programmer_files(folder: Path) -> Iterator[Path]:
+    endings = (".ini", ".json", ".toml")
+    return (Path(entry.path) for entry in _listed(folder) if entry.name.lower().endswith(endings))

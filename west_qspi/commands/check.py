@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from west_qspi.check import report
+from west_qspi.check.baseline import read_baseline, without_known, write_baseline
 from west_qspi.check.engine import Result, check_sources
 from west_qspi.check.fixes import Mended, mended
 from west_qspi.check.model import Severity
-from west_qspi.check.rule import Rule, all_rules
-from west_qspi.check.settings import Settings
+from west_qspi.check.rule import Rule, reported_rules
+from west_qspi.check.settings import Settings, load_settings, rule_name
 from west_qspi.commands import Context, guarded
 from west_qspi.console import Console
-from west_qspi.errors import UsageError
+from west_qspi.errors import FileUnreadable, FileUnwritable, UsageError
 
 NAME = "qspi-check"
 HELP = "say what would not boot, fit, update or program, before a commit"
 DESCRIPTION = """\
 Check the sources of applications: static partitions, devicetree overlays, configuration, linker scripts.
 
-No build is needed. A comment 'qspi-check: ignore[QX101] why' silences a rule on its line.
+No build is needed. A comment 'qspi-check: ignore[QX101] why' silences a rule on its line; .west-qspi.toml,
+or [tool.west-qspi.check] in pyproject.toml, holds settings.
 
-Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage.
+Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or settings.
 """
 _FORMATS = ("text", "json", "sarif", "github", "junit")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="default: this folder")
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="folders; default: this one")
     parser.add_argument("--format", choices=_FORMATS, default="text", help="default: text")
     levels = [severity.value for severity in Severity]
     parser.add_argument("--fail-on", choices=levels, default="error", help="exit 1 from here on (error)")
-    parser.add_argument(
-        "--select", action="append", default=[], metavar="RULE", help="only these (repeatable)"
-    )
-    parser.add_argument(
-        "--ignore", action="append", default=[], metavar="RULE", help="not these (repeatable)"
+    for option, words in (("--select", "only these"), ("--ignore", "not these")):
+        text = f"{words}: numbers, or what they begin with (repeatable)"
+        parser.add_argument(option, action="append", default=[], metavar="RULE", help=text)
+    known = parser.add_mutually_exclusive_group()
+    known.add_argument("--baseline", type=Path, metavar="FILE", help="do not report what is in this file")
+    known.add_argument(
+        "--write-baseline",
+        type=Path,
+        metavar="FILE",
+        help="write what is found now to this file, for --baseline",
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--fix", action="store_true", help="mend what has exactly one right answer")
@@ -54,59 +62,113 @@ def main(args: argparse.Namespace, context: Context) -> int:
 
 
 def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
-    rules = all_rules()
-    if args.list or args.explain:
-        lines = _listed(rules) if args.list else _explained(rules, args.explain)
-        console.result({"type": "rules", "rules": sorted(rules)}, lines)
+    rules = reported_rules()
+    if args.list:
+        console.result(report.rules_json(rules.values()), _listed(rules))
         return 0
-    paths = [context.cwd / path for path in args.paths] or [context.cwd]
-    for path in paths:
-        if not path.is_dir():
-            raise UsageError(f"{path}: no such folder")
-    settings = Settings(_rules_named(args.select, rules), _rules_named(args.ignore, rules))
-    result = check_sources(paths, settings)
-    if (args.fix or args.diff) and args.format != "text":
-        raise UsageError(f"--fix and --diff show their changes as text, not as {args.format}")
-    if args.fix or args.diff:
-        files = mended(result.findings)
-        if args.fix:
-            for file in files:
-                file.write()
+    if args.explain:
+        rule = rules.get(args.explain.strip().upper())
+        if rule is None:
+            raise UsageError(f"no rule '{args.explain}'; --list shows them")
+        console.result(report.rules_json([rule]), _explained(rule))
+        return 0
+    if args.write_baseline and (args.fix or args.diff):
+        raise UsageError("--write-baseline goes with neither --fix nor --diff")
+    if args.diff and args.format not in ("text", "json"):
+        raise UsageError(f"--diff has no form as {args.format}; use text or json")
+    try:
+        return _check(args, context, console, rules)
+    except (FileUnreadable, FileUnwritable) as error:
+        # Status 1 would say that something was found.
+        raise UsageError(str(error)) from None
+
+
+def _check(args: argparse.Namespace, context: Context, console: Console, rules: Mapping[str, Rule]) -> int:
+    root = Path(os.path.normpath(Path.cwd() / context.cwd))
+    paths = [_folder(root / path) for path in args.paths] or [root]
+    options = _rules_named(args.select, rules), _rules_named(args.ignore, rules)
+    settings = load_settings(paths[0], rules).with_options(*options)
+    baseline = _absolute(root, args.baseline)
+    result = _found(paths, settings, baseline)
+    target = _absolute(root, args.write_baseline)
+    if target is not None:
+        write_baseline(target, result.findings)
+        count = len(result.findings)
+        value = {"type": "baseline", "file": str(args.write_baseline), "findings": count}
         console.result(
-            {"type": "fixes", "files": [str(file.path) for file in files]}, _diffs(files, context.cwd)
+            value, [f"{args.write_baseline}: {count} findings will not be reported with --baseline"]
         )
-        if args.fix:
-            result = check_sources(paths, settings)
-    _show(args.format, result, rules, context.cwd, console)
+        return 0
+    files = mended(result.findings) if args.fix or args.diff else ()
+    if args.fix:
+        for file in files:
+            file.write()
+        result = _found(paths, settings, baseline) if files else result
+    value = report.result_json(result, root)
+    if args.fix or args.diff:
+        value["fixed" if args.fix else "fixes"] = [_fix_json(file, root) for file in files]
+    console.result(value, _lines(args, result, files, root, console))
     worst = Severity(args.fail_on).rank
     return 1 if any(finding.severity.rank <= worst for finding in result.findings) else 0
 
 
+def _absolute(root: Path, path: Path | None) -> Path | None:
+    return None if path is None else Path(os.path.normpath(root / path))
+
+
+def _folder(path: Path) -> Path:
+    """Return a folder's absolute path. Raises UsageError for one that is none or cannot be listed."""
+    absolute = Path(os.path.normpath(path))
+    try:
+        with os.scandir(absolute):
+            return absolute
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such folder") from None
+    except NotADirectoryError:
+        raise UsageError(f"{path}: not a folder; name the one that it is in") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _found(paths: list[Path], settings: Settings, baseline: Path | None) -> Result:
+    known = read_baseline(baseline) if baseline else None
+    result = check_sources(paths, settings)
+    if known is None or baseline is None:
+        return result
+    return result.without(without_known(result.findings, known, baseline.parent))
+
+
 def _rules_named(names: list[str], rules: Mapping[str, Rule]) -> tuple[str, ...]:
-    """Return rule numbers, or what they begin with, in capitals; raises UsageError for one without a rule."""
-    wanted = tuple(name.upper() for each in names for name in each.split(",") if name)
-    for name in wanted:
-        if not any(rule.startswith(name) for rule in (*rules, "QX001", "QX002")):
-            raise UsageError(f"no rule begins with '{name}'; --list shows them")
-    return wanted
+    """Return rule numbers, or what they begin with. Raises UsageError for what means none."""
+    found = []
+    for word in (word for each in names for word in each.split(",")):
+        name = rule_name(word, rules)
+        if name is None:
+            raise UsageError(f"no rule begins with '{word}'; --list shows them")
+        found.append(name)
+    return tuple(found)
 
 
-def _show(form: str, result: Result, rules: Mapping[str, Rule], root: Path, console: Console) -> None:
-    lines: Iterator[str]
-    if form == "sarif":
-        lines = iter(report.sarif_text(result, rules, root).splitlines())
-    elif form == "junit":
-        lines = iter(report.junit_text(result, root).splitlines())
-    elif form == "github":
-        lines = report.github_lines(result, root)
-    else:
-        lines = report.text_lines(result, root, console.style)
-    console.result(report.result_json(result, root), lines)
+def _lines(
+    args: argparse.Namespace, result: Result, files: tuple[Mended, ...], root: Path, console: Console
+) -> Iterator[str]:
+    if args.format == "sarif":
+        from west_qspi.check.sarif import sarif_text
+
+        yield from sarif_text(result, reported_rules(), root).splitlines()
+    elif args.format == "junit":
+        yield from report.junit_text(result, root, Severity(args.fail_on)).splitlines()
+    elif args.format == "github":
+        yield from report.github_lines(result, root)
+    elif args.format == "text":
+        for file in files:
+            yield from file.diff(report.shown_path(file.path, root))
+        yield from report.text_lines(result, root, console.style)
 
 
-def _diffs(files: tuple[Mended, ...], root: Path) -> Iterator[str]:
-    for file in files:
-        yield from file.diff(report.shown_path(file.path, root))
+def _fix_json(file: Mended, root: Path) -> dict[str, str]:
+    name = report.shown_path(file.path, root)
+    return {"file": name, "diff": "\n".join(file.diff(name)) + "\n"}
 
 
 def _listed(rules: Mapping[str, Rule]) -> Iterator[str]:
@@ -114,10 +176,7 @@ def _listed(rules: Mapping[str, Rule]) -> Iterator[str]:
         yield f"{rule.id}  {rule.severity.value:<8} {rule.name}"
 
 
-def _explained(rules: Mapping[str, Rule], name: str) -> Iterator[str]:
-    rule = rules.get(name.upper())
-    if rule is None:
-        raise UsageError(f"no rule '{name}'; --list shows them")
+def _explained(rule: Rule) -> Iterator[str]:
     yield f"{rule.id} {rule.name} ({rule.severity.value}, needs {rule.stage.value})"
     yield ""
     yield rule.summary
@@ -126,4 +185,5 @@ def _explained(rules: Mapping[str, Rule], name: str) -> Iterator[str]:
     for head, text in (("Bad", rule.bad), ("Good", rule.good)):
         yield f"{head}:"
         yield from (f"    {line}" for line in text.splitlines())
-    yield f"Seen: {rule.source}"
+    if rule.source:
+        yield f"Seen: {rule.source}"

@@ -17,6 +17,7 @@
      │   ├─ SigningKeyError            not a key that MCUboot could use
      │   ├─ ConfigurationError         a programmer configuration, with the line
      │   ├─ PartsFileError             the user's own table of parts, with the line
+     │   ├─ SettingsError              settings or baseline of a check, with the line (exit code 2)
      │   ├─ FileSystemError            a folder that does not fit, an image that does not mount
      │   │   └─ FolderError            no folder, or one with what no image holds
      │   └─ SimulatedBoardError        the folder of a simulated board
@@ -113,6 +114,7 @@ from west_qspi.errors.inputs import (
     MissingOutput,
     NotABuildDirectory,
     PartsFileError,
+    SettingsError,
     SigningKeyError,
     SimulatedBoardError,
     UnsupportedSoc,
@@ -173,6 +175,7 @@ __all__ = [
     "RebuildFailed",
     "RunnerError",
     "RunnerUnavailable",
+    "SettingsError",
     "SigningKeyError",
     "SimulatedBoardError",
     "StoppedAtOnce",

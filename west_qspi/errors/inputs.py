@@ -156,6 +156,19 @@ class PartsFileError(InputError):
         return at_line(self.path, self.line, self.reason)
 
 
+class SettingsError(InputError):
+    """The settings or the baseline of a check cannot be understood; ``line`` is 0 where it is not known."""
+
+    line: int
+    reason: str
+    exit_code = 2
+    text = "{path}:{line}: {reason}"
+    hint = "docs/check.md says what may stand there."
+
+    def __str__(self) -> str:
+        return at_line(self.path, self.line, self.reason)
+
+
 class FileSystemError(InputError):
     """A folder cannot be made into a file system image, or an image cannot be read."""
 

@@ -11,14 +11,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from west_qspi.errors import ConfigurationError, PartsFileError
+from west_qspi.errors import ConfigurationError, PartsFileError, SettingsError
 from west_qspi.extflash.fields import KeyPath, plain
 from west_qspi.fileio import opened
 
 LARGEST = 1 << 20
 """The bytes that a file may have; real ones have some thousand."""
 
-Refusal = type[ConfigurationError] | type[PartsFileError]
+Refusal = type[ConfigurationError] | type[PartsFileError] | type[SettingsError]
 """The error of a kind of file: made of its path, a line (0 where it is not known) and a reason."""
 
 # Strings that never end are tokens as well: without that, a search would begin anew at each of their quotes.
@@ -68,7 +68,7 @@ def read_text(path: Path, refusal: Refusal) -> str:
         raise refusal(str(path), line, reason) from None
 
 
-def too_large(size: int, path: str, refusal: Refusal) -> ConfigurationError | PartsFileError:
+def too_large(size: int, path: str, refusal: Refusal) -> ConfigurationError | PartsFileError | SettingsError:
     """Make the error of a file of ``size`` bytes, which are more than LARGEST."""
     return refusal(path, 0, f"{size} bytes, where such a file has {LARGEST} at most")
 

@@ -120,9 +120,19 @@ def _on_purpose(variant: Variant, first: PmEntry, second: PmEntry) -> bool:
     names = {first.name, second.name}
     if any(entry.name == entry.region for entry in (first, second)):
         return True  # QX114
+    if _parts_by_name(first, second) or _parts_by_name(second, first):
+        return True
     if names == {"mcuboot_secondary", "mcuboot_secondary_1"}:
         return True  # nRF5340 without simultaneous update: one place for both
     return any(name.startswith(_LAYERED) for name in names)
+
+
+def _parts_by_name(outer: PmEntry, inner: PmEntry) -> bool:
+    """Tell whether one is a part of a slot by its name and lies in it, as where nobody wrote a span."""
+    parts = {f"{outer.name}_pad", f"{outer.name}_app"}
+    if outer.name in ("mcuboot_primary", "mcuboot_primary_app"):
+        parts |= {"app", "mcuboot_pad", "mcuboot_primary_app"}
+    return inner.name in parts and _range(outer).common(_range(inner)) == _range(inner)
 
 
 @rule("QX103", "partition-past-device-end", Severity.ERROR, f"{DEVZONE}120384/")
@@ -148,7 +158,12 @@ def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
         if limit is not None and entry.end is not None and entry.end > limit and not entry.is_container:
             beyond = f"{entry.end - limit:#x} bytes behind the memory's {limit:#x}"
             text = f"'{entry.name}' ({_span(entry)}) ends {beyond}"
-            yield Hit(entry.at("size"), text, "Make it smaller, or correct the memory's size.")
+            # A file for all boards may be meant for one with another chip than this one, of a kit's, has.
+            guessed = entry.region == EXTERNAL and chip is not None and chip.size_spot is None
+            general = variant.pm is not None and variant.pm.path.name == "pm_static.yml"
+            severity = Severity.WARNING if guessed and general else None
+            fix = "Make it smaller, or correct the memory's size."
+            yield Hit(entry.at("size"), text, fix, severity=severity)
 
 
 @rule("QX114", "region-named-partition", Severity.NOTE, f"{SDK_NRF}blob/main/scripts/partition_manager.py")

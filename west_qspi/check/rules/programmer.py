@@ -5,45 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from west_qspi.check.model import Edit, Severity, Spot
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import UsedConfig, Variant
 from west_qspi.errors import ConfigurationError, FileUnreadable
 
+if TYPE_CHECKING:
+    from west_qspi.extflash.lint import Finding
+
 _LARGEST = 0x1_0000
 _MARKS = {".ini": (b"MemSize",), ".json": (b'"flash_size"', b'"firmware_config"'), ".toml": (b"[qspi",)}
 
 
 def _configs(variant: Variant) -> tuple[UsedConfig, ...]:
-    return variant.configs or _found(variant.folder)
+    found = (_read(*_state(path)) for path in variant.programmer_files)
+    return tuple(config for config in found if config is not None)
 
 
-def _found(folder: Path) -> tuple[UsedConfig, ...]:
-    """Return the programmer configurations in an application's folder and in those of its boards."""
-    paths: list[Path] = []
-    for pattern in ("*", "boards/*", "boards/*/*/*", "boards/*/*/support/*", "support/*"):
-        paths += sorted(path for path in folder.glob(pattern) if path.suffix.lower() in _MARKS)
-    return tuple(config for path in paths if (config := _kept(path)) is not None)
-
-
-def _kept(path: Path) -> UsedConfig | None:
+def _state(path: Path) -> tuple[Path, int, int]:
+    """Return a path, the time of its last change and its size: what was read counts for those."""
     try:
-        state = path.stat()
+        found = path.stat()
     except OSError:
-        return None
-    return _read(path, state.st_mtime_ns, state.st_size)
+        return path, 0, 0
+    return path, found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=64)
 def _read(path: Path, changed: int, size: int) -> UsedConfig | None:
-    """Return a file as a programmer's, None where it is something else; read again when it has changed."""
+    """Return a file as a programmer's, None where it is something else."""
     from west_qspi.extflash.configfile import read_config
 
     try:
-        if not path.is_file() or size > _LARGEST:
-            return None
-        data = path.read_bytes()
+        data = path.read_bytes() if path.is_file() and size <= _LARGEST else b""
     except OSError:
         return None
     if not any(mark in data for mark in _MARKS[path.suffix.lower()]):
@@ -56,14 +52,22 @@ def _read(path: Path, changed: int, size: int) -> UsedConfig | None:
         return UsedConfig(path, None, None, Spot(path), error.reason)
 
 
+@lru_cache(maxsize=64)
+def _findings(path: Path, changed: int, size: int) -> tuple[Finding, ...]:
+    """Return what is wrong with a file by itself."""
+    from west_qspi.extflash.lint import check_config
+
+    config = _read(path, changed, size)
+    return check_config(config.flash) if config is not None and config.flash is not None else ()
+
+
 def _told(variant: Variant, rule_id: str) -> Iterator[Hit]:
     """Yield what a file says that is wrong by itself, for one rule."""
     from west_qspi.extflash.compare import Level
-    from west_qspi.extflash.lint import check_config
 
     severities = {Level.ERROR: Severity.ERROR, Level.WARNING: Severity.WARNING}
     for config in _configs(variant):
-        for found in check_config(config.flash) if config.flash else ():
+        for found in _findings(*_state(config.path)):
             if found.rule == rule_id:
                 spot = Spot(config.path, found.source.line)
                 severity = severities.get(found.level, Severity.NOTE)

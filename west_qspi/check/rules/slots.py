@@ -41,14 +41,15 @@ def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
     members = _in_spans(variant)
     for entry in variant.external:
         exempt = entry.name.endswith(_PADS) or entry.name in members or entry.name.startswith("nrf70_wifi_fw")
-        if exempt or entry.name == EXTERNAL:
+        if exempt or entry.name in (EXTERNAL, "app"):  # QX111 says more of an app there
             continue
         for key, value in (("address", entry.address or 0), ("size", entry.size or 0)):
             if value % SECTOR:
-                filler = entry.name.startswith("EMPTY_")
+                severity = Severity.WARNING if "nrf54l" in (variant.board or "") else None
+                severity = Severity.NOTE if entry.name.startswith("EMPTY_") else severity
                 text = f"'{entry.name}' ({_span(entry)}): its {key} {value:#x} is no multiple of {SECTOR:#x}"
                 fix = f"Write {key}: {-(-value // SECTOR) * SECTOR:#x}, if the neighbours allow it."
-                yield Hit(entry.at(key), text, fix, severity=Severity.NOTE if filler else None)
+                yield Hit(entry.at(key), text, fix, severity=severity)
 
 
 @rule("QX105", "slot-size-incompatible", Severity.ERROR, f"{DEVZONE}122540/")

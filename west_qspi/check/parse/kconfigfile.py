@@ -1,0 +1,33 @@
+"""Kconfig files: only which symbols they may set by themselves, so that these are not taken for n.
+
+Source: Zephyr's documentation, "Kconfig - Tips and Best Practices", on ``select``, ``imply`` and ``default``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_LINE = re.compile(
+    r"[ \t]*(?P<word>config|menuconfig|select|imply|default|def_bool)[ \t]+(?P<rest>\w+)", re.ASCII
+)
+
+
+def parse_selected(text: str, path: Path) -> frozenset[str]:
+    """Return the symbols that are selected, implied or given a default, with ``CONFIG_``; never fails."""
+    return frozenset(_selected(text))
+
+
+def _selected(text: str) -> Iterator[str]:
+    current = ""
+    for line in text.split("\n"):
+        found = _LINE.match(line)
+        if found is None:
+            continue
+        if found["word"] in ("config", "menuconfig"):
+            current = found["rest"]
+        elif found["word"] in ("select", "imply"):
+            yield f"CONFIG_{found['rest']}"
+        elif current:
+            yield f"CONFIG_{current}"

@@ -1,0 +1,1 @@
+"""QX601 to QX609: updates of several images at once."""

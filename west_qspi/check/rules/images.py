@@ -1,0 +1,1 @@
+"""QX501 to QX515: images against their slots, and against what was configured."""

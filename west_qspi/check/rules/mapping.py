@@ -1,0 +1,1 @@
+"""QX120, QX121: partitions in devicetree and Kconfig that Partition Manager passes over."""

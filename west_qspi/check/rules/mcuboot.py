@@ -1,0 +1,1 @@
+"""QX211 to QX227: what MCUboot itself is configured with."""

@@ -1,0 +1,1 @@
+"""QX413, QX414: hex files against what a programmer's configuration reaches."""

@@ -1,0 +1,58 @@
+"""What a board or an application passes to Zephyr's runners, from CMake files or from a build.
+
+Source: Zephyr, ``cmake/extensions.cmake`` (``board_runner_args``, ``board_set_flasher_ifnset``) and
+``boards/common/*.board.cmake``: the first file that is included sets the runner.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from west_qspi.check.model import Spot
+from west_qspi.check.parse.cmake import Call
+
+CONFIG_OPTIONS = ("--ext-mem-config-file", "--qspiini")
+_INCLUDED = re.compile(r".*/(?P<runner>[\w-]+)\.board\.cmake")
+
+
+@dataclass(frozen=True)
+class RunnerArgument:
+    """One argument for one runner: ``option`` and its ``value`` (empty without one), as they are written."""
+
+    runner: str
+    option: str
+    value: str
+    spot: Spot
+
+
+def runner_arguments(calls: Iterable[Call]) -> Iterator[RunnerArgument]:
+    """Yield what ``board_runner_args`` passes, whether in a board's file or in ``app_set_runner_args``."""
+    for call in calls:
+        if call.name == "board_runner_args" and len(call.arguments) > 1:
+            runner, *words = call.arguments
+            yield from arguments(runner, words, call.spot)
+
+
+def arguments(runner: str, words: list[str], spot: Spot) -> Iterator[RunnerArgument]:
+    """Yield the arguments of one runner; ``--option VALUE`` and ``--option=VALUE`` are the same."""
+    waiting = list(words)
+    while waiting:
+        option, equals, value = waiting.pop(0).partition("=")
+        if option in CONFIG_OPTIONS and not equals and waiting:
+            value = waiting.pop(0)
+        yield RunnerArgument(runner, option, value, spot)
+
+
+def default_runner(calls: Iterable[Call]) -> RunnerArgument | None:
+    """Return the runner that a ``board.cmake`` makes the one that flashes, and where; None if none."""
+    for call in calls:
+        words = call.arguments
+        if call.name in ("board_set_flasher", "board_set_flasher_ifnset") and words:
+            return RunnerArgument(words[0], "", "", call.spot)
+        found = _INCLUDED.fullmatch(words[0]) if call.name == "include" and words else None
+        # Common files that set no flasher are only used by simulators and the like.
+        if found and found["runner"] not in ("nrf54l", "canopen"):
+            return RunnerArgument(found["runner"], "", "", call.spot)
+    return None
