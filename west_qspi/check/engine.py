@@ -9,7 +9,7 @@ from pathlib import Path
 from west_qspi.check.fixes import settled
 from west_qspi.check.ignores import Ignore, find_ignores
 from west_qspi.check.model import Finding, Severity, Stage
-from west_qspi.check.project import find_applications
+from west_qspi.check.project import applications_at
 from west_qspi.check.reader import Reader
 from west_qspi.check.rule import BROKEN, UNUSED_IGNORE, Rule, all_rules, reported_rules
 from west_qspi.check.settings import Settings
@@ -39,9 +39,9 @@ class Result:
 
 
 def check_sources(paths: Iterable[Path], settings: Settings) -> Result:
-    """Check all applications in folders, each once."""
+    """Check all applications in folders, and those that files are a part of, each once."""
     reader = Reader()
-    applications = {found.folder: found for path in paths for found in find_applications(path)}
+    applications = {found.folder: found for path in paths for found in applications_at(path)}
     all_variants = [each for found in applications.values() for each in variants(found, reader)]
     return check_variants(all_variants, settings, reader, len(applications))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from west_qspi.check.model import Finding, Severity
+from west_qspi.check.project import TOPS
 from west_qspi.check.rule import BROKEN
 from west_qspi.errors import FileUnreadable, SettingsError
 from west_qspi.extflash.fields import plain
@@ -27,8 +28,6 @@ OWN_FILE = ".west-qspi.toml"
 PYPROJECT = "pyproject.toml"
 _IN_PYPROJECT = ("tool", "west-qspi", "check")
 _KEYS = ("select", "ignore", "severity", "per-path")
-# What begins a repository or a workspace: settings above it are somebody else's.
-_TOPS = (".git", ".west")
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def load_settings(folder: Path, rules: Collection[str]) -> Settings:
                 found = _read(path, at, rules)
                 if found is not None:
                     return found
-        if any(_is_there(place / top) for top in _TOPS):
+        if any(_is_there(place / top) for top in TOPS):
             break
     return Settings(root=folder)
 

@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from west_qspi.check import report
 from west_qspi.check.baseline import read_baseline, without_known, write_baseline
@@ -33,7 +34,9 @@ _FORMATS = ("text", "json", "sarif", "github", "junit")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="folders; default: this one")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="folders, or files of applications; default: here"
+    )
     parser.add_argument("--format", choices=_FORMATS, default="text", help="default: text")
     levels = [severity.value for severity in Severity]
     parser.add_argument("--fail-on", choices=levels, default="error", help="exit 1 from here on (error)")
@@ -85,9 +88,9 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
 
 def _check(args: argparse.Namespace, context: Context, console: Console, rules: Mapping[str, Rule]) -> int:
     root = Path(os.path.normpath(Path.cwd() / context.cwd))
-    paths = [_folder(root / path) for path in args.paths] or [root]
+    paths = [_existing(root / path) for path in args.paths] or [root]
     options = _rules_named(args.select, rules), _rules_named(args.ignore, rules)
-    settings = load_settings(paths[0], rules).with_options(*options)
+    settings = load_settings(_folder_of(paths[0]), rules).with_options(*options)
     baseline = _absolute(root, args.baseline)
     result = _found(paths, settings, baseline)
     target = _absolute(root, args.write_baseline)
@@ -116,18 +119,29 @@ def _absolute(root: Path, path: Path | None) -> Path | None:
     return None if path is None else Path(os.path.normpath(root / path))
 
 
-def _folder(path: Path) -> Path:
-    """Return a folder's absolute path. Raises UsageError for one that is none or cannot be listed."""
+def _existing(path: Path) -> Path:
+    """Return an absolute path. Raises UsageError for what is neither a file nor a folder to be listed."""
     absolute = Path(os.path.normpath(path))
     try:
-        with os.scandir(absolute):
+        mode = absolute.stat().st_mode
+        if S_ISDIR(mode):
+            with os.scandir(absolute):
+                return absolute
+        if S_ISREG(mode):
             return absolute
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such folder") from None
+        raise UsageError(f"{path}: no such file or folder") from None
     except NotADirectoryError:
-        raise UsageError(f"{path}: not a folder; name the one that it is in") from None
+        raise UsageError(f"{path}: a file has nothing in it") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(f"{path!s:.60}: no path") from None
+    raise UsageError(f"{path}: neither a file nor a folder")
+
+
+def _folder_of(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
 
 
 def _found(paths: list[Path], settings: Settings, baseline: Path | None) -> Result:
