@@ -1,6 +1,6 @@
 """The hook as pre-commit runs it: installed from a git repository of this project, in a user's repository.
 
-Making the hook's environment takes the packages of pyproject.toml from the registry, so that it needs a network.
+Making its environment takes packages from the registry, so that it needs a network.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def test_a_change_is_checked_in_its_application_only(clean: Path) -> None:
     git(clean, "add", "--all")
     done = run(clean)
     assert done.returncode == 1
-    assert re.search(r"^app one/pm_static\.yml:4:\d+: QX102 error: ", done.stdout, re.MULTILINE)
+    assert re.search(r"^app one/pm_static\.yml:\d+:\d+: QX102 error: ", done.stdout, re.MULTILINE)
     assert "(2 applications, 2 variants)" in done.stdout
 
 
