@@ -87,7 +87,7 @@ def _replacement(edit: Edit) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """Return a text as it may stand in JSON: a file's name of other bytes than UTF-8 is no text to readers."""
+    """Return a text as readers of JSON take it: in a file's name may be bytes that are no UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
