@@ -185,13 +185,14 @@ def test_builds_that_are_right_have_no_errors(tmp_path: Path, options: dict[str,
         assert [f"{found.rule} {found.text}" for found in result.findings if found.severity == "error"] == []
 
 
-@pytest.mark.parametrize(
-    "name", ["partitions.yml", "watch_app/zephyr/zephyr.dts", "watch_app/zephyr/.config"]
-)
+@pytest.mark.parametrize("name", ["partitions.yml", "regions.yml", "watch_app/zephyr/zephyr.dts"])
 def test_a_file_that_cannot_be_understood_is_reported_and_the_rest_is_checked(app: Path, name: str) -> None:
     build = Build.load(app / "build")
-    put(app / "build" / name, "a: {b\n/ { ;;; \x00 }}}} <\n")
-    assert check_sources([], Settings(), build).variants == 1
+    put(app / "build" / name, "a: {b\n/ { ;;; }}}} <\n")
+    result = check_sources([], Settings(), build)
+    assert result.variants == 1
+    broken = {found.spot.path for found in result.findings if found.rule == "QX001"}
+    assert broken == {app / "build" / name}
 
 
 def test_what_is_missing_leaves_what_the_sources_say(app: Path) -> None:
