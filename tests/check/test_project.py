@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from west_qspi.check.project import Application, applications_at, find_applications, is_build_folder
+from west_qspi.check.project import Application, applications_for, find_applications, is_build_folder
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -175,5 +175,5 @@ def test_a_file_stands_for_the_application_that_it_is_a_part_of(
     tree(
         tmp_path / "top" / "app", "sysbuild/mcuboot/prj.conf", "build/CMakeCache.txt", "build/inner/prj.conf"
     )
-    found = [each.folder.relative_to(tmp_path / "top") for each in applications_at(tmp_path / "top" / file)]
+    found = [each.folder.relative_to(tmp_path / "top") for each in applications_for(tmp_path / "top" / file)]
     assert [path.as_posix() for path in found] == applications

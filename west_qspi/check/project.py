@@ -117,7 +117,7 @@ def find_applications(root: Path) -> Iterator[Application]:
     yield from _find(root, 0, in_workspace=(root / ".west").is_dir())
 
 
-def applications_at(path: Path) -> Iterator[Application]:
+def applications_for(path: Path) -> Iterator[Application]:
     """Yield the applications in a folder or, for a file, the one that it is a part of.
 
     A file outside of all, such as a manifest, stands for those in its folder.
@@ -149,6 +149,16 @@ def _around(folder: Path) -> Iterator[tuple[Path, frozenset[str]]]:
 def _part_of(inner: Path, outer: Path, files: frozenset[str]) -> bool:
     """Tell whether a folder below an application is in one that belongs to it."""
     return _belongs(inner.relative_to(outer).parts[0], files)
+
+
+def application_at(folder: Path) -> Application | None:
+    """Return the application in a folder itself, None where there is none."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return None
+    files = frozenset(entry.name for entry in entries if not _is_folder(entry))
+    return Application(folder, files) if _is_application(files) else None
 
 
 def _find(folder: Path, depth: int, *, in_workspace: bool = False) -> Iterator[Application]:
