@@ -33,8 +33,11 @@ def _driver(variant: Variant) -> str | None:
 
 
 def _forced(variant: Variant) -> bool:
-    """Tell whether sysbuild switches the QSPI driver on by itself, as it does for a split image."""
-    return bool(variant.split) and not variant.sysbuild.on(f"SB_CONFIG_{_OVERRIDE}")
+    """Tell whether sysbuild switches the QSPI driver on by itself, as it does for a split image.
+
+    What a build resolved is what it is.
+    """
+    return variant.build is None and bool(variant.split) and not variant.sysbuild.on(f"SB_CONFIG_{_OVERRIDE}")
 
 
 @rule("QX203", "relocation-without-split-image", Severity.ERROR, f"{DEVZONE}125871/")
