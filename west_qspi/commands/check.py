@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from west_qspi.build.build import Build
 from west_qspi.check import report
 from west_qspi.check.baseline import read_baseline, without_known, write_baseline
 from west_qspi.check.engine import Result, check_sources
@@ -33,6 +33,9 @@ or [tool.west-qspi.check] in pyproject.toml, holds settings.
 
 Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or settings, or no build to check.
 """
+if TYPE_CHECKING:
+    from west_qspi.build.build import Build
+
 _FORMATS = ("text", "json", "sarif", "github", "junit")
 
 
@@ -165,6 +168,8 @@ def _build(args: argparse.Namespace, context: Context, root: Path) -> Build | No
         if args.full:
             raise UsageError("--full is about a build: name it with -d, or have it found with --build")
         return None
+    from west_qspi.build.build import Build
+
     return Build.load(Path(os.path.normpath(root / build_dir(args, context))))
 
 
