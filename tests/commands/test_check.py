@@ -357,7 +357,7 @@ WHOLE = {
 
 
 def loaded(folder: Path, statement: str) -> set[str]:
-    """Return which slow modules a new interpreter has after a statement; its coverage may load some itself."""
+    """Return which slow modules an interpreter has after a statement; coverage may load some itself."""
     tell = f"print([name for name in {SLOW!r} if name in sys.modules], file=sys.stderr)"
     script = f"import sys; {statement}; {tell}"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
