@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from buildgen.make import make_build
 from buildgen.options import BuildOptions
 
+from tests.helpers.corpus import build_dirs, corpus
 from west_qspi.build.build import Build
 from west_qspi.build.model import UpdateMode
 from west_qspi.check.built import application_of, built_variant
 from west_qspi.check.engine import check_sources
+from west_qspi.check.model import Finding, Spot, Stage
 from west_qspi.check.reader import Reader
+from west_qspi.check.rule import all_rules
 from west_qspi.check.settings import Settings
 from west_qspi.check.variant import Variant
+from west_qspi.errors import BuildError
 
 SMALL = {"internal_size": 0x800, "external_size": 0x400, "network_size": 0x400}
 # What the generated build resolves: mcuboot_secondary_2 of 0x220000 and 0x100000 bytes.
@@ -55,8 +60,8 @@ def of(build: Path) -> Variant:
     return built_variant(Build.load(build), Reader())
 
 
-def place(spot: object, root: Path) -> str:
-    return str(spot).removeprefix(f"{root.as_posix()}/")
+def place(spot: Spot, root: Path) -> str:
+    return f"{spot.path.relative_to(root).as_posix()}:{spot.line}:{spot.column}"
 
 
 def test_a_setting_is_in_the_source_that_says_the_same_and_else_in_the_build(app: Path) -> None:
@@ -204,3 +209,74 @@ def test_what_is_missing_leaves_what_the_sources_say(app: Path) -> None:
     assert variant.pm.path == app / "pm_static.yml"
     assert not variant.dt.complete
     assert variant.dt.node("mx25r64") is not None
+
+
+def test_a_build_without_sysbuild_finds_its_sources_by_what_cmake_remembers(tmp_path: Path) -> None:
+    build = tmp_path / "moved" / "build"
+    put(tmp_path / "moved" / "prj.conf", "CONFIG_XIP=y\n")
+    put(build / "zephyr" / ".config", 'CONFIG_BOARD="nrf52840dk_nrf52840"\nCONFIG_SOC="nRF52840_QIAA"\n')
+    put(build / "zephyr" / "runners.yaml", "flash-runner: nrfjprog\nconfig:\n  hex_file: zephyr.hex\n")
+    cache = "APPLICATION_SOURCE_DIR:PATH=C:/work/app\nCMAKE_CACHEFILE_DIR:INTERNAL=c:/work/app/build\n"
+    put(build / "CMakeCache.txt", cache.replace("c:", "C:"))
+    application = application_of(Build.load(build))
+    assert application is not None
+    assert application.folder == tmp_path / "moved"
+
+
+GARBAGE = {
+    "nothing": b"",
+    "text": b":\n{[}]\n- a: b\n\tx = <\n",
+    "bytes": bytes(range(256)) * 40,
+    "other types": b"files: 3\nconfig: [1]\ncmake: {images: [1, {name: 2}]}\nmcuboot_primary: [2]\n",
+}
+
+
+@pytest.mark.parametrize("kind", [*GARBAGE, "folder"])
+@pytest.mark.parametrize("full", [False, True], ids=["ends", "full"])
+def test_garbage_in_any_file_of_a_build_ends_in_findings_or_an_error_of_ours(
+    app: Path, kind: str, full: bool
+) -> None:
+    build = app / "build"
+    for path in sorted(path for path in build.rglob("*.hex" if full else "*") if path.is_file()):
+        kept = path.read_bytes()
+        path.unlink()
+        if kind == "folder":
+            path.mkdir()
+        else:
+            path.write_bytes(GARBAGE[kind])
+        with suppress(BuildError):
+            assert check_sources([], Settings(), Build.load(build), full).variants == 1
+        if kind == "folder":
+            path.rmdir()
+        path.write_bytes(kept)
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["ends", "full"])
+def test_a_build_that_loses_a_file_after_the_other_is_still_checked(app: Path, full: bool) -> None:
+    build = app / "build"
+    for path in sorted((path for path in build.rglob("*") if path.is_file()), reverse=True):
+        path.unlink()
+        with suppress(BuildError):
+            assert check_sources([], Settings(), Build.load(build), full).variants == 1
+
+
+# --- real builds -----------------------------------------------------------------------------------
+
+
+def checked(build: Path) -> tuple[Finding, ...]:
+    return check_sources([], Settings(), Build.load(build)).findings
+
+
+def test_real_builds_are_checked_and_none_has_errors_of_rules_for_builds() -> None:
+    builds = build_dirs(corpus())
+    assert len(builds) > 20
+    own = {rule.id for rule in all_rules().values() if rule.stage is Stage.BUILD}
+    found = [finding for build in builds for finding in checked(build)]
+    assert [f"{item.spot} {item.text}" for item in found if item.rule in own] == []
+
+
+# What the builds' own files show: MCUboot is built without the driver of the chip that its slot is in.
+@pytest.mark.parametrize("rule", ["QX206", "QX302"])
+def test_a_real_build_shows_what_its_sources_leave_open(rule: str) -> None:
+    build = corpus() / "FinnWBiggs__MCUBoot_ExFat@288f174" / "build_dk"
+    assert rule in {finding.rule for finding in checked(build)}
