@@ -72,13 +72,24 @@ def _internal(variant: Variant, entries: list[PmEntry]) -> Iterator[Hit]:
     gaps = _gaps(entries, size)
     if not gaps:
         text = "internal flash is filled without the application, which goes where nothing else is"
-        yield Hit(entries[0].spot, text, "Remove what lies where 'app' is to be.")
+        yield Hit(*_over_app(variant, entries, text))
     for start, stop in _lesser(variant, gaps) if len(gaps) > 1 else ():
         text = (
             f"nothing is at {start:#x}-{stop:#x} of internal flash, and only one gap may be there, for the "
             "application"
         )
         yield Hit(_behind(entries, stop), text, _fill(variant, start, stop))
+
+
+def _over_app(variant: Variant, entries: list[PmEntry], text: str) -> tuple[Spot, str, str]:
+    """Return what is wrong where nothing is left: most often a slot that does not say what it groups."""
+    app = variant.entry("app")
+    at = app.address if app else None
+    over = [each for each in entries if at is not None and (each.address or 0) <= at < (each.end or 0)]
+    slot = next((each for each in over if each.name == "mcuboot_primary"), None)
+    if slot is not None:
+        return slot.spot, text, "Write span: [mcuboot_pad, app] for 'mcuboot_primary'."
+    return (over or entries)[0].spot, text, "Remove what lies where 'app' is to be."
 
 
 def _lesser(variant: Variant, gaps: list[tuple[int, int]]) -> list[tuple[int, int]]:
