@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from west_qspi.build.model import Image, ImageKind
 from west_qspi.check.model import Spot
+from west_qspi.check.relocation import relocations
 from west_qspi.check.variant import Variant
 from west_qspi.errors import ElfError, FileUnreadable
 from west_qspi.soc import Soc, soc_from_kconfig
@@ -22,17 +23,16 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Linked:
-    """An image's linked program, and the SoC that it runs on."""
+    """An image's linked program, and the SoC that it runs on.
+
+    ``spot`` is the line that relocates to external flash where there is just one, else the program as a whole.
+    """
 
     image: Image
     path: Path
     program: Program
     soc: Soc
-
-    @property
-    def spot(self) -> Spot:
-        """The file as a whole."""
-        return Spot(self.path)
+    spot: Spot
 
     def inside(self, calls: Iterable[Call]) -> tuple[Call, ...]:
         """Return those that are in external flash, each function once."""
@@ -52,6 +52,7 @@ def programs(variant: Variant, *kinds: ImageKind) -> Iterator[Linked]:
         return
     from west_qspi.build.linked import linked_program, program_file
 
+    lines = {each.spot for each in relocations(variant.cmake)}
     for image in variant.build.build.images:
         soc = soc_from_kconfig(image.kconfig.symbols)
         if image.kind not in kinds or soc is None:
@@ -59,7 +60,9 @@ def programs(variant: Variant, *kinds: ImageKind) -> Iterator[Linked]:
         try:
             program = linked_program(image)
             if program is not None and program.symbols:
-                yield Linked(image, program_file(image), program, soc)
+                path = program_file(image)
+                spot = next(iter(lines)) if len(lines) == 1 else Spot(path)
+                yield Linked(image, path, program, soc, spot)
         except (ElfError, FileUnreadable):
             continue
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from west_qspi.build.model import ImageKind
 from west_qspi.check.linked import Linked, applications, named, programs
-from west_qspi.check.model import Severity, Stage
-from west_qspi.check.relocation import relocations
+from west_qspi.check.model import Severity, Spot, Stage
+from west_qspi.check.relocation import Relocation, relocations
 from west_qspi.check.rule import DEVZONE, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
 from west_qspi.errors import BuildError
@@ -22,6 +22,13 @@ from west_qspi.soc import NRF52840
 
 if TYPE_CHECKING:
     from west_qspi.build.linked import Call
+
+
+def _unlinked(variant: Variant) -> Iterator[Relocation]:
+    """Yield what is relocated to external flash as long as there is no program that shows what became of it."""
+    if not any(applications(variant)):
+        yield from relocations(variant.cmake)
+
 
 # --- interrupts --------------------------------------------------------------------------------------
 
@@ -54,11 +61,10 @@ def isr_or_vector_in_xip(variant: Variant) -> Iterator[Hit]:
             text = f"interrupts of '{found.image.name}' run from external flash: {named(calls)}"
             bricks = found.soc is NRF52840
             yield Hit(found.spot, text, fix, severity=None if bricks else Severity.WARNING)
-    if variant.build is None:
-        for each in relocations(variant.cmake):
-            if each.code and _CORE.fullmatch(each.library):
-                text = f"{each.what} has code that interrupts and start-up run, and goes to {each.place}"
-                yield Hit(each.spot, text, fix, severity=Severity.WARNING)
+    for each in _unlinked(variant):
+        if each.code and _CORE.fullmatch(each.library):
+            text = f"{each.what} has code that interrupts and start-up run, and goes to {each.place}"
+            yield Hit(each.spot, text, fix, severity=Severity.WARNING)
 
 
 # --- data --------------------------------------------------------------------------------------------
@@ -95,19 +101,14 @@ def writable_data_in_xip(variant: Variant) -> Iterator[Hit]:
                     f"{where} is copied there from {loaded:#010x} at start, and external flash is read-only"
                 )
                 yield Hit(found.spot, text, fix)
-    if variant.build is None:
-        for each in relocations(variant.cmake):
-            written = sorted(each.kinds & {"DATA", "BSS", "NOINIT"})
-            if written:
-                text = (
-                    f"{each.place} takes the variables of {each.what} to external flash, which is read-only"
-                )
-                yield Hit(each.spot, text, fix, severity=Severity.WARNING)
-            elif each.copied:
-                text = (
-                    f"without NOCOPY, start-up code copies {each.what} to external flash, which is read-only"
-                )
-                yield Hit(each.spot, text, fix, severity=Severity.WARNING)
+    for each in _unlinked(variant):
+        written = sorted(each.kinds & {"DATA", "BSS", "NOINIT"})
+        if written:
+            text = f"{each.place} takes the variables of {each.what} to external flash, which is read-only"
+            yield Hit(each.spot, text, fix, severity=Severity.WARNING)
+        elif each.copied:
+            text = f"without NOCOPY, start-up code copies {each.what} to external flash, which is read-only"
+            yield Hit(each.spot, text, fix, severity=Severity.WARNING)
 
 
 # --- the drivers -------------------------------------------------------------------------------------
@@ -148,12 +149,11 @@ def qspi_driver_in_xip(variant: Variant) -> Iterator[Hit]:
         if others:
             text = f"a driver that runs before the QSPI's is in external flash: {named(others)}"
             yield Hit(found.spot, text, fix, severity=Severity.WARNING)
-    if variant.build is None:
-        for each in relocations(variant.cmake):
-            names = {re.split(r"[/\\]", file)[-1] for file in each.files}
-            if each.code and (_QSPI_LIBRARY.fullmatch(each.library) or names & set(_QSPI_FILES)):
-                text = f"the QSPI driver itself goes to {each.place} with {each.what}"
-                yield Hit(each.spot, text, fix)
+    for each in _unlinked(variant):
+        names = {re.split(r"[/\\]", file)[-1] for file in each.files}
+        if each.code and (_QSPI_LIBRARY.fullmatch(each.library) or names & set(_QSPI_FILES)):
+            text = f"the QSPI driver itself goes to {each.place} with {each.what}"
+            yield Hit(each.spot, text, fix)
 
 
 # --- sizes -------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def image_overflows(variant: Variant) -> Iterator[Hit]:
                 f"'{found.image.name}' reaches to {end:#x}, {end - place.end} bytes past the end of"
                 f" '{name}' at {place.end:#x}"
             )
-            yield Hit(found.spot, text, f"Make '{name}' larger or the image smaller, and build anew.")
+            yield Hit(Spot(found.path), text, f"Make '{name}' larger or the image smaller, and build anew.")
 
 
 def _partition(variant: Variant, found: Linked) -> tuple[str, Range | None]:
