@@ -25,7 +25,7 @@ _SHOWN = 4
 class Linked:
     """An image's linked program, and the SoC that it runs on.
 
-    ``spot`` is the line that relocates to external flash where there is just one, else the program as a whole.
+    ``spot`` is the line that relocates to external flash where there is just one, else the whole program.
     """
 
     image: Image
