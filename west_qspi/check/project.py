@@ -115,6 +115,16 @@ def find_applications(root: Path) -> Iterator[Application]:
     yield from _find(root, 0, in_workspace=(root / ".west").is_dir())
 
 
+def application_at(folder: Path) -> Application | None:
+    """Return the application in a folder itself, None where there is none."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return None
+    files = frozenset(entry.name for entry in entries if not _is_folder(entry))
+    return Application(folder, files) if _is_application(files) else None
+
+
 def _find(folder: Path, depth: int, *, in_workspace: bool = False) -> Iterator[Application]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

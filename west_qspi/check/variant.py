@@ -83,6 +83,14 @@ class Variant:
     files: tuple[Path, ...] = ()
     build: Built | None = None
 
+    @property
+    def as_written(self) -> Variant:
+        """What the sources alone say: for rules about what someone wrote, not about what a build made of it.
+
+        Nothing where only a build is at hand.
+        """
+        return self.build.written if self.build else self
+
     # --- what is asked for ---------------------------------------------------------------------------
 
     @property
