@@ -159,9 +159,9 @@ class Program:
 
     def functions(self, within: Range) -> Iterator[Symbol]:
         """Yield the functions that begin in a range, each address once, in order of their addresses."""
-        for address, symbol in sorted(self._functions.items()):
-            if address in within:
-                yield symbol
+        start, end = within.start, within.end
+        for address in sorted(address for address in self._functions if start <= address < end):
+            yield self._functions[address]
 
     def words(self, address: int, count: int) -> tuple[int, ...]:
         """Return 32-bit words as they are at the start; none where the file does not hold them all.

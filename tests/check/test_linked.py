@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import struct
 from dataclasses import replace
@@ -14,9 +15,12 @@ from buildgen.elf import ALLOC, EXECUTE, FUNCTION, OBJECT, Label, Part, linked
 from tests.helpers.boards import build_of
 from west_qspi.build.build import Build
 from west_qspi.build.linked import handlers, inits, linked_program, vectors
+from west_qspi.check.engine import check_sources
 from west_qspi.check.parse.cmake import parse_cmake
 from west_qspi.check.relocation import relocations
+from west_qspi.check.settings import Settings
 from west_qspi.elfsections import Program, parse_program
+from west_qspi.errors import ElfError
 from west_qspi.hexfile import loads
 
 WITH_ELF = BuildOptions(internal_size=0x800, external_size=0x400, network_size=0x400, elf=True)
@@ -132,6 +136,38 @@ def test_a_program_that_is_not_zephyrs_has_no_tables() -> None:
     assert inits(program) == vectors(program) == handlers(program) == ()
 
 
+def test_no_damage_of_a_program_gives_anything_but_tables_or_a_typed_error() -> None:
+    whole = (build_of(WITH_ELF).application.directory / "zephyr" / "zephyr.elf").read_bytes()
+    rng = random.Random(504)
+    read = 0
+    for _ in range(2000):
+        data = bytearray(whole)
+        for _ in range(rng.randrange(1, 6)):
+            # The symbols and the headers of sections are the last 2500 bytes.
+            at = rng.choice((rng.randrange(len(data)), len(data) - 1 - rng.randrange(2500)))
+            data[at] = rng.choice((0, 1, 0x80, 0xFF, rng.randrange(256)))
+        try:
+            program = parse_program(bytes(data), "zephyr.elf")
+            inits(program), vectors(program), handlers(program)
+            read += 1
+        except ElfError:
+            continue
+    assert read > 200
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "empty"])
+def test_rules_pass_over_a_program_that_cannot_be_read(tmp_path: Path, damage: str) -> None:
+    copy = tmp_path / "build"
+    shutil.copytree(build_of(replace(WITH_ELF, relocated=("button_isr",))).path, copy)
+    path = copy / "watch_app" / "zephyr" / "zephyr.elf"
+    whole = path.read_bytes()
+    rules = {finding.rule for finding in check_sources([], Settings(), Build.load(copy)).findings}
+    assert "QX504" in rules
+    path.write_bytes({"cut": whole[:-1], "text": b"version https://git-lfs\n" * 9, "empty": b""}[damage])
+    rules = {finding.rule for finding in check_sources([], Settings(), Build.load(copy)).findings}
+    assert not rules & {"QX504", "QX505", "QX506", "QX507", "QX515", "QX516", "QX212"}
+
+
 # --- what sources relocate ---------------------------------------------------------------------------
 
 
@@ -149,7 +185,7 @@ def test_relocations_to_external_flash_are_read(
     (found,) = relocations(parse_cmake(f"zephyr_code_relocate({arguments})", Path("CMakeLists.txt")))
     what, kinds, copied = expected
     every = {"TEXT", "RODATA", "DATA", "BSS", "NOINIT", "LITERAL"}  # gen_relocate_app.py, SectionKind
-    assert (found.what, found.kinds, found.copied) == (what, kinds or every, copied)
+    assert (found.what, set(found.kinds), found.copied) == (what, kinds or every, copied)
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def qspi_driver_in_xip(variant: Variant) -> Iterator[Hit]:
             text = f"the QSPI driver of '{found.image.name}' is in external flash itself: {named(own)}"
             yield Hit(found.spot, text, fix)
         if others:
-            text = f"a driver that runs before the QSPI's is in external flash: {named(others)}"
+            text = f"drivers of the clock or of internal flash are in external flash: {named(others)}"
             yield Hit(found.spot, text, fix, severity=Severity.WARNING)
     for each in _unlinked(variant):
         names = {re.split(r"[/\\]", file)[-1] for file in each.files}
