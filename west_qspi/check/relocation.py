@@ -13,7 +13,7 @@ from itertools import pairwise
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
 
-_REGION = "EXTFLASH"
+REGION = "EXTFLASH"
 _KINDS = ("TEXT", "RODATA", "DATA", "BSS", "NOINIT", "LITERAL")
 _KEYWORDS = ("FILES", "LIBRARY", "LOCATION", "FILTER", "PHDR", "NOCOPY", "NOKEEP")
 
@@ -49,7 +49,7 @@ def relocations(calls: Iterable[Call]) -> Iterator[Relocation]:
         words = call.arguments
         place = next((word for before, word in pairwise(words) if before == "LOCATION"), "")
         region, *kinds = place.split("_")
-        if call.name != "zephyr_code_relocate" or region != _REGION:
+        if call.name != "zephyr_code_relocate" or region != REGION:
             continue
         said = frozenset(kind for kind in kinds if kind in _KINDS)
         library = next(iter(_after(words, "LIBRARY")), "")
