@@ -63,7 +63,7 @@ _MODULES = (
     "kconfig", "split", "mcuboot", "updates",
     "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "runners", "reach",
-    "images", "halves", "code", "initorder",
+    "images", "halves", "code",
     "dfu", "workspace",
 )  # fmt: skip
 

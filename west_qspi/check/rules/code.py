@@ -1,4 +1,4 @@
-"""QX504, QX505, QX507, QX515, QX516: what must not be in external flash, by the linked program.
+"""QX504 to QX507, QX515, QX516: what must not be in external flash, by the linked program.
 
 Some of it can be told from the CMake files alone, and is told then before there is a build.
 """
@@ -28,6 +28,11 @@ def _unlinked(variant: Variant) -> Iterator[Relocation]:
     """Yield what is relocated to external flash where no program shows what became of it."""
     if not any(applications(variant)):
         yield from relocations(variant.cmake)
+
+
+_GUIDE = (
+    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/device_guides/nrf53/qspi_xip_guide_nrf5340.html"
+)
 
 
 # --- interrupts --------------------------------------------------------------------------------------
@@ -110,6 +115,35 @@ def writable_data_in_xip(variant: Variant) -> Iterator[Hit]:
         elif each.copied:
             text = f"without NOCOPY, start-up code copies {each.what} to external flash, which is read-only"
             yield Hit(each.spot, text, fix, severity=Severity.WARNING)
+
+
+# --- initialisation ----------------------------------------------------------------------------------
+
+
+@rule("QX506", "init-fn-in-xip", Severity.ERROR, _GUIDE, Stage.BUILD)
+def init_function_in_xip(variant: Variant) -> Iterator[Hit]:
+    """A function in external flash is called on a level of initialisation before the QSPI driver's.
+
+    EARLY and PRE_KERNEL come before POST_KERNEL, where the driver switches XIP on, whatever the priority.
+    The bus faults before main: "module does not appear to start".
+
+    Fix: do not relocate the function's file or library, or register it with SYS_INIT on APPLICATION.
+
+    Bad:
+        SYS_INIT(ui_init, PRE_KERNEL_1, 0);         in a file that is relocated
+    Good:
+        SYS_INIT(ui_init, APPLICATION, 0);          in a file that is relocated
+    """
+    from west_qspi.build.linked import EARLY_LEVELS, inits
+
+    fix = "Leave it in internal flash, or initialise it on APPLICATION."
+    for found in applications(variant):
+        for call in inits(found.program):
+            if call.level in EARLY_LEVELS and call.address in found.soc.xip:
+                text = (
+                    f"{named([call])} is in external flash, and '{found.image.name}' calls it on {call.level}"
+                )
+                yield Hit(found.spot, f"{text}, before the QSPI driver", fix)
 
 
 # --- the drivers -------------------------------------------------------------------------------------
