@@ -23,16 +23,15 @@ from west_qspi.soc import NRF52840
 if TYPE_CHECKING:
     from west_qspi.build.linked import Call
 
+_GUIDE = (
+    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/device_guides/nrf53/qspi_xip_guide_nrf5340.html"
+)
+
 
 def _unlinked(variant: Variant) -> Iterator[Relocation]:
     """Yield what is relocated to external flash where no program shows what became of it."""
     if not any(applications(variant)):
         yield from relocations(variant.cmake)
-
-
-_GUIDE = (
-    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/device_guides/nrf53/qspi_xip_guide_nrf5340.html"
-)
 
 
 # --- interrupts --------------------------------------------------------------------------------------
