@@ -61,7 +61,7 @@ _RULES: dict[str, Rule] = {}
 _MODULES = (
     "partitions", "layout", "static", "mapping", "slots",
     "kconfig", "split", "mcuboot", "updates",
-    "devicetree", "qspi", "mcubootdt",
+    "chosen", "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "runners", "reach",
     "images", "halves", "code",
     "dfu", "workspace",

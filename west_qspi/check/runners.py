@@ -49,6 +49,22 @@ def arguments(runner: str, words: list[str], spot: Spot) -> Iterator[RunnerArgum
         yield RunnerArgument(runner, option, value, spot)
 
 
+@dataclass(frozen=True)
+class Included:
+    """A file that a ``board.cmake`` includes; ``runner`` is whose common file it is, None for another one."""
+
+    runner: str | None
+    spot: Spot
+
+
+def included_runners(calls: Iterable[Call]) -> Iterator[Included]:
+    """Yield what is included, in order."""
+    for call in calls:
+        if call.name == "include" and call.arguments:
+            found = _INCLUDED.fullmatch(call.arguments[0])
+            yield Included(found["runner"] if found else None, call.spot)
+
+
 def default_runner(calls: Iterable[Call]) -> RunnerArgument | None:
     """Return the runner that a ``board.cmake`` makes the one that flashes, and where; None if none."""
     for call in calls:
