@@ -119,9 +119,15 @@ def _findings(flash: ExternalFlash, soc: Soc | None, chip: ExternalFlash | None)
     from west_qspi.extflash.derive import derive
     from west_qspi.extflash.lint import check_config
     from west_qspi.extflash.parts import part_by_id
+    from west_qspi.extflash.setup import understood
 
-    known = chip is not None and chip.jedec_id is not None and part_by_id(chip.jedec_id) is not None
-    needed = derive(chip, soc) if known and soc is not None else None
+    part = part_by_id(chip.jedec_id) if chip is not None and chip.jedec_id is not None else None
+    if chip is None or part is None or soc is None:
+        return check_config(flash, soc, chip)
+    needed = derive(chip, soc)
+    if chip.write is None:
+        # The board's own files may say it: then only a command that the part does not know is wrong.
+        needed = replace(needed, write=understood(flash.write, part) if flash.write else None)
     return check_config(flash, soc, chip, needed)
 
 

@@ -101,7 +101,7 @@ def bin_has_no_address(variant: Variant) -> Iterator[Hit]:
     nrfjprog and nrfutil put it at address 0, the start of internal flash.
 
     Fix: make an Intel HEX file of it, ``objcopy -I binary -O ihex --change-addresses ADDRESS``, with the XIP
-    base plus the offset in the chip; or use ``west qspi-flash --data FILE@PARTITION``.
+    base plus the offset in the chip; or use ``west qspi-flash --file FILE@PARTITION``.
 
     Bad:
         add_custom_target(flash_assets COMMAND nrfjprog --program assets.bin --verify)
