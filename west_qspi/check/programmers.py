@@ -101,8 +101,9 @@ def told(variant: Variant, *rules: str) -> Iterator[tuple[UsedConfig, Hit]]:
         if config.flash is None:
             continue
         soc, chip = _soc(variant, config), described(variant, config)
-        alone = _findings(config.flash, soc, None)
-        for found in _findings(config.flash, soc, chip) if chip else alone:
+        state = _state(config.path)
+        alone = _findings(state, config.flash, soc, None)
+        for found in _findings(state, config.flash, soc, chip) if chip else alone:
             if found.rule not in rules:
                 continue
             severity = severities.get(found.level, Severity.NOTE)
@@ -115,7 +116,10 @@ def told(variant: Variant, *rules: str) -> Iterator[tuple[UsedConfig, Hit]]:
 
 
 @lru_cache(maxsize=256)
-def _findings(flash: ExternalFlash, soc: Soc | None, chip: ExternalFlash | None) -> tuple[Finding, ...]:
+def _findings(
+    state: tuple[Path, int, int], flash: ExternalFlash, soc: Soc | None, chip: ExternalFlash | None
+) -> tuple[Finding, ...]:
+    """Return what is wrong with a file; descriptions with the same facts on other lines count as equal."""
     from west_qspi.extflash.derive import derive
     from west_qspi.extflash.lint import check_config
     from west_qspi.extflash.parts import part_by_id
