@@ -62,7 +62,7 @@ _MODULES = (
     "partitions", "layout", "static", "mapping", "slots",
     "kconfig", "split", "mcuboot", "updates",
     "chosen", "devicetree", "qspi", "mcubootdt",
-    "programmer", "wiring", "runners", "reach",
+    "programmer", "wiring", "driving", "runners", "reach",
     "images", "halves", "code",
     "dfu", "workspace",
 )  # fmt: skip
