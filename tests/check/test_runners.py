@@ -118,6 +118,7 @@ def located(value: str, path: Path, boards: tuple[Path, ...] = (BOARD,)) -> tupl
         ("${CMAKE_CURRENT_LIST_DIR}/a.ini", (BOARD / "a.ini", APP / "a.ini")),
         ("${APPLICATION_SOURCE_DIR}/a.ini", (APP / "a.ini",)),
         ("${BOARD_DIR}//a.ini", (BOARD / "a.ini",)),
+        ("${BOARD_DIR}/../common/a.ini", (BOARD.parent / "common" / "a.ini",)),
     ],
 )
 def test_in_a_board_file_here_is_the_boards_folder(value: str, places: tuple[Path, ...]) -> None:

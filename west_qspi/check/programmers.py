@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.check.boards import soc_of, without_revision
+from west_qspi.check.boards import soc_of
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.pins import qspi_pins
 from west_qspi.check.rule import Hit
@@ -144,15 +144,16 @@ def is_used(variant: Variant, config: UsedConfig) -> bool:
         # nrfjprog and nrfutil have a file each.
         same = [path for path in variant.programmer_files if path.parent in places]
         same = [path for path in same if path.suffix == config.path.suffix]
-        if same == [config.path] and not _has_revisions(variant, folder):
+        if same == [config.path] and _has_one_board(variant, folder):
             return True
     return False
 
 
-def _has_revisions(variant: Variant, folder: Path) -> bool:
-    """Tell whether a board is there in several revisions, which may have different chips."""
+def _has_one_board(variant: Variant, folder: Path) -> bool:
+    """Tell whether a folder defines one board in one revision; others may have different chips."""
     own = variant.application.own_boards if variant.application else ()
-    return any(without_revision(name) != name for name, where in own if where == folder)
+    names = {name.removesuffix("_ns") for name, where in own if where == folder and "cpunet" not in name}
+    return len(names) == 1
 
 
 def _soc(variant: Variant, config: UsedConfig) -> Soc | None:

@@ -6,6 +6,7 @@ Source: Zephyr, ``cmake/extensions.cmake`` (``board_runner_args``, ``board_set_f
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def located_argument(
     if not found or "$" in found["rest"] or "\0" in found["rest"]:
         return ()
     rest = found["rest"].lstrip("/")
-    return tuple(folder / rest for folder in meanings.get(found["name"], ()))
+    return tuple(Path(os.path.normpath(folder / rest)) for folder in meanings.get(found["name"], ()))
 
 
 def under_conditions(calls: Iterable[Call]) -> Iterator[tuple[Call, tuple[Call, ...]]]:

@@ -138,7 +138,8 @@ def qspi_pins(variant: Variant) -> Iterator[Hit]:
     if _on_qspi(variant) is None and variant.chip.node is not None:
         return
     controller = variant.dt.node("qspi")
-    if controller is not None and controller.disabled:
+    off = controller is not None and controller.disabled
+    if off or variant.app.on("CONFIG_NORDIC_QSPI_NOR") is False:
         return
     pins = [item for item in selected_pins(variant.dt, "qspi") if item.signal.startswith("QSPI_")]
     if variant.soc is NRF5340:
@@ -148,6 +149,9 @@ def qspi_pins(variant: Variant) -> Iterator[Hit]:
             if item.number in _NFC:
                 text = f"{item.signal} is on {item}, which is NFC's"
                 yield Hit(item.spot, text, "Add &uicr { nfct-pins-as-gpios; };")
+    # A chip that only the board's own files describe may have been taken out.
+    if variant.chip.node is None and not variant.external:
+        return
     used = {number: name for name, number in _DEDICATED.items()} if variant.soc is NRF5340 else {}
     yield from _shared(variant, used or {item.number: item.signal for item in pins})
 
