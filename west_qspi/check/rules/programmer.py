@@ -18,9 +18,9 @@ _MAKERS = ("configure_file", "file", "add_custom_command", "execute_process")
 
 @rule("QX402", "ini-memsize-wrong", Severity.WARNING, f"{DEVZONE}100186/")
 def ini_memsize_wrong(variant: Variant) -> Iterator[Hit]:
-    """MemSize is not what a chip can have: decimal megabytes, or no whole number of sectors.
+    """MemSize is not what the chip has, or no chip can have: decimal megabytes, no whole number of sectors.
 
-    A file that is programmed past it is refused: "stretches out of XIP area". The end of the chip cannot be
+    It is an error where a slot lies behind it. A file that is programmed past it is refused: "stretches out of XIP area". The end of the chip cannot be
     programmed.
 
     Fix: write the chip's bytes, a power of two.
