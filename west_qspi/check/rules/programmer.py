@@ -20,8 +20,8 @@ _MAKERS = ("configure_file", "file", "add_custom_command", "execute_process")
 def ini_memsize_wrong(variant: Variant) -> Iterator[Hit]:
     """MemSize is not what the chip has, or no chip can have: decimal megabytes, no whole number of sectors.
 
-    It is an error where a slot lies behind it. A file that is programmed past it is refused: "stretches out of XIP area". The end of the chip cannot be
-    programmed.
+    A file that is programmed past it is refused: "stretches out of XIP area". The end of the chip cannot be
+    programmed; where a slot lies there, this is an error.
 
     Fix: write the chip's bytes, a power of two.
 
