@@ -61,10 +61,7 @@ _RULES: dict[str, Rule] = {}
 _MODULES = (
     "partitions", "layout", "gaps", "static", "mapping", "slots", "placement",
     "kconfig", "split", "mcuboot", "updates",
-    "devicetree", "qspi", "mcubootdt",
-    "programmer", "wiring", "runners", "reach",
-    "images", "stale", "halves", "code",
-    "dfu", "dfuzip", "workspace",
+    "devicetree", "qspi", "mcubootdt", "programmer", "wiring", "runners", "reach", "images", "stale", "halves", "code", "dfu", "dfuzip", "workspace", "chosen", "driving",
 )  # fmt: skip
 
 
