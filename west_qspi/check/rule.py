@@ -60,7 +60,7 @@ class Rule:
 _RULES: dict[str, Rule] = {}
 _MODULES = (
     "partitions", "layout", "static", "mapping", "slots",
-    "kconfig", "split", "mcuboot", "updates",
+    "kconfig", "split", "relocated", "mcuboot", "updates",
     "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "runners", "reach",
     "images", "halves", "code",
