@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
@@ -10,6 +9,7 @@ from west_qspi.build.model import UpdateMode
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.textfile import read_source
+from west_qspi.check.reader import Reader
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 from west_qspi.errors import FileUnreadable
@@ -50,13 +50,13 @@ def _set_elsewhere(variant: Variant) -> bool:
     if (variant.board or "").startswith("thingy53") or variant.sysbuild.on("SB_CONFIG_MATTER"):
         return True
     boards = {where for _, where in variant.application.own_boards} if variant.application else set()
-    return any(os.path.isfile(place / "Kconfig.sysbuild") for place in (variant.folder, *boards))
+    return any(Reader().has_file(place / "Kconfig.sysbuild") for place in (variant.folder, *boards))
 
 
 def _modes_of_sdk(variant: Variant) -> frozenset[str] | None:
     """Return the modes on which the option depends in the SDK of the workspace, None without that."""
     for place in variant.folder.absolute().parents:
-        if os.path.isdir(place / ".west"):
+        if Reader().has_folder(place / ".west"):
             try:
                 text = read_source(place / "nrf" / "sysbuild" / "Kconfig.xip")
             except FileUnreadable:
