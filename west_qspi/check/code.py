@@ -14,8 +14,10 @@ _ENDINGS = (".c", ".cc", ".cpp", ".h", ".hpp")
 # Pictures and fonts are compiled in as C files of megabytes; what calls a driver is smaller.
 _LARGEST = 0x4_0000
 _MOST = 4000
+_MOST_BYTES = 64 << 20
 _NEVER = ("boards", "build", "sysbuild", "child_image", "node_modules", "tests")
-_COMMENT = re.compile(rb"/\*.*?\*/|//[^\n]*", re.DOTALL)
+# What does not end runs to the file's end: read again from every place, a hostile file would take hours.
+_COMMENT = re.compile(rb"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -51,19 +53,21 @@ class Code:
 
 
 def _read(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    left = _MOST
+    left, room = _MOST, _MOST_BYTES
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _NEVER and not name.startswith("."))
         for name in sorted(names):
             if not name.endswith(_ENDINGS):
                 continue
             left -= 1
-            if left < 0:
+            if left < 0 or room <= 0:
                 return
             path = Path(place, name)
             try:
                 if path.is_file() and path.stat().st_size <= _LARGEST:
-                    yield path, path.read_bytes()
+                    data = path.read_bytes()
+                    room -= len(data)
+                    yield path, data
             except OSError:
                 continue
 

@@ -60,8 +60,11 @@ class Rule:
 _RULES: dict[str, Rule] = {}
 _MODULES = (
     "partitions", "layout", "gaps", "static", "mapping", "slots", "placement",
-    "kconfig", "split", "mcuboot", "updates",
-    "devicetree", "qspi", "mcubootdt", "programmer", "wiring", "runners", "reach", "images", "stale", "halves", "code", "dfu", "dfuzip", "workspace", "chosen", "driving",
+    "kconfig", "split", "relocated", "mcuboot", "updates",
+    "chosen", "devicetree", "qspi", "mcubootdt",
+    "programmer", "wiring", "driving", "runners", "reach",
+    "images", "stale", "halves", "code",
+    "dfu", "dfuzip", "workspace",
 )  # fmt: skip
 
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from west_qspi.check.initorder import called_before_driver
-from west_qspi.check.kconfig import Config
 from west_qspi.check.linked import applications
 from west_qspi.check.model import Severity, Spot
-from west_qspi.check.parse.kconf import Setting
 from west_qspi.check.relocation import relocations
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
@@ -115,12 +113,10 @@ def updateable_image_number(variant: Variant) -> Iterator[Hit]:
     Fix: leave the number to sysbuild, which counts by itself, or write the right one.
 
     Bad:
-        SB_CONFIG_NETCORE_APP_UPDATE=y
-        SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y
+        # with a split image and SB_CONFIG_NETCORE_APP_UPDATE=y
         SB_CONFIG_MCUBOOT_UPDATEABLE_IMAGES=2
     Good:
-        SB_CONFIG_NETCORE_APP_UPDATE=y
-        SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y
+        # with a split image and SB_CONFIG_NETCORE_APP_UPDATE=y
         SB_CONFIG_MCUBOOT_UPDATEABLE_IMAGES=3
     """
     if variant.build is not None or variant.has_mcuboot is False:
@@ -134,9 +130,12 @@ def updateable_image_number(variant: Variant) -> Iterator[Hit]:
 def _by_sysbuild(variant: Variant) -> Iterator[Hit]:
     config = variant.sysbuild
     wifi = (f"SB_CONFIG_WIFI_PATCHES_EXT_FLASH_{how}" for how in ("XIP", "STORE"))
-    single = bool(config.on("SB_CONFIG_MCUBOOT_MODE_SINGLE_APP"))
+    # An update of the network core needs a bootloader there, whatever is asked for.
+    none = ("SB_CONFIG_MCUBOOT_MODE_SINGLE_APP", "SB_CONFIG_NETCORE_NONE")
+    network = bool(variant.network_update) and not any(config.on(symbol) for symbol in none)
+    bootloader = config.on("SB_CONFIG_SECURE_BOOT_NETCORE")
     parts = {
-        "the network core's": bool(variant.network_update) and not single,
+        "the network core's": network and bootloader is not False,
         "Wi-Fi patches": any(config.on(symbol) for symbol in wifi),
         "the external half": bool(variant.split),
     }
@@ -147,25 +146,21 @@ def _by_sysbuild(variant: Variant) -> Iterator[Hit]:
         return
     if setting.number < least:
         text = f"{_COUNT}={setting.number}, but there are {least}: {words}"
-        yield Hit(setting.spot, text, f"Write {_COUNT}={least}, or remove the line.")
+        severity = Severity.WARNING if network and bootloader is None else None
+        yield Hit(setting.spot, text, f"Write {_COUNT}={least}, or remove the line.", severity=severity)
         return
-    for own in _own_numbers(variant.app):
-        if own.number is not None and own.number != setting.number:
-            text = f"{_NUMBER}={own.value} here, but sysbuild sets {setting.number}"
-            yield Hit(own.spot, text, "Remove the line.", severity=Severity.NOTE)
+    own = variant.app.get(_NUMBER)
+    synced = config.on("SB_CONFIG_MCUBOOT_APP_SYNC_UPDATEABLE_IMAGES") is not False
+    if synced and own is not None and own.number not in (None, setting.number):
+        text = f"{_NUMBER}={own.value} here, but sysbuild sets {setting.number}"
+        yield Hit(own.spot, text, "Remove the line.", severity=Severity.NOTE)
     extra = config.number("SB_CONFIG_MCUBOOT_EXTRA_IMAGES") or 0
     slots = len(variant.primary_slots)
     # What is not said may be so by default on a board, and then has dynamic partitions.
-    known = variant.network_update is not None and config.get("SB_CONFIG_MATTER") is None
+    known = variant.network_update is not None and not _matter(variant)
     if known and setting.number > least + extra and 0 < slots < setting.number:
         text = f"{_COUNT}={setting.number}, but there are {least}, {words}, and {slots} primary slots"
         yield Hit(setting.spot, text, f"Write {_COUNT}={least + extra}.", severity=Severity.WARNING)
-
-
-def _own_numbers(config: Config) -> Iterator[Setting]:
-    for symbol in (_NUMBER, "CONFIG_MCUMGR_GRP_IMG_UPDATABLE_IMAGE_NUMBER"):
-        if (setting := config.get(symbol)) is not None:
-            yield setting
 
 
 def _by_child_images(variant: Variant) -> Iterator[Hit]:
@@ -177,7 +172,9 @@ def _by_child_images(variant: Variant) -> Iterator[Hit]:
     own = int(bool(variant.app.on("CONFIG_SECURE_BOOT")))
     if first.number - own != second.number:
         text = f"{_NUMBER}={second.number} here, but MCUboot has {first.number}"
-        yield Hit(second.spot, text, f"Write {_NUMBER}={first.number - own}.")
+        fix = f"Write {_NUMBER}={first.number - own}."
+        # An application may leave an image to others to update.
+        yield Hit(second.spot, text, fix, severity=Severity.WARNING)
 
 
 @rule("QX216", "mcuboot-prj-conf-replaced", Severity.WARNING, f"{DEVZONE}127194/")
@@ -199,19 +196,22 @@ def mcuboot_prj_conf_replaced(variant: Variant) -> Iterator[Hit]:
     path = _replaced(variant)
     if path is None or variant.build is not None:
         return
-    config = variant.mcuboot
-    stack = config.get("CONFIG_MAIN_STACK_SIZE")
-    fix = f"Write CONFIG_MAIN_STACK_SIZE={_STACK}, or use mcuboot.conf beside the folder."
-    name = f"{path.parent.name}/{path.name}"
-    if stack is None:
-        text = f"'{name}' replaces MCUboot's configuration, and has no CONFIG_MAIN_STACK_SIZE={_STACK}"
-        yield Hit(Spot(path), text, fix)
-    elif stack.number is not None and stack.number < _STACK:
+    stack = variant.mcuboot.get("CONFIG_MAIN_STACK_SIZE")
+    if stack is not None and stack.number is not None and stack.number < _STACK:
         text = f"{stack.symbol}={stack.value} is less than the {_STACK} of MCUboot's own configuration"
         yield Hit(stack.spot, text, f"Write CONFIG_MAIN_STACK_SIZE={_STACK}.")
-    if config.get("CONFIG_FLASH") is None and not variant.split:
-        text = f"'{name}' replaces MCUboot's configuration, and has no CONFIG_FLASH=y"
-        yield Hit(Spot(path), text, "Write CONFIG_FLASH=y, or use mcuboot.conf beside the folder.")
+    lacking = [f"CONFIG_MAIN_STACK_SIZE={_STACK}"] if stack is None else []
+    if variant.mcuboot.get("CONFIG_FLASH") is None and not variant.split:
+        lacking.append("CONFIG_FLASH=y")
+    if lacking and not _matter(variant):
+        name, words = f"{path.parent.name}/{path.name}", " and ".join(lacking)
+        text = f"'{name}' replaces MCUboot's configuration, and has no {words}"
+        yield Hit(Spot(path), text, f"Write {words}, or use mcuboot.conf beside the folder.")
+
+
+def _matter(variant: Variant) -> bool:
+    """Tell whether the application is one of Matter, which gives MCUboot's options defaults of its own."""
+    return bool(variant.sysbuild.on("SB_CONFIG_MATTER") or variant.app.on("CONFIG_CHIP"))
 
 
 def _replaced(variant: Variant) -> Path | None:
@@ -239,9 +239,13 @@ def fprotect_unaligned(variant: Variant) -> Iterator[Hit]:
     entry, block = variant.entry("mcuboot"), _FENCES.get(variant.soc.name) if variant.soc else None
     if entry is None or block is None or entry.is_container or variant.entry("s0") or variant.entry("s1"):
         return
-    # MCUboot's own prj.conf in the SDK has y, where none of the project's replaces it.
+    # MCUboot's own prj.conf in the SDK has y, where none of the project's replaces it. But partitions for
+    # every board may be those of another SoC than the board at hand has.
     wanted = variant.mcuboot.on("CONFIG_FPROTECT")
-    if wanted is False or (wanted is None and (_replaced(variant) or not variant.has_mcuboot)):
+    of_board = entry.spot.path.stem != "pm_static"
+    if wanted is False or (
+        wanted is None and (_replaced(variant) or not variant.has_mcuboot or not of_board)
+    ):
         return
     for key, value in (("address", entry.address or 0), ("size", entry.size or 0)):
         if value % block:
