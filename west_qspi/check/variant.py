@@ -56,7 +56,8 @@ class Variant:
     scripts, ``cmake`` the commands of its CMake files, ``board_cmake`` those of its own board.
     ``mcuboot_overlays`` are the devicetree files that only MCUboot has. ``selected`` are the symbols that the
     application's own Kconfig files may set. ``default_runner`` is what ``west flash`` uses, as far as that is
-    known. ``code`` are the application's C files. ``build`` is the loaded build, None from sources.
+    known. ``code`` are the application's C files, ``scripts`` what builds, flashes and tests it. ``build`` is
+    the loaded build, None from sources.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Variant:
     selected: frozenset[str] = frozenset()
     sdk: SdkVersion | None = None
     code: Code = field(default_factory=lambda: Code(Path(), []), compare=False)
+    scripts: Code = field(default_factory=lambda: Code(Path(), []), compare=False)
     application: Application | None = None
     files: tuple[Path, ...] = ()
     build: Built | None = None
