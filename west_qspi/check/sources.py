@@ -83,6 +83,7 @@ class _Files:
             sdk=self._sdk(),
             code=self.reader.code(folder),
             scripts=self.reader.scripts(folder),
+            history=self.reader.history,
             application=self.application,
             files=(*files, *([static] if static else ())),
         )

@@ -1,14 +1,79 @@
-"""QX605 to QX609: updates of several images, and of a flash chip that code runs from meanwhile."""
+"""QX603 to QX609: updates of devices in the field, of several images, and of a chip that code runs from."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 from west_qspi.check.model import Edit, Severity
+from west_qspi.check.parse.pmfile import NotYaml, PmEntry, PmFile, parse_pm
 from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
+
+_STORES = ("storage", "littlefs", "nvs", "settings", "fatfs", "lfs")
+
+
+@rule("QX603", "layout-changed-since-release", Severity.WARNING, f"{DEVZONE}106962/")
+def layout_changed(variant: Variant) -> Iterator[Hit]:
+    """A slot or a partition with data is not where it was at the last release.
+
+    Devices in the field keep their MCUboot, with the slots that it was built with: it looks for the new image
+    where the old slot was, and finds none, or writes over what is there now. Data stays where it was, and the
+    new application does not find it. The last release is the last tag like v1.2 or 1.2 before HEAD.
+
+    Fix: leave the partitions as they were; or erase and program each device anew, and ignore this rule here.
+
+    Bad:
+        mcuboot_secondary: {address: 0x100000, size: 0xe0000, region: external_flash}   # v1.0: address: 0x0
+    Good:
+        mcuboot_secondary: {address: 0x0, size: 0xe0000, region: external_flash}   # as in v1.0
+    """
+    kept = [entry for entry in (variant.pm.entries if variant.pm else ()) if _kept(entry)]
+    for path in dict.fromkeys(entry.spot.path for entry in kept):
+        released = variant.history.released(path)
+        old = _parsed(released.text, path) if released else None
+        if released is None or old is None:
+            continue
+        for entry in kept:
+            before = old.get(entry.name)
+            if entry.spot.path == path and before is not None:
+                yield from _moved(entry, before, released.tag)
+
+
+def _parsed(text: str, path: Path) -> PmFile | None:
+    try:
+        return parse_pm(text, path)
+    except NotYaml:
+        return None
+
+
+def _moved(entry: PmEntry, before: PmEntry, tag: str) -> Iterator[Hit]:
+    if before.address is None or before.size is None or entry.end is None:
+        return
+    elsewhere = (before.region, before.address) != (entry.region, entry.address)
+    if not elsewhere and before.size == entry.size:
+        return
+    lost, instead = "devices in the field do not find their data", "move the data at the first start"
+    if entry.name.startswith("mcuboot_"):
+        lost, instead = "MCUboot on devices in the field takes the old place", "update MCUboot as well"
+    text = f"'{entry.name}' is {_where(entry)}, in {tag} it was {_where(before)}: {lost}"
+    fix = f"Write address: {before.address:#x} and size: {before.size:#x} as before, or {instead}."
+    yield Hit(entry.at("address" if elsewhere else "size"), text, fix)
+
+
+def _kept(entry: PmEntry) -> bool:
+    """Tell whether devices in the field rely on a partition: MCUboot's slots as a whole, and data."""
+    name = entry.name
+    if name.startswith("mcuboot_"):
+        return re.fullmatch(r"mcuboot_(?:primary|secondary)(?:_\d+)?", name) is not None
+    return any(kind in name.lower() for kind in _STORES) and not name.startswith("EMPTY_")
+
+
+def _where(entry: PmEntry) -> str:
+    return f"{entry.address or 0:#x}-{entry.end or 0:#x} in {entry.region}"
+
 
 _MCUBOOT = "https://github.com/mcu-tools/mcuboot/"
 _SERIAL, _DIRECT = "CONFIG_MCUBOOT_SERIAL", "CONFIG_MCUBOOT_SERIAL_DIRECT_IMAGE_UPLOAD"
@@ -108,7 +173,6 @@ def mcumgr_noerase(variant: Variant) -> Iterator[Hit]:
 
 
 _LOCK = "CONFIG_NORDIC_QSPI_NOR_XIP_FLASH_SCHED_LOCK"
-_STORES = ("storage", "littlefs", "nvs", "settings", "fatfs", "lfs")
 
 
 @rule("QX608", "xip-while-writing-qspi", Severity.WARNING, f"{ZEPHYR}pull/108747")
@@ -128,9 +192,7 @@ def xip_while_writing_qspi(variant: Variant) -> Iterator[Hit]:
         CONFIG_NORDIC_QSPI_NOR_XIP_FLASH_SCHED_LOCK=y   with both
     """
     stored = [
-        entry.name
-        for entry in variant.external
-        if any(kind in entry.name.lower() for kind in _STORES) and not _a_slot(entry.name)
+        entry.name for entry in variant.external if _kept(entry) and not entry.name.startswith("mcuboot_")
     ]
     if not stored or variant.app.on(_LOCK) or not _on_qspi(variant):
         return
@@ -144,10 +206,6 @@ def xip_while_writing_qspi(variant: Variant) -> Iterator[Hit]:
             fix = f"Write {_LOCK}=y in prj.conf, if the SDK has it; or move the data to internal flash."
             yield Hit(call.spot, text, fix)
             return
-
-
-def _a_slot(name: str) -> bool:
-    return name.startswith(("mcuboot_", "EMPTY_"))
 
 
 _TIMEOUT = "CONFIG_NORDIC_QSPI_NOR_TIMEOUT_MS"

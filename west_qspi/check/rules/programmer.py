@@ -163,7 +163,7 @@ _BITS = {".ini": "AddressMode = BIT{}", ".json": '"address_mode": "MODE{}BIT"'}
 
 
 def _written(hit: Hit, bits: int) -> str:
-    """Return a finding's fix with what has to be written in this kind of file for addresses of so many bits."""
+    """Return a fix with what has to be written in this kind of file for addresses of so many bits."""
     line = _BITS.get(hit.spot.path.suffix.lower(), "{}-bit addresses").format(bits)
     return hit.fix.replace(f"Use {bits}-bit addresses", f"Write {line}")
 

@@ -199,7 +199,7 @@ def pm_deprecated_sdk(variant: Variant) -> Iterator[Hit]:
         # sysbuild.conf, with a pm_static.yml beside it
         SB_CONFIG_PARTITION_MANAGER=y
     """
-    if variant.pm is None or variant.build is not None:
+    if variant.pm is None:
         return
     said = variant.sysbuild.get("SB_CONFIG_PARTITION_MANAGER")
     if said is not None and said.value == "n":
@@ -207,7 +207,11 @@ def pm_deprecated_sdk(variant: Variant) -> Iterator[Hit]:
             f"{said.symbol}=n: {variant.pm.path.name} is read by nothing, the devicetree's partitions count"
         )
         yield Hit(said.spot, text, f"Delete {variant.pm.path.name}, or remove this line.")
-    elif said is None and variant.sdk is not None and variant.sdk.release >= _MANAGER_DEPRECATED:
+    elif (
+        (said is None or said.spot.path.name == ".config")
+        and variant.sdk is not None
+        and variant.sdk.release >= _MANAGER_DEPRECATED
+    ):
         major, minor = variant.sdk.release
         text = f"SDK {major}.{minor}: Partition Manager, which reads pm_static.yml, is deprecated since 3.3"
         fix = "Write SB_CONFIG_PARTITION_MANAGER=y in sysbuild.conf, or move the partitions to devicetree."
