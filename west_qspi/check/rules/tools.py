@@ -30,7 +30,7 @@ def nrfjprog_removed(variant: Variant) -> Iterator[Hit]:
     Bad:
         nrfjprog --qspiini support/qspi.ini --program data.hex --verify
     Good:
-        nrfutil device program --firmware data.hex --x-ext-mem-config-file support/qspi.json
+        nrfutil device --x-ext-mem-config-file support/qspi.json program --firmware data.hex
     """
     for word in ("--qspiini", "_ini"):
         for line in variant.scripts.lines(word):
@@ -43,9 +43,7 @@ def nrfjprog_removed(variant: Variant) -> Iterator[Hit]:
                 continue
             tool = "nrfjprog" if word == "--qspiini" else "pynrfjprog"
             text = f"'{found[0]}' is for {tool}, which is archived: it fails where only nrfutil is installed"
-            fix = (
-                "Use west qspi-flash, or nrfutil device program with --x-ext-mem-config-file and a JSON file."
-            )
+            fix = "Use west qspi-flash, or nrfutil device --x-ext-mem-config-file FILE.json program."
             yield Hit(line.spot, text, fix)
 
 

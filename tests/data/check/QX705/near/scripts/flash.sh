@@ -1,4 +1,4 @@
 #!/bin/sh
 # once: nrfjprog --qspiini support/qspi.ini --program data.hex
-nrfutil device program --firmware data.hex --x-ext-mem-config-file support/qspi.json
+nrfutil device --x-ext-mem-config-file support/qspi.json program --firmware data.hex
 nrfjprog --reset
