@@ -2,19 +2,22 @@
 
 The cases are applications in ``tests/data/check/RULE/``: ``bad*`` with a file ``expect`` of the lines
 ``PATH:LINE`` that the rule has to find (``PATH`` alone for a file as a whole), ``near*`` with what is just
-right.
+right. What lies in a case's folder ``released`` is what the application was at its last tag in git.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.corpus import corpus
+from tests.helpers.repository import make_repository
 from west_qspi.check.engine import Result, check_sources
 from west_qspi.check.model import Finding, Severity
 from west_qspi.check.project import find_applications
@@ -36,6 +39,8 @@ def named(path: Path) -> str:
 
 
 def found_by(rule: Rule, folder: Path) -> set[Finding]:
+    if (folder / "released").is_dir():
+        return of_repository(rule, folder)
     reader = Reader()
     return {
         finding
@@ -43,6 +48,19 @@ def found_by(rule: Rule, folder: Path) -> set[Finding]:
         for variant in variants(application, reader)
         for finding in rule.findings(variant)
     }
+
+
+def of_repository(rule: Rule, folder: Path) -> set[Finding]:
+    """What a rule finds where ``released`` is what a tag was given to, and the rest came later."""
+    with tempfile.TemporaryDirectory() as top:
+        repository = make_repository(Path(top) / "project", folder / "released", folder)
+        return {
+            replace(
+                finding,
+                spot=replace(finding.spot, path=folder / finding.spot.path.relative_to(repository)),
+            )
+            for finding in found_by(rule, repository)
+        }
 
 
 def place(finding: Finding, folder: Path) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from stat import S_IFREG, S_ISDIR, S_ISREG
 from typing import TypeVar, cast
 
-from west_qspi.check.code import Code
+from west_qspi.check.code import SCRIPTS, Code
+from west_qspi.check.history import History
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call, parse_cmake
 from west_qspi.check.parse.dtsource import DtSource, parse_dtsource
@@ -37,6 +38,7 @@ class Reader:
     """Reads and parses each file once, and remembers what could not be read."""
 
     broken: dict[Path, Broken] = field(default_factory=dict)
+    history: History = field(default_factory=History)
     _kept: dict[tuple[Path, object], object] = field(default_factory=dict)
 
     def text(self, path: Path) -> str:
@@ -93,6 +95,11 @@ class Reader:
         """Return the C files of a folder, the same for every variant."""
         key = (folder, "code")
         return cast("Code", self._kept.setdefault(key, Code(folder)))
+
+    def scripts(self, folder: Path) -> Code:
+        """Return the scripts of a folder, the same for every variant."""
+        key = (folder, "scripts")
+        return cast("Code", self._kept.setdefault(key, Code(folder, language=SCRIPTS)))
 
     def has_file(self, path: Path) -> bool:
         """Tell whether a file is there to be read; links in a circle count, as reading them says why."""

@@ -64,7 +64,7 @@ _MODULES = (
     "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "runners", "reach",
     "images", "halves", "code",
-    "dfu", "workspace",
+    "dfu", "workspace", "tools",
 )  # fmt: skip
 
 

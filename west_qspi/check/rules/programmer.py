@@ -92,7 +92,12 @@ def ini_memsize_wrong(variant: Variant) -> Iterator[Hit]:
         size = next(
             (item.flash.size for item in _configs(variant) if item.path == hit.spot.path and item.flash), 0
         )
-        yield Hit(hit.spot, hit.text, hit.fix, _whole_mebibytes(hit.spot, size or 0), hit.severity)
+        text, fix, edits = hit.text, hit.fix, _whole_mebibytes(hit.spot, size or 0)
+        if edits and size:
+            lost = int(edits[0].new, 16) - size
+            text += f" Its last {lost:,} bytes cannot be programmed"
+            fix = f"Write MemSize = {edits[0].new}." if hit.spot.path.suffix.lower() == ".ini" else fix
+        yield Hit(hit.spot, text, fix, edits, hit.severity)
 
 
 def _whole_mebibytes(spot: Spot, size: int) -> tuple[Edit, ...]:
@@ -134,9 +139,12 @@ def json_flash_size_bits(variant: Variant) -> Iterator[Hit]:
         right = _bytes_meant(variant, config)
         if right is not None and config.flash is not None:
             size, spot = config.flash.size, Spot(config.path, config.flash.source("size").line)
-            text = f"{size} is the chip's size in bits; flash_size is in bytes: {right}"
+            text = (
+                f"{size} is the chip's size in bits; flash_size is in bytes, {right}: what is programmed "
+                "past them wraps around to the chip's start"
+            )
             edit = Edit(spot.path, spot.line, str(size), str(right))
-            yield Hit(spot, text, f"Write {right}.", (edit,))
+            yield Hit(spot, text, f'Write "flash_size": {right}.', (edit,))
 
 
 def _bytes_meant(variant: Variant, config: UsedConfig) -> int | None:
@@ -149,6 +157,15 @@ def _bytes_meant(variant: Variant, config: UsedConfig) -> int | None:
     if not own or chip is None or not chip.size or config.path.suffix.lower() != ".json":
         return None
     return chip.size if config.flash is not None and config.flash.size == 8 * chip.size else None
+
+
+_BITS = {".ini": "AddressMode = BIT{}", ".json": '"address_mode": "MODE{}BIT"'}
+
+
+def _written(hit: Hit, bits: int) -> str:
+    """Return a fix with what has to be written in this kind of file for addresses of so many bits."""
+    line = _BITS.get(hit.spot.path.suffix.lower(), "{}-bit addresses").format(bits)
+    return hit.fix.replace(f"Use {bits}-bit addresses", f"Write {line}")
 
 
 @rule("QX404", "programmer-24bit-past-16mib", Severity.ERROR, f"{DEVZONE}123044/")
@@ -175,7 +192,7 @@ def programmer_24bit_past_16mib(variant: Variant) -> Iterator[Hit]:
             for suffix, old, new in ((".ini", "BIT24", "BIT32"), (".json", "MODE24BIT", "MODE32BIT"))
             if hit.spot.path.suffix.lower() == suffix and hit.spot.line and "; or" not in hit.fix
         )
-        yield Hit(hit.spot, hit.text, hit.fix, edits, hit.severity)
+        yield Hit(hit.spot, hit.text, _written(hit, 32), edits, hit.severity)
 
 
 @rule("QX405", "programmer-32bit-on-small-chip", Severity.ERROR, f"{DEVZONE}123044/")
@@ -194,7 +211,8 @@ def programmer_32bit_on_small_chip(variant: Variant) -> Iterator[Hit]:
         MemSize = 0x800000
         AddressMode = BIT24
     """
-    yield from _told(variant, "QX405")
+    for hit in _told(variant, "QX405"):
+        yield Hit(hit.spot, hit.text, _written(hit, 24), severity=hit.severity)
 
 
 @rule("QX412", "programmer-file-unparsable", Severity.ERROR, f"{DEVZONE}100186/")
@@ -212,5 +230,6 @@ def programmer_file_unparsable(variant: Variant) -> Iterator[Hit]:
     """
     for config in _configs(variant):
         if config.problem:
-            yield Hit(config.spot, config.problem, "Correct the line.")
+            fix = "Correct the line; west qspi-config generate writes a right file from a build."
+            yield Hit(config.spot, config.problem, fix)
     yield from _told(variant, "QX412")
