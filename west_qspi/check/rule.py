@@ -59,7 +59,7 @@ class Rule:
 
 _RULES: dict[str, Rule] = {}
 _MODULES = (
-    "partitions", "layout", "static", "mapping", "slots",
+    "partitions", "layout", "gaps", "static", "mapping", "slots", "placement",
     "kconfig", "split", "mcuboot", "updates",
     "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "runners", "reach",

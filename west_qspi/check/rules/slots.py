@@ -256,33 +256,3 @@ def xip_slot_wrong_region(variant: Variant) -> Iterator[Hit]:
             )
             fix = "Write region: external_flash, and its address in the chip."
             yield Hit(slot.at("region"), text, fix)
-
-
-@rule("QX111", "whole-app-in-external-flash", Severity.ERROR, f"{DEVZONE}125422/")
-def whole_app_in_external_flash(variant: Variant) -> Iterator[Hit]:
-    """The application itself, or its primary slot, is placed in external flash.
-
-    Vectors, kernel and QSPI driver have to run before external flash can be executed: MCUboot jumps, and
-    nothing runs.
-
-    Fix: keep app and mcuboot_primary in flash_primary, and move code that may wait to external flash with a
-    split image (SB_CONFIG_QSPI_XIP_SPLIT_IMAGE).
-
-    Bad:
-        mcuboot_primary: {address: 0x0, size: 0x200000, region: external_flash}
-    Good:
-        mcuboot_primary: {address: 0x10000, size: 0xe0000, region: flash_primary}
-        mcuboot_primary_1: {address: 0x120000, size: 0x40000, region: external_flash}
-    """
-    for name in ("app", "mcuboot_primary", "mcuboot_primary_app"):
-        entry = variant.entry(name)
-        if entry is not None and entry.region == EXTERNAL:
-            text = (
-                f"'{name}' is in external flash, which nothing can execute before the QSPI driver runs: the "
-                "board does not start"
-            )
-            fix = (
-                "Write region: flash_primary, with an address in internal flash; move code that may wait to"
-                " external flash with SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y in sysbuild.conf."
-            )
-            yield Hit(entry.at("region"), text, fix)
