@@ -2,7 +2,8 @@
 
 The cases are applications in ``tests/data/check/RULE/``: ``bad*`` with a file ``expect`` of the lines
 ``PATH:LINE`` that the rule has to find (``PATH`` alone for a file as a whole), ``near*`` with what is just
-right. What lies in a case's folder ``released`` is what the application was at its last tag in git.
+right. With a ``build.json`` they are builds: see ``tests/helpers/buildcases.py``. What lies in a case's folder
+``released`` is what the application was at its last tag in git.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.buildcases import is_build_case, made_case, variant_of
 from tests.helpers.corpus import corpus
 from tests.helpers.repository import make_repository
+from west_qspi.build.build import Build
 from west_qspi.check.engine import Result, check_sources
 from west_qspi.check.model import Finding, Severity
 from west_qspi.check.project import find_applications
@@ -31,6 +34,8 @@ Record = Callable[[str, object], None]
 DATA = Path(__file__).parents[1] / "data" / "check"
 BAD = sorted(DATA.glob("QX*/bad*"))
 NEAR = sorted(DATA.glob("QX*/near*"))
+SOURCES = [folder for folder in (*BAD, *NEAR) if not is_build_case(folder)]
+BUILDS = [folder for folder in (*BAD, *NEAR) if is_build_case(folder)]
 RULES = list(all_rules().values())
 
 
@@ -63,31 +68,47 @@ def of_repository(rule: Rule, folder: Path) -> set[Finding]:
         }
 
 
+def found_in_case(folder: Path, place: Path) -> tuple[set[Finding], Path]:
+    """Return what a case's rule finds, and the folder that the places are in."""
+    rule = all_rules()[folder.parent.name]
+    if is_build_case(folder):
+        return set(rule.findings(variant_of(folder, place))), place
+    return found_by(rule, folder), folder
+
+
 def place(finding: Finding, folder: Path) -> str:
     path = finding.spot.path.relative_to(folder).as_posix()
     return f"{path}:{finding.spot.line}" if finding.spot.line else path
 
 
 @pytest.mark.parametrize("folder", BAD, ids=named)
-def test_a_bad_case_is_found_on_its_lines_and_nowhere_else(folder: Path) -> None:
-    found = found_by(all_rules()[folder.parent.name], folder)
+def test_a_bad_case_is_found_on_its_lines_and_nowhere_else(folder: Path, tmp_path: Path) -> None:
+    found, root = found_in_case(folder, tmp_path)
     expected = (folder / "expect").read_text(encoding="utf-8").split()
-    assert sorted(place(finding, folder) for finding in found) == sorted(expected)
+    assert sorted(place(finding, root) for finding in found) == sorted(expected)
 
 
 @pytest.mark.parametrize("folder", NEAR, ids=named)
-def test_a_near_miss_is_not_found(folder: Path) -> None:
-    assert found_by(all_rules()[folder.parent.name], folder) == set()
+def test_a_near_miss_is_not_found(folder: Path, tmp_path: Path) -> None:
+    found, _ = found_in_case(folder, tmp_path)
+    assert found == set()
 
 
-@pytest.mark.parametrize("folder", [*BAD, *NEAR], ids=named)
+@pytest.mark.parametrize("folder", SOURCES, ids=named)
 def test_every_case_is_an_application_that_all_rules_can_read(folder: Path) -> None:
     assert check_sources([folder], Settings()).variants
 
 
+@pytest.mark.parametrize("folder", BUILDS, ids=named)
+def test_every_build_case_is_a_build_that_all_rules_can_read(folder: Path, tmp_path: Path) -> None:
+    build = Build.load(made_case(folder, tmp_path))
+    assert check_sources([], Settings(), build).variants == 1
+
+
 @pytest.mark.parametrize("folder", BAD, ids=named)
-def test_edits_are_of_words_that_are_on_their_line_once(folder: Path) -> None:
-    for finding in found_by(all_rules()[folder.parent.name], folder):
+def test_edits_are_of_words_that_are_on_their_line_once(folder: Path, tmp_path: Path) -> None:
+    found, _ = found_in_case(folder, tmp_path)
+    for finding in found:
         for edit in finding.edits:
             line = edit.path.read_text(encoding="utf-8").splitlines()[edit.line - 1]
             assert line.count(edit.old) == 1, line

@@ -75,9 +75,12 @@ def test_the_status_says_whether_something_is_as_bad_as_asked(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "no such folder"),
-        (["prj.conf"], "not a folder"),
-        (["."] * 2 + ["nowhere"], "no such folder"),
+        (["nowhere"], "no such file or folder"),
+        (["prj.conf/in"], "a file has nothing in it"),
+        (["loop"], "cannot be read: Too many levels of symbolic links"),
+        (["/dev/null"], "neither a file nor a folder"),
+        (["a\0b"], "no path"),
+        (["."] * 2 + ["nowhere"], "no such file or folder"),
         (["--select", "QX999"], "no rule begins with 'QX999'"),
         (["--ignore", "QX101,"], "no rule begins with ''"),
         (["--explain", "QX999"], "no rule 'QX999'"),
@@ -93,6 +96,7 @@ def test_the_status_says_whether_something_is_as_bad_as_asked(
     ],
 )
 def test_wrong_usage_ends_with_2(app: Path, run: Any, arguments: list[str], words: str) -> None:
+    (app / "loop").symlink_to("loop")
     done = run(*arguments)
     assert done.status == 2
     assert words in done.err
@@ -135,6 +139,21 @@ def test_forms_of_json_are_one_object(app: Path, run: Any, form: str) -> None:
 def test_junit_is_xml(app: Path, run: Any) -> None:
     suite = ElementTree.fromstring(run("--format", "junit").out)
     assert (suite.tag, suite.get("tests"), suite.get("failures")) == ("testsuite", "1", "0")
+
+
+def test_files_stand_for_their_applications_each_checked_once(app: Path, run: Any) -> None:
+    put(app / "src" / "Kconfig", "")
+    put(app / "samples" / "one" / "prj.conf", "")
+    done = run("pm_static.yml", "src/Kconfig", app / "prj.conf")
+    assert done.out.splitlines()[-1].endswith("(1 application, 1 variant)")
+    assert (
+        run("prj.conf", "samples/one/prj.conf").out.splitlines()[-1].endswith("(2 applications, 2 variants)")
+    )
+
+
+def test_settings_of_a_file_are_those_of_its_folder(app: Path, run: Any) -> None:
+    put(app / ".west-qspi.toml", 'ignore = ["QX101"]\n')
+    assert rules(run("pm_static.yml", "--format", "json")) == []
 
 
 def test_a_folder_without_applications_says_so(app: Path, run: Any) -> None:

@@ -63,8 +63,8 @@ _MODULES = (
     "kconfig", "split", "mcuboot", "updates",
     "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "runners", "reach",
-    "images", "halves", "code",
-    "dfu", "workspace", "tools",
+    "images", "stale", "halves", "code",
+    "dfu", "dfuzip", "workspace", "tools",
 )  # fmt: skip
 
 

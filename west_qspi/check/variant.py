@@ -87,6 +87,14 @@ class Variant:
     files: tuple[Path, ...] = ()
     build: Built | None = None
 
+    @property
+    def as_written(self) -> Variant:
+        """What the sources alone say: for rules about what someone wrote, not about what a build made of it.
+
+        Nothing where only a build is at hand.
+        """
+        return self.build.written if self.build else self
+
     # --- what is asked for ---------------------------------------------------------------------------
 
     @property
@@ -243,4 +251,13 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 def _programmer_files(folder: Path) -> Iterator[Path]:
     endings = (".ini", ".json", ".toml")
-    return (Path(entry.path) for entry in _listed(folder) if entry.name.lower().endswith(endings))
+    names = (entry for entry in _listed(folder) if entry.name.lower().endswith(endings))
+    return (Path(entry.path) for entry in names if _is_file(entry))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a file; one whose links lead in a circle is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False

@@ -33,8 +33,11 @@ def _driver(variant: Variant) -> str | None:
 
 
 def _forced(variant: Variant) -> bool:
-    """Tell whether sysbuild switches the QSPI driver on by itself, as it does for a split image."""
-    return bool(variant.split) and not variant.sysbuild.on(f"SB_CONFIG_{_OVERRIDE}")
+    """Tell whether sysbuild switches the QSPI driver on by itself, as it does for a split image.
+
+    What a build resolved is what it is.
+    """
+    return variant.build is None and bool(variant.split) and not variant.sysbuild.on(f"SB_CONFIG_{_OVERRIDE}")
 
 
 @rule("QX203", "relocation-without-split-image", Severity.ERROR, f"{DEVZONE}125871/")
@@ -211,6 +214,7 @@ def image_conf_contradicts_sysbuild(variant: Variant) -> Iterator[Hit]:
         # sysbuild.conf: SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY=y
         CONFIG_BOOT_UPGRADE_ONLY=y
     """
+    variant = variant.as_written
     types = {f"SB_CONFIG_BOOT_SIGNATURE_TYPE_{name}": f"BOOT_SIGNATURE_TYPE_{name}" for name in _SIGNATURES}
     for choices in (_MODES, types):
         wanted = next((name for name in choices if variant.sysbuild.on(name)), None)
@@ -255,8 +259,7 @@ def obsolete_option(variant: Variant) -> Iterator[Hit]:
         # sysbuild.conf
         SB_CONFIG_NETCORE_APP_UPDATE=y
     """
-    if variant.build is not None:
-        return  # its settings are all those of the SDK, and not what someone wrote
+    variant = variant.as_written  # a build's settings are all those of the SDK
     gone = _GONE | (_NOW_OF_SYSBUILD if variant.sysbuild.settings else {})
     for symbol, instead in gone.items():
         found = variant.app.get(symbol)

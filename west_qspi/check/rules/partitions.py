@@ -190,6 +190,7 @@ def region_named_partition(variant: Variant) -> Iterator[Hit]:
     Good:
         littlefs_storage: {address: 0x400000, size: 0x400000, region: external_flash}
     """
+    variant = variant.as_written  # Partition Manager makes what it computes fit
     entries = _sized(variant)
     for entry in entries:
         if entry.name != entry.region:
@@ -225,6 +226,7 @@ def span_bounds(variant: Variant) -> Iterator[Hit]:
         mcuboot_pad: {address: 0x10000, size: 0x200}
         app: {address: 0x10200, size: 0x4fe00}
     """
+    variant = variant.as_written  # Partition Manager makes what it computes fit
     by_name = {entry.name: entry for entry in _sized(variant)}
     for entry in by_name.values():
         inside = [by_name[name] for name in entry.members if name in by_name]
