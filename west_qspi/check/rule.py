@@ -61,8 +61,8 @@ _RULES: dict[str, Rule] = {}
 _MODULES = (
     "partitions", "layout", "gaps", "static", "mapping", "slots", "placement",
     "kconfig", "split", "mcuboot", "updates",
-    "devicetree", "qspi", "mcubootdt",
-    "programmer", "wiring", "runners", "reach",
+    "chosen", "devicetree", "qspi", "mcubootdt",
+    "programmer", "wiring", "driving", "runners", "reach",
     "images", "stale", "halves", "code",
     "dfu", "dfuzip", "workspace", "tools",
 )  # fmt: skip
