@@ -76,6 +76,18 @@ def test_gaps_are_found_exactly_where_a_sector_before_the_last_partition_is_free
     assert 20 < wrong < 140
 
 
+def test_an_application_away_from_its_header_is_an_error_only_where_something_is_between(
+    tmp_path: Path,
+) -> None:
+    # Partition Manager gives app the gap, whatever is written: partition_manager.py, solve_complex_region.
+    pad, app = "mcuboot_pad: {address: 0x10000, size: 0x200}\n", "app: {address: 0x11000, size: 0x1000}\n"
+    between = "data: {address: 0x10200, size: 0xe00}\n"
+    assert only(tmp_path, "QX116", {"pm_static.yml": pad + app}).severity is Severity.WARNING
+    finding = only(tmp_path, "QX116", {"pm_static.yml": pad + between + app})
+    assert finding.severity is Severity.ERROR
+    assert "where 'data' is" in finding.text
+
+
 @pytest.mark.parametrize(
     ("size", "options", "severity"),
     [
@@ -140,7 +152,7 @@ def of_corpus(folder: Path) -> tuple[Finding, ...]:
 @pytest.mark.parametrize(
     ("rule", "path"),
     [
-        # The application lies over the bootloader: an upstream mistake.
+        # The application is written over the bootloader: an upstream mistake, which the build corrects.
         ("QX116", "mesh/dfu/target/pm_static_nrf52840dongle_nrf52840.yml"),
         ("QX118", "FinnWBiggs__MCUBoot_ExFat/pm_static_MYOLD.yml"),
         # 0x8000000 bytes of a chip of 0x1000000: bits taken for bytes.

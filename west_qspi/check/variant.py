@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
 
 EXTERNAL = "external_flash"
+_NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 SECTOR = 0x1000
 
 
@@ -181,7 +183,7 @@ class Variant:
             number = entry.name.removeprefix(prefix).removeprefix("_")
             if entry.name == prefix:
                 yield 0, entry
-            elif entry.name.startswith(f"{prefix}_") and number.isdigit():
+            elif entry.name.startswith(f"{prefix}_") and _NUMBER.fullmatch(number):
                 yield int(number), entry
 
     @property

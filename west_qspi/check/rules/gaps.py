@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import count
 
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.pmfile import PmEntry
@@ -53,11 +54,7 @@ def _external(variant: Variant, entries: tuple[PmEntry, ...]) -> Iterator[Hit]:
     wrong = [gaps for each in sizes if (gaps := _gaps(entries, each)) and not _is_rest(gaps, each)]
     if len(wrong) == len(sizes):
         inner = [gap for gap in wrong[0] if gap[1] <= end]
-        for start, stop in inner:
-            text = (
-                f"nothing is at {start:#x}-{stop:#x} of external flash, and what is free has to be at the end"
-            )
-            yield Hit(_behind(entries, stop), text, _fill(variant, start, stop))
+        yield from _hits(variant, entries, inner, "external flash, and what is free has to be at the end")
 
 
 def _internal(variant: Variant, entries: list[PmEntry]) -> Iterator[Hit]:
@@ -73,12 +70,9 @@ def _internal(variant: Variant, entries: list[PmEntry]) -> Iterator[Hit]:
     if not gaps:
         text = "internal flash is filled without the application, which goes where nothing else is"
         yield Hit(*_over_app(variant, entries, text))
-    for start, stop in _lesser(variant, gaps) if len(gaps) > 1 else ():
-        text = (
-            f"nothing is at {start:#x}-{stop:#x} of internal flash, and only one gap may be there, for the "
-            "application"
-        )
-        yield Hit(_behind(entries, stop), text, _fill(variant, start, stop))
+    if len(gaps) > 1:
+        why = "internal flash, and only one gap may be there, for the application"
+        yield from _hits(variant, entries, _lesser(variant, gaps), why)
 
 
 def _over_app(variant: Variant, entries: list[PmEntry], text: str) -> tuple[Spot, str, str]:
@@ -120,13 +114,17 @@ def _whole(entries: Iterable[PmEntry]) -> bool:
     return all(entry.end is not None for entry in entries)
 
 
-def _behind(entries: Iterable[PmEntry], stop: int) -> Spot:
-    """Return where the address is written that a gap ends at; else of what is next."""
-    entry = min(entries, key=lambda each: (abs((each.address or 0) - stop), each.spot))
-    return entry.at("address")
-
-
-def _fill(variant: Variant, start: int, stop: int) -> str:
+def _hits(
+    variant: Variant, entries: Iterable[PmEntry], gaps: Iterable[tuple[int, int]], why: str
+) -> Iterator[Hit]:
+    """Yield each gap at the partition behind it, or the last one, with a name for what fills it."""
+    entries = list(entries)
+    behind = {entry.address: entry.at("address") for entry in reversed(entries)}
     names = {entry.name for entry in variant.pm.entries} if variant.pm else set()
-    free = next(name for number in range(len(names) + 1) if (name := f"EMPTY_{number}") not in names)
-    return f"Add '{free}' with address {start:#x} and size {stop - start:#x}, or move what is behind."
+    last = max(entries, key=lambda entry: entry.end or 0)
+    fillers = (name for number in count() if (name := f"EMPTY_{number}") not in names)
+    for start, stop in gaps:
+        filler = f"Add '{next(fillers)}' with address {start:#x} and size {stop - start:#x}"
+        fix = f"{filler}, or move what is around it."
+        spot = behind.get(stop, last.at("size"))
+        yield Hit(spot, f"nothing is at {start:#x}-{stop:#x} of {why}", fix)

@@ -96,27 +96,34 @@ def _compressed(variant: Variant) -> bool:
 def app_not_after_pad(variant: Variant) -> Iterator[Hit]:
     """The application does not begin where MCUboot's header ends.
 
-    MCUboot jumps to the slot's start plus the header's length, and finds no vectors there.
+    MCUboot jumps to the slot's start plus the header's length, and finds no vectors there where another
+    partition lies. Where nothing does, Partition Manager puts app there in spite of what is written, and only
+    those who read the file are misled.
 
     Fix: give app the address of mcuboot_pad plus its size.
 
     Bad:
         mcuboot_pad: {address: 0x10000, size: 0x200}
+        settings_storage: {address: 0x10200, size: 0xe00}
         app: {address: 0x11000, size: 0x3f000}
     Good:
         mcuboot_pad: {address: 0x10000, size: 0x200}
         app: {address: 0x10200, size: 0x3fe00}
     """
-    pad, app = variant.entry("mcuboot_pad"), variant.entry("app")
+    pad, app, board = variant.entry("mcuboot_pad"), variant.entry("app"), variant.board or ""
     if pad is None or app is None or pad.end is None or app.address is None or pad.region != app.region:
         return
-    between = (
-        any(entry.name.split("_")[0] in _BETWEEN for entry in variant.pm.entries) if variant.pm else True
-    )
-    if app.address == pad.end or between or variant.app.on("CONFIG_BUILD_WITH_TFM"):
+    if variant.app.on("CONFIG_BUILD_WITH_TFM") or board.endswith(("_ns", "/ns")):
         return
-    text = f"'app' is at {app.address:#x}, but 'mcuboot_pad' ends at {pad.end:#x}"
-    yield Hit(app.at("address"), text, f"Write address: {pad.end:#x}.")
+    entries = variant.pm.within(pad.region) if variant.pm else ()
+    if app.address == pad.end or any(entry.name.split("_")[0] in _BETWEEN for entry in entries):
+        return
+    own = [entry for entry in entries if "span" not in entry.keys and entry.name != "app"]
+    behind = next((each for each in own if (each.address or 0) <= pad.end < (each.end or 0)), None)
+    there = f", where '{behind.name}' is" if behind else ", where Partition Manager puts it all the same"
+    text = f"'app' is at {app.address:#x}, but 'mcuboot_pad' ends at {pad.end:#x}{there}"
+    fix = f"Write address: {pad.end:#x}" + (f", and move '{behind.name}'." if behind else ".")
+    yield Hit(app.at("address"), text, fix, severity=None if behind else Severity.WARNING)
 
 
 @rule("QX117", "pad-size-vs-header", Severity.ERROR, _SAMPLE)
@@ -181,10 +188,10 @@ def netcore_partitions_missing(variant: Variant) -> Iterator[Hit]:
 def _holes(variant: Variant) -> Iterator[Hit]:
     for slots, kind in ((variant.primary_slots, "primary"), (variant.secondary_slots, "secondary")):
         numbers = dict(slots)
-        for number in range(1, max(numbers, default=0)):
-            # A static file may leave what the build adds by itself; of split images it adds nothing.
-            if number in numbers or not (variant.split or variant.network_update):
-                continue
+        # A static file may leave what the build adds by itself; of split images it adds nothing.
+        if not (variant.split or variant.network_update):
+            continue
+        for number in sorted(set(range(1, max(numbers, default=0))) - numbers.keys()):
             above = numbers[min(each for each in numbers if each > number)]
             name = f"mcuboot_{kind}_{number}"
             if variant.network_update:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from west_qspi.check.devicetree import fixed_partitions
+from west_qspi.check.devicetree import Node, fixed_partitions
 from west_qspi.check.model import Severity
 from west_qspi.check.parse.dtsource import SourceNode
 from west_qspi.check.parse.pmfile import PmEntry
@@ -49,8 +49,7 @@ def dt_partitions_ignored(variant: Variant) -> Iterator[Hit]:
         return
     yield from _differing(variant)
     yield from _undeclared(variant)
-    mounts = [node for node in variant.dt.nodes() if _mounts(node)]
-    for node in mounts[1:]:
+    for node in list(_mounts(variant))[1:]:
         text = f"a second littlefs in fstab: with Partition Manager, both are in '{_MOUNTED}'"
         yield Hit(node.spot, text, "Mount this one in code, with the partition's own PM_..._ID.")
 
@@ -92,10 +91,17 @@ def _undeclared(variant: Variant) -> Iterator[Hit]:
                 yield Hit(line.spot, text, f"Add '{label}' to pm_static.yml.")
 
 
-def _mounts(node: SourceNode) -> bool:
-    compatible, status = node.get("compatible"), node.get("status")
-    off = status is not None and "disabled" in status.strings
-    return compatible is not None and _FSTAB in compatible.strings and not off
+def _mounts(variant: Variant) -> Iterator[SourceNode]:
+    """Yield the places where a littlefs is described that is mounted, each once."""
+    found: dict[str, SourceNode] = {}
+    for node in variant.dt.nodes():
+        compatible = node.get("compatible")
+        if compatible is not None and _FSTAB in compatible.strings:
+            found.setdefault((node.labels or (node.name,))[0], node)
+    for label, node in found.items():
+        whole = variant.dt.node(label) or Node(label, (node,))
+        if not whole.disabled:
+            yield node
 
 
 @rule("QX121", "pm-size-kconfig-shadowed", Severity.NOTE, _MAP)

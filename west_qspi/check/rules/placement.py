@@ -115,14 +115,10 @@ def _place(name: str, at: Range, span: str | None) -> str:
 
 def _linked(variant: Variant) -> Iterator[Hit]:
     """Find a linker script whose main memory is in the XIP window."""
-    base = variant.xip_base
     for region in variant.linker:
-        if (
-            base is not None
-            and region.name == "FLASH"
-            and region.origin is not None
-            and region.origin >= base
-        ):
+        if region.name != "FLASH" or region.origin is None or variant.soc is None:
+            continue
+        if region.origin in variant.soc.xip:
             text = f"the linker script puts the whole application at {region.origin:#x}: {_WHY}"
             yield Hit(region.spot, text, _SHORT)
 

@@ -72,8 +72,15 @@ def _all_names(variant: Variant) -> Iterator[str]:
     if variant.application is not None:
         yield from variant.application.names
     for inner in ("boards", "sysbuild", "sysbuild/mcuboot", "child_image", "child_image/mcuboot"):
-        for pattern in ("*.conf", "*.overlay"):
-            yield from (path.name for path in (variant.folder / inner).glob(pattern))
+        yield from _names(variant.folder / inner)
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names in a folder; none where it cannot be listed."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except (OSError, ValueError):
+        return []
 
 
 def _named_by_cmake(variant: Variant) -> set[str]:
@@ -86,7 +93,7 @@ def _missing(variant: Variant) -> Iterator[Hit]:
     for call in variant.cmake:
         if call.name == "set" and call.arguments[:1] == (_OWN_FILE,) and len(call.arguments) > 1:
             path = located(call.arguments[1], call.spot.path.parent)
-            if path is not None and not path.is_file():
+            if path is not None and path.name not in _names(path.parent):
                 text = f"{_OWN_FILE} names '{call.arguments[1]}', which is not there"
                 yield Hit(call.spot, text, "Correct the path.")
 
@@ -124,10 +131,13 @@ def bootloader_without_static(variant: Variant) -> Iterator[Hit]:
 
 
 def _in_boards(variant: Variant) -> bool:
-    """Tell whether static partitions are kept in folders of another use, such as ``configuration``."""
-    places = ("*/pm_static*.yml", "*/*/pm_static*.yml", "*/*/*/pm_static*.yml")
-    kept = any(True for place in places for _ in variant.folder.glob(place))
-    return kept or variant.folder.parent.name == "configuration"
+    """Tell whether static partitions are kept with boards, or in a folder ``configuration``."""
+    kept, boards = variant.folder / "configuration", variant.folder / "boards"
+    makers = [boards / name for name in _names(boards)]
+    places = [*makers, kept]
+    found = (place / name for place in places for name in _names(place))
+    inside = any(_STATIC.fullmatch(name) for place in found for name in _names(place))
+    return inside or variant.folder.parent.name == "configuration"
 
 
 @rule("QX126", "stale-device-label", Severity.NOTE, _MANAGER)
