@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from west_qspi.build.modes import UpdateMode as UpdateMode
 from west_qspi.memory import MemoryKind, Range
 
 KconfigValue = str | int | bool
@@ -29,17 +30,6 @@ class ImageKind(str, Enum):
     BOOTLOADER = "bootloader"
     NETWORK = "network"
     OTHER = "other"
-
-
-class UpdateMode(str, Enum):
-    """What MCUboot does with a new image."""
-
-    OVERWRITE = "overwrite"
-    SWAP = "swap"
-    DIRECT_XIP = "direct-xip"
-    DIRECT_XIP_REVERT = "direct-xip with revert"
-    SINGLE_SLOT = "single slot"
-    FIRMWARE_LOADER = "firmware loader"
 
 
 @dataclass(frozen=True)

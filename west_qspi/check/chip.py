@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from west_qspi.check.boards import Board
 from west_qspi.check.devicetree import Node, View
 from west_qspi.check.model import Spot
-from west_qspi.extflash.parts import capacity_from_id
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,11 @@ class Chip:
     @property
     def capacity(self) -> int | None:
         """The size that its JEDEC id stands for, or None."""
-        return capacity_from_id(self.jedec_id) if self.jedec_id else None
+        if not self.jedec_id:
+            return None
+        from west_qspi.extflash.parts import capacity_from_id
+
+        return capacity_from_id(self.jedec_id)
 
 
 def find_chip(view: View, board: Board | None) -> Chip | None:

@@ -21,13 +21,13 @@ from west_qspi.check.model import Finding, Severity
 from west_qspi.check.project import TOPS
 from west_qspi.check.rule import BROKEN
 from west_qspi.errors import FileUnreadable, SettingsError
-from west_qspi.extflash.fields import plain
-from west_qspi.extflash.textfile import LARGEST, parse_text, read_text
+from west_qspi.extflash.printable import plain
 from west_qspi.fileio import opened
 
 OWN_FILE = ".west-qspi.toml"
 PYPROJECT = "pyproject.toml"
 _IN_PYPROJECT = ("tool", "west-qspi", "check")
+_LARGEST = 1 << 20
 _KEYS = ("select", "ignore", "severity", "per-path")
 
 
@@ -109,6 +109,9 @@ def _read(path: Path, at: tuple[str, ...], rules: Collection[str]) -> Settings |
     try:
         if at and not _mentions(path, at[1]):
             return None
+        # Most projects have no settings, and are not to wait for the reader of them.
+        from west_qspi.extflash.textfile import parse_text, read_text
+
         text = read_text(path, SettingsError, regular=True)
     except FileUnreadable as error:
         raise SettingsError(str(path), 0, f"cannot be read: {error.reason}") from None
@@ -126,7 +129,7 @@ def _read(path: Path, at: tuple[str, ...], rules: Collection[str]) -> Settings |
 def _mentions(path: Path, word: str) -> bool:
     """Tell whether a file has a word: reading TOML costs time, and a foreign file need not be right."""
     with opened(path, regular=True) as stream:
-        return word.encode() in stream.read(LARGEST)
+        return word.encode() in stream.read(_LARGEST)
 
 
 def _settings(table: _Table, root: Path, rules: Collection[str]) -> Settings:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from west_qspi.errors import ConfigurationError
 from west_qspi.extflash.model import ExternalFlash, Source
+from west_qspi.extflash.printable import plain
 
 KeyPath = tuple[str, ...]
 
@@ -21,11 +22,6 @@ U32 = 0xFFFF_FFFF
 
 _SHOWN = 60
 _WORD = re.compile("[A-Za-z][A-Za-z0-9]*")
-
-
-def plain(text: str) -> str:
-    """Return a text that is safe to print: on one line, without control characters."""
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def shown(value: object) -> str:

@@ -25,7 +25,6 @@ from west_qspi.extflash.fields import (
     Word,
     entries_of,
     megahertz,
-    plain,
     read_fields,
     require,
     shown,

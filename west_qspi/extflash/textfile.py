@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from west_qspi.errors import ConfigurationError, PartsFileError, SettingsError
-from west_qspi.extflash.fields import KeyPath, plain
+from west_qspi.extflash.fields import KeyPath
+from west_qspi.extflash.printable import plain
 from west_qspi.fileio import opened
 
 LARGEST = 1 << 20

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from west_qspi.build.images import kernel_name
-from west_qspi.build.model import UpdateMode
+from west_qspi.build.modes import UpdateMode
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.parts import Part, header_of, parts, size_of, slot_spot
 from west_qspi.check.rule import DEVZONE, ZEPHYR, Hit, rule
