@@ -2,8 +2,8 @@
 
 The cases are applications in ``tests/data/check/RULE/``: ``bad*`` with a file ``expect`` of the lines
 ``PATH:LINE`` that the rule has to find (``PATH`` alone for a file as a whole), ``near*`` with what is just
-right. With a ``build.json`` they are builds: see ``tests/helpers/buildcases.py``. What lies in a case's folder
-``released`` is what the application was at its last tag in git.
+right. With a ``build.json`` they are builds: see ``tests/helpers/buildcases.py``. What lies in a case's
+folder ``released`` is what the application was at its last tag in git.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from west_qspi.check.project import is_build_folder
 # Pictures and fonts are compiled in as C files of megabytes; what calls a driver is smaller.
 _LARGEST = 0x4_0000
 _MOST = 4000
+_MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Language:
 
 C = Language(
     (".c", ".cc", ".cpp", ".h", ".hpp"),
-    re.compile(rb"/\*.*?\*/|//[^\n]*", re.DOTALL),
+    # What does not end runs to the file's end: read again from every place, a hostile file would take hours.
+    re.compile(rb"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL),
     ("boards", "build", "sysbuild", "child_image", "node_modules", "tests"),
 )
 SCRIPTS = Language(
@@ -77,7 +79,7 @@ class Code:
 
 
 def _read(folder: Path, language: Language) -> Iterator[tuple[Path, bytes]]:
-    left = _MOST
+    left, room = _MOST, _MOST_BYTES
     for place, folders, names in os.walk(folder):
         if is_build_folder(frozenset(names)):
             folders.clear()
@@ -87,12 +89,14 @@ def _read(folder: Path, language: Language) -> Iterator[tuple[Path, bytes]]:
             if not name.endswith(language.endings):
                 continue
             left -= 1
-            if left < 0:
+            if left < 0 or room <= 0:
                 return
             path = Path(place, name)
             try:
                 if path.is_file() and path.stat().st_size <= _LARGEST:
-                    yield path, path.read_bytes()
+                    data = path.read_bytes()
+                    room -= len(data)
+                    yield path, data
             except OSError:
                 continue
 

@@ -156,7 +156,7 @@ def _by_sysbuild(variant: Variant) -> Iterator[Hit]:
     extra = config.number("SB_CONFIG_MCUBOOT_EXTRA_IMAGES") or 0
     slots = len(variant.primary_slots)
     # What is not said may be so by default on a board, and then has dynamic partitions.
-    known = variant.network_update is not None and config.get("SB_CONFIG_MATTER") is None
+    known = variant.network_update is not None and not _matter(variant)
     if known and setting.number > least + extra and 0 < slots < setting.number:
         text = f"{_COUNT}={setting.number}, but there are {least}, {words}, and {slots} primary slots"
         yield Hit(setting.spot, text, f"Write {_COUNT}={least + extra}.", severity=Severity.WARNING)
@@ -199,19 +199,22 @@ def mcuboot_prj_conf_replaced(variant: Variant) -> Iterator[Hit]:
     path = _replaced(variant)
     if path is None or variant.build is not None:
         return
-    config = variant.mcuboot
-    stack = config.get("CONFIG_MAIN_STACK_SIZE")
-    fix = f"Write CONFIG_MAIN_STACK_SIZE={_STACK}, or use mcuboot.conf beside the folder."
-    name = f"{path.parent.name}/{path.name}"
-    if stack is None:
-        text = f"'{name}' replaces MCUboot's configuration, and has no CONFIG_MAIN_STACK_SIZE={_STACK}"
-        yield Hit(Spot(path), text, fix)
-    elif stack.number is not None and stack.number < _STACK:
+    stack = variant.mcuboot.get("CONFIG_MAIN_STACK_SIZE")
+    if stack is not None and stack.number is not None and stack.number < _STACK:
         text = f"{stack.symbol}={stack.value} is less than the {_STACK} of MCUboot's own configuration"
         yield Hit(stack.spot, text, f"Write CONFIG_MAIN_STACK_SIZE={_STACK}.")
-    if config.get("CONFIG_FLASH") is None and not variant.split:
-        text = f"'{name}' replaces MCUboot's configuration, and has no CONFIG_FLASH=y"
-        yield Hit(Spot(path), text, "Write CONFIG_FLASH=y, or use mcuboot.conf beside the folder.")
+    lacking = [f"CONFIG_MAIN_STACK_SIZE={_STACK}"] if stack is None else []
+    if variant.mcuboot.get("CONFIG_FLASH") is None and not variant.split:
+        lacking.append("CONFIG_FLASH=y")
+    if lacking and not _matter(variant):
+        name, words = f"{path.parent.name}/{path.name}", " and ".join(lacking)
+        text = f"'{name}' replaces MCUboot's configuration, and has no {words}"
+        yield Hit(Spot(path), text, f"Write {words}, or use mcuboot.conf beside the folder.")
+
+
+def _matter(variant: Variant) -> bool:
+    """Tell whether the application is one of Matter, which gives MCUboot's options defaults of its own."""
+    return bool(variant.sysbuild.on("SB_CONFIG_MATTER") or variant.app.on("CONFIG_CHIP"))
 
 
 def _replaced(variant: Variant) -> Path | None:
@@ -239,9 +242,13 @@ def fprotect_unaligned(variant: Variant) -> Iterator[Hit]:
     entry, block = variant.entry("mcuboot"), _FENCES.get(variant.soc.name) if variant.soc else None
     if entry is None or block is None or entry.is_container or variant.entry("s0") or variant.entry("s1"):
         return
-    # MCUboot's own prj.conf in the SDK has y, where none of the project's replaces it.
+    # MCUboot's own prj.conf in the SDK has y, where none of the project's replaces it. But partitions for
+    # every board may be those of another SoC than the board at hand has.
     wanted = variant.mcuboot.on("CONFIG_FPROTECT")
-    if wanted is False or (wanted is None and (_replaced(variant) or not variant.has_mcuboot)):
+    of_board = entry.spot.path.stem != "pm_static"
+    if wanted is False or (
+        wanted is None and (_replaced(variant) or not variant.has_mcuboot or not of_board)
+    ):
         return
     for key, value in (("address", entry.address or 0), ("size", entry.size or 0)):
         if value % block:
