@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.helpers.boards import SMALL, build_of
 from tests.helpers.cli import Done, finish
 from west_qspi.__main__ import main
 
@@ -355,3 +357,110 @@ def test_a_check_loads_yaml_and_nothing_else_that_is_slow(app: Path) -> None:
     )
     assert "QX101" in done.stdout
     assert done.stderr == bare.stderr
+
+
+# --- builds ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def built(app: Path) -> Path:
+    """Return the application with a build in it, whose external half begins where no slot is."""
+    copy_build(app / "build")
+    partitions = app / "build" / "partitions.yml"
+    text = partitions.read_text(encoding="utf-8")
+    put(
+        partitions,
+        text.replace("mcuboot_primary_2:\n  address: 0x120000", "mcuboot_primary_2:\n  address: 0x0"),
+    )
+    return app
+
+
+def copy_build(where: Path) -> None:
+    shutil.copytree(build_of(SMALL).path, where)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-d", "build"], {"QX101", "QX502"}),
+        (["--build"], {"QX101", "QX502"}),
+        (["-d", "build", "--full"], {"QX101", "QX502"}),
+        ([".", "-d", "build"], {"QX101", "QX502"}),
+        ([], {"QX101"}),
+        (["-d", "build", "--select", "QX101"], {"QX101"}),
+    ],
+)
+def test_a_build_is_checked_with_the_sources_that_it_was_made_of(
+    built: Path, run: Any, arguments: list[str], expected: set[str]
+) -> None:
+    done = run(*arguments, "--format", "json")
+    own = {"QX101", "QX502"}
+    assert set(rules(done)) & own == expected
+    value = json.loads(done.out)
+    assert (value["applications"], value["variants"]) == (1, 1)
+
+
+def test_a_build_that_is_right_has_nothing_to_say(tmp_path: Path, run: Any, monkeypatch: Any) -> None:
+    copy_build(tmp_path / "build")
+    monkeypatch.chdir(tmp_path)
+    assert run("-d", "build", "--full").status == 0
+    assert run("--build").status == 0
+    monkeypatch.chdir(tmp_path / "build")
+    assert run("--build").status == 0
+
+
+def test_sources_of_others_and_a_build_are_checked_together(built: Path, run: Any, tmp_path: Path) -> None:
+    put(tmp_path / "other" / "prj.conf", "")
+    put(tmp_path / "other" / "pm_static.yml", ERROR)
+    done = run(tmp_path / "other", "-d", built / "build", "--format", "json")
+    value = json.loads(done.out)
+    assert value["applications"] == 2
+    assert {"QX102", "QX502"} <= set(rules(done))
+
+
+def test_settings_of_the_application_count_for_its_build(built: Path, run: Any, monkeypatch: Any) -> None:
+    put(built / ".west-qspi.toml", 'ignore = ["QX5"]\n')
+    monkeypatch.chdir(built.parent)
+    assert "QX502" not in rules(run("-d", "repository/build", "--format", "json"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-d", "nowhere"], "no such directory"),
+        (["-d", "."], "not a build directory"),
+        (["-d", "prj.conf"], "not a build directory"),
+        (["--build"], "not a build directory"),
+        (["--full"], "--full is about a build"),
+        (["-d", "build", "--build"], "not allowed with"),
+    ],
+)
+def test_no_build_to_check_ends_with_2(app: Path, run: Any, arguments: list[str], words: str) -> None:
+    done = run(*arguments)
+    assert done.status == 2
+    assert words in done.err
+    assert done.out == ""
+
+
+def test_a_build_whose_list_of_images_is_broken_ends_with_2(built: Path, run: Any) -> None:
+    put(built / "build" / "domains.yaml", "default: [\n")
+    done = run("-d", "build")
+    assert (done.status, done.out) == (2, "")
+    assert "domains.yaml" in done.err
+
+
+def test_a_check_of_a_build_loads_nothing_slow(built: Path) -> None:
+    script = (
+        "import sys\n"
+        "from west_qspi.__main__ import main\n"
+        "main(['check', '-d', 'build'])\n"
+        "print('loaded', *sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=built, env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.rpartition("loaded ")[2].split())
+    assert "west_qspi.check.built" in loaded
+    slow = {"intelhex", "numpy", "cryptography", "elftools", "jinja2", "jsonschema", "west_qspi.hexfile"}
+    assert not loaded & slow

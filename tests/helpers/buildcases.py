@@ -19,20 +19,18 @@ several cases is made once.
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import shutil
-from functools import cache
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 from zipfile import ZipFile
 
-from buildgen.make import make_build
 from buildgen.options import BuildOptions
 
+from tests.helpers.boards import build_of
 from west_qspi.build.build import Build
 from west_qspi.check.built import built_variant
 from west_qspi.check.reader import Reader
@@ -41,7 +39,7 @@ from west_qspi.firmware import Firmware, Segment
 from west_qspi.hexfile import dumps, loads
 
 DESCRIPTION = "build.json"
-SMALL = {"internal_size": 0x800, "external_size": 0x400, "network_size": 0x400}
+SMALL = BuildOptions(internal_size=0x800, external_size=0x400, network_size=0x400)
 
 
 def is_build_case(folder: Path) -> bool:
@@ -60,7 +58,7 @@ def made_case(folder: Path, place: Path) -> Path:
             folder, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns(DESCRIPTION, "expect")
         )
     build = place / "build"
-    shutil.copytree(_made(_key(case.get("options", {}))), build, copy_function=_linked)
+    shutil.copytree(_made(case.get("options", {})), build, copy_function=_linked)
     _change(build, case)
     return build
 
@@ -77,25 +75,9 @@ def _only(case: dict[str, Any], known: str) -> None:
     assert not unknown, f"build.json: {unknown}"
 
 
-def _key(options: dict[str, Any]) -> str:
-    return json.dumps({**SMALL, **options}, sort_keys=True)
-
-
-@cache
-def _root() -> Path:
-    folder = mkdtemp(prefix="west-qspi-builds-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
-
-
-@cache
-def _made(key: str) -> Path:
-    """Make a build once in a test run; ``key`` are its options."""
-    number = sum(1 for _ in _root().iterdir())
-    folder = _root() / str(number) / "build"
-    options = {name: _tuples(value) for name, value in json.loads(key).items()}
-    make_build(folder, BuildOptions(**options))
-    return folder
+def _made(options: dict[str, Any]) -> Path:
+    values: dict[str, Any] = {name: _tuples(value) for name, value in options.items()}
+    return build_of(replace(SMALL, **values)).path
 
 
 def _tuples(value: object) -> object:
@@ -120,7 +102,7 @@ def _write(path: Path, data: bytes) -> None:
 def _change(build: Path, case: dict[str, Any]) -> None:
     options, files = case.get("other", [{}, []])
     for name in files:
-        _write(build / name, (_made(_key({**case.get("options", {}), **options})) / name).read_bytes())
+        _write(build / name, (_made({**case.get("options", {}), **options}) / name).read_bytes())
     for name, changes in case.get("replace", {}).items():
         text = (build / name).read_text(encoding="utf-8")
         for old, new in changes:

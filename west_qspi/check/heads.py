@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 _HEAD = 0x1000
 # A page of 64 KiB in lines of 16 bytes is 4096 lines of 45 characters with their line end at most.
 _TAIL = 0x3_0000
+_BASES = (b":02000004", b":02000002")
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,12 @@ def whole_hex(path: Path) -> Hex | None:
 def _beginning(text: bytes) -> tuple[int | None, bytes]:
     """Return the first address in a text, and the bytes that follow each other from there."""
     base, start, data = 0, None, b""
-    for record in _records(text.split(b"\n")[:-1]):
+    for line in text.split(b"\n")[:-1]:
+        record = _record(line)
+        if record is None:
+            break
         if record.kind is not Kind.DATA:
-            base = _base(record, base)
+            base = _base(record)
         elif start is None:
             start, data = base + record.address, record.data
         elif base + record.address == start + len(data):
@@ -92,26 +95,27 @@ def _beginning(text: bytes) -> tuple[int | None, bytes]:
 
 def _ending(text: bytes, whole: bool) -> int | None:
     """Return the address after the last record; None where the text does not reach back to its base."""
-    base, end = (0 if whole else None), None
-    # Without the file's beginning the first line may be a piece of one.
-    for record in _records(text.split(b"\n")[0 if whole else 1 :]):
-        if record.kind in (Kind.LINEAR_ADDRESS, Kind.SEGMENT_ADDRESS):
-            base = _base(record, 0)
-        elif record.kind is Kind.DATA and base is not None:
-            end = base + record.address + len(record.data)
-    return end
+    lines = text.split(b"\n")
+    at = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(_BASES)), None)
+    if at is None and not whole:
+        return None
+    based = _record(lines[at]) if at is not None else None
+    last = next((line for line in reversed(lines[at or 0 :]) if line[7:9] == b"00"), b"")
+    record = _record(last)
+    if record is None or (at is not None and based is None):
+        return None
+    return (_base(based) if based else 0) + record.address + len(record.data)
 
 
-def _base(record: Record, base: int) -> int:
+def _base(record: Record) -> int:
     if record.kind not in (Kind.LINEAR_ADDRESS, Kind.SEGMENT_ADDRESS):
-        return base
+        return 0
     return int.from_bytes(record.data, "big") << (16 if record.kind is Kind.LINEAR_ADDRESS else 4)
 
 
-def _records(lines: Iterable[bytes]) -> Iterable[Record]:
-    """Yield the records of lines, up to the first that is none."""
-    for line in lines:
-        try:
-            yield parse(line.rstrip(b"\r"))
-        except BadRecord:
-            return
+def _record(line: bytes) -> Record | None:
+    """Return the record in a line, None where there is none."""
+    try:
+        return parse(line.rstrip(b"\r"))
+    except BadRecord:
+        return None
