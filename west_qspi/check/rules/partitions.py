@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterable, Iterator
 
 from west_qspi.check.model import Edit, Severity
 from west_qspi.check.parse.pmfile import PmEntry
@@ -72,12 +71,8 @@ def partitions_overlap(variant: Variant) -> Iterator[Hit]:
         settings_storage: {address: 0xe4000, size: 0x1c000}
     """
     members = _members(variant)
-    for first, second in combinations(_sized(variant), 2):
-        if (
-            first.region != second.region
-            or _related(first, second, members)
-            or _on_purpose(variant, first, second)
-        ):
+    for first, second in _overlapping(_sized(variant)):
+        if _related(first, second, members) or _on_purpose(variant, first, second):
             continue
         common = _range(first).common(_range(second))
         if common is None:
@@ -85,15 +80,37 @@ def partitions_overlap(variant: Variant) -> Iterator[Hit]:
         later = max(first, second, key=lambda entry: entry.address or 0)
         other = first if later is second else second
         filler = any(entry.name.startswith("EMPTY_") for entry in (first, second))
+        computed = any(is_computed(variant, entry) for entry in (first, second))
         free = -(-(other.end or 0) // SECTOR) * SECTOR
         text = (
             f"'{later.name}' ({_span(later)}) overlaps '{other.name}' ({_span(other)}) by {common.size:#x} "
-            f"bytes from {common.start:#x} on: what one writes there, the other loses"
+            f"bytes from {common.start:#x} on: "
         )
+        text += COMPUTED if computed else "what one writes there, the other loses"
         fix = f"Begin '{later.name}' at {free:#x} or behind"
         room = (later.address or 0) - (other.address or 0)
         fix += f", or write size: {room:#x} for '{other.name}'." if room > 0 else "."
-        yield Hit(later.at("address"), text, fix, severity=Severity.WARNING if filler else None)
+        yield Hit(later.at("address"), text, fix, severity=Severity.WARNING if filler or computed else None)
+
+
+# Source: sdk-nrf, scripts/partition_manager.py, get_dynamic_area_start_and_size.
+COMPUTED = "Partition Manager passes over the numbers of 'app' and gives it the gap between the others"
+
+
+def is_computed(variant: Variant, entry: PmEntry) -> bool:
+    """Tell whether Partition Manager computes a partition's place, whatever the static file says of it."""
+    return variant.build is None and entry.name == "app" and entry.region == "flash_primary"
+
+
+def _overlapping(entries: Iterable[PmEntry]) -> Iterator[tuple[PmEntry, PmEntry]]:
+    """Yield the pairs of one memory that begin before the other ends."""
+    ordered = sorted(entries, key=lambda entry: (entry.region, entry.address or 0))
+    for place, first in enumerate(ordered):
+        for number in range(place + 1, len(ordered)):
+            second = ordered[number]
+            if second.region != first.region or (second.address or 0) >= (first.end or 0):
+                break
+            yield first, second
 
 
 def _members(variant: Variant) -> dict[str, set[str]]:
@@ -241,7 +258,8 @@ def span_bounds(variant: Variant) -> Iterator[Hit]:
                 " beyond is neither checked nor updated with it"
             )
             fix = f"Write address: {start:#x} and size: {end - start:#x}, or move the members into it."
-            yield Hit(entry.at("size"), text, fix)
+            computed = any(is_computed(variant, member) for member in inside)
+            yield Hit(entry.at("size"), text, fix, severity=Severity.WARNING if computed else None)
         elif (entry.size or 0) - (end - start) >= SECTOR:
             spare = (entry.size or 0) - (end - start)
             text = f"'{entry.name}' ({_span(entry)}) has {spare:#x} bytes that no member uses"
