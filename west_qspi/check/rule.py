@@ -60,7 +60,7 @@ class Rule:
 _RULES: dict[str, Rule] = {}
 _MODULES = (
     "partitions", "layout", "gaps", "static", "mapping", "slots", "placement",
-    "kconfig", "split", "mcuboot", "updates",
+    "kconfig", "split", "relocated", "mcuboot", "updates",
     "chosen", "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "driving", "runners", "reach",
     "images", "stale", "halves", "code",

@@ -115,12 +115,10 @@ def updateable_image_number(variant: Variant) -> Iterator[Hit]:
     Fix: leave the number to sysbuild, which counts by itself, or write the right one.
 
     Bad:
-        SB_CONFIG_NETCORE_APP_UPDATE=y
-        SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y
+        # with a split image and SB_CONFIG_NETCORE_APP_UPDATE=y
         SB_CONFIG_MCUBOOT_UPDATEABLE_IMAGES=2
     Good:
-        SB_CONFIG_NETCORE_APP_UPDATE=y
-        SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y
+        # with a split image and SB_CONFIG_NETCORE_APP_UPDATE=y
         SB_CONFIG_MCUBOOT_UPDATEABLE_IMAGES=3
     """
     if variant.build is not None or variant.has_mcuboot is False:
@@ -134,9 +132,12 @@ def updateable_image_number(variant: Variant) -> Iterator[Hit]:
 def _by_sysbuild(variant: Variant) -> Iterator[Hit]:
     config = variant.sysbuild
     wifi = (f"SB_CONFIG_WIFI_PATCHES_EXT_FLASH_{how}" for how in ("XIP", "STORE"))
-    single = bool(config.on("SB_CONFIG_MCUBOOT_MODE_SINGLE_APP"))
+    # An update of the network core needs a bootloader there, whatever is asked for.
+    none = ("SB_CONFIG_MCUBOOT_MODE_SINGLE_APP", "SB_CONFIG_NETCORE_NONE")
+    network = bool(variant.network_update) and not any(config.on(symbol) for symbol in none)
+    bootloader = config.on("SB_CONFIG_SECURE_BOOT_NETCORE")
     parts = {
-        "the network core's": bool(variant.network_update) and not single,
+        "the network core's": network and bootloader is not False,
         "Wi-Fi patches": any(config.on(symbol) for symbol in wifi),
         "the external half": bool(variant.split),
     }
@@ -147,7 +148,8 @@ def _by_sysbuild(variant: Variant) -> Iterator[Hit]:
         return
     if setting.number < least:
         text = f"{_COUNT}={setting.number}, but there are {least}: {words}"
-        yield Hit(setting.spot, text, f"Write {_COUNT}={least}, or remove the line.")
+        severity = Severity.WARNING if network and bootloader is None else None
+        yield Hit(setting.spot, text, f"Write {_COUNT}={least}, or remove the line.", severity=severity)
         return
     for own in _own_numbers(variant.app):
         if own.number is not None and own.number != setting.number:

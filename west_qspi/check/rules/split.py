@@ -1,17 +1,16 @@
-"""QX201 to QX225: what a split image, or code that runs from external flash, needs around it."""
+"""QX201, QX202, QX217, QX224, QX225: what a split image, and direct-XIP, need around them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from west_qspi.build.model import UpdateMode
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Severity, Spot
-from west_qspi.check.parse.cmake import located
 from west_qspi.check.parse.textfile import read_source
-from west_qspi.check.relocation import REGION, relocations
-from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
+from west_qspi.check.reader import Reader
+from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 from west_qspi.errors import FileUnreadable
 
@@ -33,9 +32,7 @@ _OTHERS = tuple(
         "FIRMWARE_UPDATER",
     )
 )
-_SCRIPT = "CONFIG_CUSTOM_LINKER_SCRIPT"
-_DRIVER = "CONFIG_NORDIC_QSPI_NOR"
-_LOCK = f"{_DRIVER}_XIP_FLASH_SCHED_LOCK"
+_SWAPS = {name for name in _OTHERS if "_SWAP_" in name}
 # The dependencies below were read in sdk-nrf 2.9.0.
 _READ = (2, 9)
 
@@ -48,14 +45,27 @@ def _at_split(variant: Variant) -> Spot | None:
     return variant.sysbuild.at(_SPLIT) if variant.split else None
 
 
-def _board_decides(variant: Variant, symbol: str) -> bool:
-    """Tell whether a board's or the project's Kconfig may set an option of sysbuild by itself."""
-    plain = symbol.removeprefix("SB_")
-    if plain in variant.selected or (variant.board or "").startswith("thingy53"):
+def _set_elsewhere(variant: Variant) -> bool:
+    """Tell whether a board's or the project's Kconfig, or Matter's, may set options of sysbuild."""
+    if (variant.board or "").startswith("thingy53") or variant.sysbuild.on("SB_CONFIG_MATTER"):
         return True
-    folders = {where for _, where in variant.application.own_boards} if variant.application else set()
-    places = (variant.folder, variant.folder / "sysbuild", *folders)
-    return any((place / name).is_file() for place in places for name in ("Kconfig.sysbuild", "Kconfig"))
+    boards = {where for _, where in variant.application.own_boards} if variant.application else set()
+    return any(Reader().has_file(place / "Kconfig.sysbuild") for place in (variant.folder, *boards))
+
+
+def _modes_of_sdk(variant: Variant) -> frozenset[str] | None:
+    """Return the modes on which the option depends in the SDK of the workspace, None without that."""
+    for place in variant.folder.absolute().parents:
+        if Reader().has_folder(place / ".west"):
+            try:
+                text = read_source(place / "nrf" / "sysbuild" / "Kconfig.xip")
+            except FileUnreadable:
+                return None
+            _, found, rest = text.partition("config QSPI_XIP_SPLIT_IMAGE\n")
+            words = re.split(r"^(?:menu)?config ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+            modes = re.findall(r"\bMCUBOOT_MODE_\w+", words, re.ASCII)
+            return frozenset(f"SB_CONFIG_{name}" for name in modes) if found else None
+    return None
 
 
 @rule("QX201", "split-image-mode", Severity.ERROR, _XIP)
@@ -77,14 +87,18 @@ def split_image_mode(variant: Variant) -> Iterator[Hit]:
     at, config, release = _at_split(variant), variant.sysbuild, _release(variant)
     if at is None or any(config.on(symbol) for symbol in _ALLOWED):
         return
+    allowed = _modes_of_sdk(variant)
+    if allowed is not None and (not allowed or any(config.on(symbol) for symbol in allowed)):
+        return
     fix = f"Write {_ALLOWED[0]}=y, or {_ALLOWED[1]}=y."
-    newer = Severity.WARNING if release is not None and release > _READ else None
+    newer = release is not None and release > _READ and allowed is None
     for symbol in _OTHERS:
         setting = config.get(symbol)
         if setting is not None and setting.value == "y":
-            yield Hit(setting.spot, f"{_SPLIT}=y is not to be had with {symbol}=y", fix, severity=newer)
+            text = f"{_SPLIT}=y is not to be had with {symbol}=y"
+            yield Hit(setting.spot, text, fix, severity=Severity.WARNING if newer else None)
             return
-    if not _board_decides(variant, _ALLOWED[0]):
+    if not _set_elsewhere(variant) and _SWAPS.isdisjoint(allowed or ()):
         text = f"{_SPLIT}=y, but no mode of MCUboot is set: by default it swaps, and does not split"
         yield Hit(at, text, fix, severity=Severity.WARNING)
 
@@ -122,67 +136,8 @@ def split_image_deps(variant: Variant) -> Iterator[Hit]:
         text, fix = f"{_SPLIT}=y depends on {symbol}=y", f"Write {symbol}=y."
         if setting is not None and setting.value != "y":
             yield Hit(setting.spot, text, fix)
-        elif setting is None and not _board_decides(variant, symbol):
+        elif setting is None and not _set_elsewhere(variant):
             yield Hit(at, f"{text}, which no file here sets", fix, severity=Severity.WARNING)
-
-
-@rule("QX204", "custom-linker-missing", Severity.ERROR, f"{ZEPHYR}issues/64411")
-def custom_linker_missing(variant: Variant) -> Iterator[Hit]:
-    """Code goes to external flash, and the linker script that has a region for it is missing.
-
-    Zephyr's own script has none: "region 'EXTFLASH' not found". A name that leads to no file stops CMake.
-
-    Fix: write CONFIG_CUSTOM_LINKER_SCRIPT="NAME.ld" in prj.conf, a file beside it with the region EXTFLASH.
-
-    Bad:
-        zephyr_code_relocate(FILES src/big.c LOCATION EXTFLASH_TEXT NOCOPY)
-    Good:
-        zephyr_code_relocate(FILES src/big.c LOCATION EXTFLASH_TEXT NOCOPY)
-        CONFIG_CUSTOM_LINKER_SCRIPT="linker_extflash.ld"
-    """
-    first = next(relocations(variant.cmake), None)
-    # Without its CMake file an application is not here as a whole, and neither may the script be.
-    if (first is None and not variant.split) or not (variant.folder / "CMakeLists.txt").is_file():
-        return
-    setting = variant.app.get(_SCRIPT)
-    if setting is None or not setting.value:
-        spot = setting.spot if setting else first.spot if first else None
-        known = setting is not None or variant.app.on("CONFIG_HAVE_CUSTOM_LINKER_SCRIPT") is False
-        if spot is not None and _SCRIPT not in variant.selected and not _mentions_script(variant):
-            text = f"code goes to {REGION}, but {_SCRIPT} is {'empty' if setting else 'not set here'}"
-            severity = None if known else Severity.WARNING
-            yield Hit(spot, text, f"Write {_SCRIPT} with a script that has {REGION}.", severity=severity)
-        return
-    path = located(setting.value, variant.folder)
-    if path is None:
-        return
-    if not path.is_file():
-        text = f"'{setting.value}' is not there: it is looked for in the application's folder"
-        yield Hit(setting.spot, text, "Write the script's path from the application's folder.")
-    elif first is not None and _lacks_region(path, variant):
-        text = f"'{setting.value}' has no region {REGION}, where {first.place} is to go"
-        yield Hit(setting.spot, text, f"Add {REGION} to MEMORY, at the external half's slot and header.")
-
-
-def _mentions_script(variant: Variant) -> bool:
-    """Tell whether a CMake file names a linker script, or may take in another file that does."""
-    return any("LINKER_SCRIPT" in word for call in variant.cmake for word in call.arguments)
-
-
-def _lacks_region(path: Path, variant: Variant) -> bool:
-    try:
-        text = read_source(path)
-    except FileUnreadable:
-        return False
-    # Devicetree can have regions too, and a script can include one of its own.
-    regions = (found.strings for node in variant.dt.nodes() if (found := node.get("zephyr,memory-region")))
-    own = any(line.split("include", 1)[1].lstrip()[:1] == '"' for line in text.split("\n") if _includes(line))
-    return REGION not in text and not own and not any(REGION in names for names in regions)
-
-
-def _includes(line: str) -> bool:
-    words = line.strip()
-    return words.upper().startswith("INCLUDE") or (words.startswith("#") and "include" in words)
 
 
 @rule("QX217", "tfm-with-split-image", Severity.ERROR, "https://github.com/nrfconnect/sdk-zephyr/pull/2545")
@@ -210,66 +165,6 @@ def tfm_with_split_image(variant: Variant) -> Iterator[Hit]:
     what = f"{setting.symbol}=y" if setting else f"the board {variant.board} has TF-M"
     text = f"{what}, with {_SPLIT}=y: signing a split image with TF-M is not supported in SDKs up to 2.9"
     yield Hit(setting.spot if setting else at, text, "Build without TF-M, or whole.", severity=severity)
-
-
-@rule("QX218", "xip-driver-flag-missing", Severity.ERROR, f"{ZEPHYR}issues/64411")
-def xip_driver_flag_missing(variant: Variant) -> Iterator[Hit]:
-    """Code is relocated to external flash, and nothing makes the driver map that flash for execution.
-
-    The first call into it ends in "BUS FAULT, Instruction bus error", with a program counter in the XIP
-    window. Sysbuild sets the options for a split image only.
-
-    Fix: write CONFIG_NORDIC_QSPI_NOR=y and CONFIG_NORDIC_QSPI_NOR_XIP=y in prj.conf.
-
-    Bad:
-        zephyr_code_relocate(FILES src/big.c LOCATION EXTFLASH_TEXT NOCOPY)
-        CONFIG_NORDIC_QSPI_NOR_XIP=n
-    Good:
-        zephyr_code_relocate(FILES src/big.c LOCATION EXTFLASH_TEXT NOCOPY)
-        CONFIG_NORDIC_QSPI_NOR_XIP=y
-    """
-    first = next(relocations(variant.cmake), None)
-    if first is None or variant.split or variant.code.mentions("nrf_qspi_nor_xip_enable"):
-        return
-    app, xip = variant.app, f"{_DRIVER}_XIP"
-    for symbol in (_DRIVER, xip):
-        setting = app.get(symbol)
-        if setting is not None and setting.value == "n" and symbol not in variant.selected:
-            text = f"{first.place} is in external flash, but {symbol}=n"
-            yield Hit(setting.spot, text, f"Write {symbol}=y.")
-            return
-    # Its default is n; but a snippet, or a board of the SDK, may set it.
-    if app.get(xip) is None and variant.soc is not None and xip not in variant.selected:
-        text = f"{first.place} is in external flash, but no file here sets {xip}"
-        yield Hit(first.spot, text, f"Write {xip}=y in prj.conf.", severity=Severity.WARNING)
-
-
-@rule("QX220", "xip-flash-sched-lock", Severity.WARNING, f"{ZEPHYR}pull/108747")
-def xip_flash_sched_lock(variant: Variant) -> Iterator[Hit]:
-    """The code that takes updates runs from the flash that it writes them to, maybe while it is written.
-
-    A thread that executes from external flash during an erase stalls or faults. From nRF Connect SDK 3.4 on
-    the driver can keep other threads from running meanwhile.
-
-    Fix: write CONFIG_NORDIC_QSPI_NOR_XIP_FLASH_SCHED_LOCK=y in prj.conf, or keep MCUmgr in internal flash.
-
-    Bad:
-        zephyr_code_relocate(LIBRARY subsys__mgmt__mcumgr__mgmt LOCATION EXTFLASH_TEXT NOCOPY)
-        CONFIG_NORDIC_QSPI_NOR_XIP_FLASH_SCHED_LOCK=n
-    Good:
-        zephyr_code_relocate(LIBRARY subsys__mgmt__mcumgr__mgmt LOCATION EXTFLASH_TEXT NOCOPY)
-        CONFIG_NORDIC_QSPI_NOR_XIP_FLASH_SCHED_LOCK=y
-    """
-    writers = ("subsys__mgmt__mcumgr", "subsys__dfu", "mcumgr")
-    moved = next((one for one in relocations(variant.cmake) if one.library.startswith(writers)), None)
-    if moved is None or _LOCK in variant.selected or variant.app.on(_LOCK):
-        return
-    setting, release = variant.app.get(_LOCK), _release(variant)
-    fix = f"Write {_LOCK}=y in prj.conf."
-    if setting is not None:
-        yield Hit(setting.spot, f"{moved.library} runs from the flash that it writes to, but {_LOCK}=n", fix)
-    elif release is not None and release >= (3, 4):
-        yield Hit(moved.spot, f"{moved.library} runs from the flash that it writes to, without {_LOCK}", fix)
 
 
 @rule("QX224", "direct-xip-external", Severity.ERROR, f"{DEVZONE}125422/")
