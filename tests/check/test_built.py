@@ -10,11 +10,14 @@ import pytest
 from buildgen.make import make_build
 from buildgen.options import BuildOptions
 
+from tests.helpers.corpus import build_dirs, corpus
 from west_qspi.build.build import Build
 from west_qspi.build.model import UpdateMode
 from west_qspi.check.built import application_of, built_variant
 from west_qspi.check.engine import check_sources
+from west_qspi.check.model import Finding, Stage
 from west_qspi.check.reader import Reader
+from west_qspi.check.rule import all_rules
 from west_qspi.check.settings import Settings
 from west_qspi.check.variant import Variant
 
@@ -205,3 +208,37 @@ def test_what_is_missing_leaves_what_the_sources_say(app: Path) -> None:
     assert variant.pm.path == app / "pm_static.yml"
     assert not variant.dt.complete
     assert variant.dt.node("mx25r64") is not None
+
+
+def test_a_build_without_sysbuild_finds_its_sources_by_what_cmake_remembers(tmp_path: Path) -> None:
+    build = tmp_path / "moved" / "build"
+    put(tmp_path / "moved" / "prj.conf", "CONFIG_XIP=y\n")
+    put(build / "zephyr" / ".config", 'CONFIG_BOARD="nrf52840dk_nrf52840"\nCONFIG_SOC="nRF52840_QIAA"\n')
+    put(build / "zephyr" / "runners.yaml", "flash-runner: nrfjprog\nconfig:\n  hex_file: zephyr.hex\n")
+    cache = "APPLICATION_SOURCE_DIR:PATH=C:/work/app\nCMAKE_CACHEFILE_DIR:INTERNAL=c:/work/app/build\n"
+    put(build / "CMakeCache.txt", cache.replace("c:", "C:"))
+    application = application_of(Build.load(build))
+    assert application is not None
+    assert application.folder == tmp_path / "moved"
+
+
+# --- real builds -----------------------------------------------------------------------------------
+
+
+def checked(build: Path) -> tuple[Finding, ...]:
+    return check_sources([], Settings(), Build.load(build)).findings
+
+
+def test_real_builds_are_checked_and_none_has_errors_of_rules_for_builds() -> None:
+    builds = build_dirs(corpus())
+    assert len(builds) > 20
+    own = {rule.id for rule in all_rules().values() if rule.stage is Stage.BUILD}
+    found = [finding for build in builds for finding in checked(build)]
+    assert [f"{item.spot} {item.text}" for item in found if item.rule in own] == []
+
+
+# What the builds' own files show: MCUboot is built without the driver of the chip that its slot is in.
+@pytest.mark.parametrize("rule", ["QX206", "QX302"])
+def test_a_real_build_shows_what_its_sources_leave_open(rule: str) -> None:
+    build = corpus() / "FinnWBiggs__MCUBoot_ExFat@288f174" / "build_dk"
+    assert rule in {finding.rule for finding in checked(build)}

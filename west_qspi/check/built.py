@@ -31,8 +31,10 @@ from west_qspi.soc import soc_from_kconfig
 
 T = TypeVar("T")
 
+_BIRTHPLACE = "CMAKE_CACHEFILE_DIR"
 _CACHED = re.compile(
-    r"^(APPLICATION_SOURCE_DIR|APP_DIR|FILE_SUFFIX|STATIC_PM_FILE_HASH|PM_STATIC_YML_FILE):\w+=(.*)$",
+    rf"^({_BIRTHPLACE}|APPLICATION_SOURCE_DIR|APP_DIR|FILE_SUFFIX|STATIC_PM_FILE_HASH|PM_STATIC_YML_FILE)"
+    r":\w+=(.*)$",
     re.MULTILINE,
 )
 
@@ -124,19 +126,19 @@ def _cache(build: Build) -> Mapping[str, str]:
             text = read_text(folder / "CMakeCache.txt", "what CMake remembers")
         except (MissingOutput, BrokenBuildFile):
             continue
+        born = found.get(_BIRTHPLACE)
         found |= {name: value.strip() for name, value in _CACHED.findall(text)}
+        if born is not None:
+            found[_BIRTHPLACE] = born  # the whole build's, not the image's
     return found
 
 
 def _application(build: Build, cache: Mapping[str, str]) -> Application | None:
-    named = cache.get("APPLICATION_SOURCE_DIR") or cache.get("APP_DIR") or _source_in_info(build)
-    if not named:
-        return None
-    source = normalised(named)
-    moved = _moved(build, source)
-    candidates = [moved] if moved is not None else []
-    candidates += [Path(source)] if is_absolute(source) else []
-    found = (application_at(path) for path in candidates)
+    named = (cache.get("APPLICATION_SOURCE_DIR"), cache.get("APP_DIR"), _source_in_info(build))
+    sources = [normalised(name) for name in named if name]
+    candidates = [_moved(build, cache, source) for source in sources]
+    candidates += [Path(source) for source in sources if is_absolute(source)]
+    found = (application_at(path) for path in candidates if path is not None)
     return next((application for application in found if application is not None), None)
 
 
@@ -147,9 +149,9 @@ def _source_in_info(build: Build) -> str | None:
         return None
 
 
-def _moved(build: Build, source: str) -> Path | None:
+def _moved(build: Build, cache: Mapping[str, str], source: str) -> Path | None:
     """Return where the sources are if they were moved together with a build that lies in them."""
-    born = build.relocation.birthplace
+    born = build.relocation.birthplace or cache.get(_BIRTHPLACE)
     inner = normalised(born) if born else ""
     if not inner.startswith(f"{source}/"):
         return None
@@ -177,6 +179,8 @@ def _board_name(build: Build) -> str | None:
     name, _, qualifiers = build.board.partition("/")
     name, _, revision = name.partition("@")
     revision = revision or build.application.kconfig.text("CONFIG_BOARD_REVISION") or ""
+    if revision.startswith("$"):
+        revision = ""  # what Kconfig of old makes of a board without revisions
     return "_".join(filter(None, (name, qualifiers.replace("/", "_"), revision.replace(".", "_"))))
 
 
