@@ -42,6 +42,7 @@ def severities(rule: str, folder: Path) -> set[str]:
         ("QX212/bad-same", "warning"),
         ("QX215/bad-too-few", "error"),
         ("QX215/bad-too-many", "warning"),
+        ("QX215/bad-child-image", "warning"),
         ("QX215/bad-overruled", "note"),
     ],
 )

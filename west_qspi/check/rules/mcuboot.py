@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from west_qspi.check.initorder import called_before_driver
-from west_qspi.check.kconfig import Config
 from west_qspi.check.linked import applications
 from west_qspi.check.model import Severity, Spot
-from west_qspi.check.parse.kconf import Setting
 from west_qspi.check.relocation import relocations
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
@@ -151,10 +149,11 @@ def _by_sysbuild(variant: Variant) -> Iterator[Hit]:
         severity = Severity.WARNING if network and bootloader is None else None
         yield Hit(setting.spot, text, f"Write {_COUNT}={least}, or remove the line.", severity=severity)
         return
-    for own in _own_numbers(variant.app):
-        if own.number is not None and own.number != setting.number:
-            text = f"{_NUMBER}={own.value} here, but sysbuild sets {setting.number}"
-            yield Hit(own.spot, text, "Remove the line.", severity=Severity.NOTE)
+    own = variant.app.get(_NUMBER)
+    synced = config.on("SB_CONFIG_MCUBOOT_APP_SYNC_UPDATEABLE_IMAGES") is not False
+    if synced and own is not None and own.number not in (None, setting.number):
+        text = f"{_NUMBER}={own.value} here, but sysbuild sets {setting.number}"
+        yield Hit(own.spot, text, "Remove the line.", severity=Severity.NOTE)
     extra = config.number("SB_CONFIG_MCUBOOT_EXTRA_IMAGES") or 0
     slots = len(variant.primary_slots)
     # What is not said may be so by default on a board, and then has dynamic partitions.
@@ -162,12 +161,6 @@ def _by_sysbuild(variant: Variant) -> Iterator[Hit]:
     if known and setting.number > least + extra and 0 < slots < setting.number:
         text = f"{_COUNT}={setting.number}, but there are {least}, {words}, and {slots} primary slots"
         yield Hit(setting.spot, text, f"Write {_COUNT}={least + extra}.", severity=Severity.WARNING)
-
-
-def _own_numbers(config: Config) -> Iterator[Setting]:
-    for symbol in (_NUMBER, "CONFIG_MCUMGR_GRP_IMG_UPDATABLE_IMAGE_NUMBER"):
-        if (setting := config.get(symbol)) is not None:
-            yield setting
 
 
 def _by_child_images(variant: Variant) -> Iterator[Hit]:
@@ -179,7 +172,9 @@ def _by_child_images(variant: Variant) -> Iterator[Hit]:
     own = int(bool(variant.app.on("CONFIG_SECURE_BOOT")))
     if first.number - own != second.number:
         text = f"{_NUMBER}={second.number} here, but MCUboot has {first.number}"
-        yield Hit(second.spot, text, f"Write {_NUMBER}={first.number - own}.")
+        fix = f"Write {_NUMBER}={first.number - own}."
+        # An application may leave an image to others to update.
+        yield Hit(second.spot, text, fix, severity=Severity.WARNING)
 
 
 @rule("QX216", "mcuboot-prj-conf-replaced", Severity.WARNING, f"{DEVZONE}127194/")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from west_qspi.check.model import Edit, Severity, Spot
 from west_qspi.check.programmers import is_used, own_folders, programmer_configs, told
+from west_qspi.check.reader import is_there
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.runners import CONFIG_OPTIONS, located_argument, under_conditions
 from west_qspi.check.variant import UsedConfig, Variant
@@ -201,13 +201,6 @@ def _missing(variant: Variant) -> Iterator[Hit]:
         places = located_argument(argument, variant.folder, own_folders(variant))
         if argument.option not in CONFIG_OPTIONS or argument.spot in asked or not places:
             continue
-        if not any(map(_is_there, places)) and not any(places[0].name in word for word in made):
+        if not any(map(is_there, places)) and not any(places[0].name in word for word in made):
             text = f"{argument.runner} is passed {argument.option} {argument.value}, which is not there"
             yield Hit(argument.spot, text, "Correct the path, or add the file.")
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False

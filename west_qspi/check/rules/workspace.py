@@ -9,6 +9,7 @@ from pathlib import Path
 
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.cmake import Call, located
+from west_qspi.check.reader import is_there
 from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
 
@@ -149,7 +150,7 @@ def cmake_path_missing(variant: Variant) -> Iterator[Hit]:
         for word in _passed(call):
             path = located(word, call.spot.path.parent)
             # A relative path is the image's, and what only CMake knows is not known here.
-            if "$" not in word or path is None or path.exists() or word in made:
+            if "$" not in word or path is None or is_there(path) or word in made:
                 continue
             name = os.path.relpath(path, variant.folder).replace(os.sep, "/")
             text = f"'{name}' is not there: the build of the image that it is for stops"
