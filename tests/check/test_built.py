@@ -173,7 +173,7 @@ def test_the_file_suffix_of_a_build_is_that_of_its_sources(app: Path) -> None:
     [
         {},
         {"network": False},
-        {"mode": "swap"},
+        {"mode": "swap", "split": False},
         {"mode": "direct-xip", "network": False},
         {"mode": "none"},
         {"partitions": "dts"},
