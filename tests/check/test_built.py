@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from west_qspi.build.build import Build
 from west_qspi.build.model import UpdateMode
 from west_qspi.check.built import application_of, built_variant
 from west_qspi.check.engine import check_sources
-from west_qspi.check.model import Finding, Stage
+from west_qspi.check.model import Finding, Spot, Stage
 from west_qspi.check.reader import Reader
 from west_qspi.check.rule import all_rules
 from west_qspi.check.settings import Settings
 from west_qspi.check.variant import Variant
+from west_qspi.errors import BuildError
 
 SMALL = BuildOptions(internal_size=0x800, external_size=0x400, network_size=0x400)
 # What the generated build resolves: mcuboot_secondary_2 of 0x220000 and 0x100000 bytes.
@@ -59,8 +61,8 @@ def of(build: Path) -> Variant:
     return built_variant(Build.load(build), Reader())
 
 
-def place(spot: object, root: Path) -> str:
-    return str(spot).removeprefix(f"{root.as_posix()}/")
+def place(spot: Spot, root: Path) -> str:
+    return f"{spot.path.relative_to(root).as_posix()}:{spot.line}:{spot.column}"
 
 
 def test_a_setting_is_in_the_source_that_says_the_same_and_else_in_the_build(app: Path) -> None:
@@ -172,7 +174,7 @@ def test_the_file_suffix_of_a_build_is_that_of_its_sources(app: Path) -> None:
     [
         {},
         {"network": False},
-        {"mode": "swap"},
+        {"mode": "swap", "split": False},
         {"mode": "direct-xip", "network": False},
         {"mode": "none"},
         {"partitions": "dts"},
@@ -220,6 +222,43 @@ def test_a_build_without_sysbuild_finds_its_sources_by_what_cmake_remembers(tmp_
     application = application_of(Build.load(build))
     assert application is not None
     assert application.folder == tmp_path / "moved"
+
+
+GARBAGE = {
+    "nothing": b"",
+    "text": b":\n{[}]\n- a: b\n\tx = <\n",
+    "bytes": bytes(range(256)) * 40,
+    "other types": b"files: 3\nconfig: [1]\ncmake: {images: [1, {name: 2}]}\nmcuboot_primary: [2]\n",
+}
+
+
+@pytest.mark.parametrize("kind", [*GARBAGE, "folder"])
+@pytest.mark.parametrize("full", [False, True], ids=["ends", "full"])
+def test_garbage_in_any_file_of_a_build_ends_in_findings_or_an_error_of_ours(
+    app: Path, kind: str, full: bool
+) -> None:
+    build = app / "build"
+    for path in sorted(path for path in build.rglob("*.hex" if full else "*") if path.is_file()):
+        kept = path.read_bytes()
+        path.unlink()
+        if kind == "folder":
+            path.mkdir()
+        else:
+            path.write_bytes(GARBAGE[kind])
+        with suppress(BuildError):
+            assert check_sources([], Settings(), Build.load(build), full).variants == 1
+        if kind == "folder":
+            path.rmdir()
+        path.write_bytes(kept)
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["ends", "full"])
+def test_a_build_that_loses_a_file_after_the_other_is_still_checked(app: Path, full: bool) -> None:
+    build = app / "build"
+    for path in sorted((path for path in build.rglob("*") if path.is_file()), reverse=True):
+        path.unlink()
+        with suppress(BuildError):
+            assert check_sources([], Settings(), Build.load(build), full).variants == 1
 
 
 # --- real builds -----------------------------------------------------------------------------------

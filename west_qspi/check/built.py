@@ -73,6 +73,8 @@ class Built:
         return {}
 
     def _hex(self, path: Path) -> Hex | None:
+        if not path.is_file():
+            return None
         try:
             return whole_hex(path) if self.full else hex_ends(path)
         except (OSError, FileUnreadable, HexError):

@@ -68,14 +68,17 @@ def _packed(path: Path) -> tuple[list[tuple[int, str]], set[str]] | None:
     """Return image numbers and files of a package's manifest, and what is in it; None for no package."""
     import json
     from zipfile import BadZipFile, ZipFile
+    from zlib import error as BrokenStream
 
+    if not path.is_file():
+        return None
     try:
         with ZipFile(path) as archive:
             members = set(archive.namelist())
             if _MANIFEST not in members or archive.getinfo(_MANIFEST).file_size > _LARGEST:
                 return None
             tree = json.loads(archive.read(_MANIFEST))
-    except (OSError, BadZipFile, ValueError, RuntimeError, NotImplementedError, RecursionError):
+    except (OSError, BadZipFile, BrokenStream, EOFError, ValueError, RuntimeError):
         return None
     files = tree.get("files") if isinstance(tree, dict) else None
     if not isinstance(files, list):

@@ -46,7 +46,7 @@ def split_halves_differ(variant: Variant) -> Iterator[Hit]:
         zephyr.internal.signed.hex: version 1.2.0     zephyr.external.signed.hex: version 1.2.0
     """
     built, found = variant.build, parts(variant)
-    if built is None:
+    if built is None or not any(part.external for part in found):
         return
     fix = "Build with --pristine."
     by_image: dict[str, list[tuple[Part, Header]]] = {}
@@ -55,7 +55,9 @@ def split_halves_differ(variant: Variant) -> Iterator[Hit]:
         if header is None:
             continue
         by_image.setdefault(part.image, []).append((part, header))
-        other = _differs_from_linked(built, part, header)
+        # TF-M is signed together with the internal half.
+        secure = not part.external and variant.app.on("CONFIG_BUILD_WITH_TFM")
+        other = "" if secure else _differs_from_linked(built, part, header)
         if other:
             yield Hit(Spot(part.signed), other, fix)
     for halves in by_image.values():
@@ -64,8 +66,7 @@ def split_halves_differ(variant: Variant) -> Iterator[Hit]:
             if header.version != its.version:
                 text = f"{part.name} has version {header.version}, {first.name} has {its.version}"
                 yield Hit(Spot(part.signed), text, fix)
-    if len(found) > 1:
-        yield from (Hit(Spot(path), text, fix) for path, text in _differs_from_flashed(variant, built))
+    yield from (Hit(Spot(path), text, fix) for path, text in _differs_from_flashed(variant, built))
 
 
 def _differs_from_linked(built: Built, part: Part, header: Header) -> str:
@@ -138,8 +139,10 @@ def external_half_not_flashed(variant: Variant) -> Iterator[Hit]:
 def _reaches(built: Built, path: Path, window: Range) -> bool:
     """Tell whether a hex file may have data in a window; False only where it is sure that it has none."""
     found = built.hex(path)
-    if found is None or found.content is not None:
-        return found is None or found.content is None or found.content.touches(window)
+    if found is None:
+        return True
+    if found.content is not None:
+        return found.content.touches(window)
     if found.end > window.start:
         return True
     # Its records may be in any order: this is worth a look at every base address in it.

@@ -23,11 +23,12 @@ _NRFJPROG_DEFAULT = 0x80_0000
 
 @dataclass(frozen=True)
 class _Area:
-    """How much of external flash a programmer takes, who says so, and where."""
+    """How much of external flash a programmer takes, in words too, where that is said, and what to do."""
 
     size: int
     said: str
     spot: Spot
+    fix: str
 
 
 @rule("QX413", "hex-outside-programmer-area", Severity.ERROR, f"{DEVZONE}123044/", Stage.BUILD)
@@ -52,11 +53,8 @@ def hex_outside_programmer_area(variant: Variant) -> Iterator[Hit]:
     for path in flashed(variant):
         end = max((part.end for part in _ranges(built, path) if part.overlaps(window)), default=0)
         if end - window.start > area.size:
-            text = (
-                f"{path.name} goes up to {end - window.start:#x} in external flash, {area.said} tells the "
-                f"programmer of {area.size:#x}"
-            )
-            yield Hit(area.spot, text, "Write the chip's size in bytes into the programmer's configuration.")
+            text = f"{path.name} goes up to {end - window.start:#x} in external flash, and {area.said}"
+            yield Hit(area.spot, text, area.fix)
 
 
 def _ranges(built: Built, path: Path) -> tuple[Range, ...]:
@@ -75,8 +73,11 @@ def _area(variant: Variant) -> _Area | None:
         if item.runner == runner.runner and item.option in CONFIG_OPTIONS
     ]
     if not passed:
-        default = runner.runner == "nrfjprog"
-        return _Area(_NRFJPROG_DEFAULT, "its default", runner.spot) if default else None
+        if runner.runner != "nrfjprog":
+            return None
+        said = f"nrfjprog takes {_NRFJPROG_DEFAULT:#x} where it is passed no configuration"
+        fix = "Pass it one with the chip's size: --qspiini; 'west qspi-config generate' writes it."
+        return _Area(_NRFJPROG_DEFAULT, said, runner.spot, fix)
     # The last one counts, as with any option that is given twice.
     path = _found(variant, built, passed[-1].value)
     if path is None:
@@ -89,7 +90,8 @@ def _area(variant: Variant) -> _Area | None:
         return None
     if not flash.size:
         return None
-    return _Area(flash.size, path.name, Spot(path, flash.source("size").line))
+    spot = Spot(path, flash.source("size").line)
+    return _Area(flash.size, f"{path.name} has {flash.size:#x}", spot, "Write the chip's size in bytes.")
 
 
 def _found(variant: Variant, built: Built, text: str) -> Path | None:

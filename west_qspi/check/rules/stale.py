@@ -92,7 +92,7 @@ def _static_file(variant: Variant) -> Path | None:
 def _is_other(variant: Variant, path: Path | None) -> bool:
     """Tell whether a static file is known to have another content than when the build was configured."""
     digest = variant.build.cache.get("STATIC_PM_FILE_HASH", "") if variant.build else ""
-    if path is None or len(digest) != _MD5_DIGITS:
+    if path is None or not path.is_file() or len(digest) != _MD5_DIGITS:
         return False
     from hashlib import md5
 
