@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from west_qspi.build.images import kernel_name
-from west_qspi.build.model import Slot
-from west_qspi.check.built import Built
 from west_qspi.check.model import Spot
 from west_qspi.check.variant import Variant
-from west_qspi.mcuboot.image import Header, parse_header
+
+if TYPE_CHECKING:
+    # A check of sources is not to wait for the readers of builds.
+    from west_qspi.build.model import Slot
+    from west_qspi.check.built import Built
+    from west_qspi.mcuboot.image import Header
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ def parts(variant: Variant) -> tuple[Part, ...]:
 
 
 def _parts(built: Built) -> Iterator[Part]:
+    from west_qspi.build.images import kernel_name
+
     build = built.build
     split = built.known(lambda build: build.split_parts) or ()
     for part in split:
@@ -62,6 +67,8 @@ def size_of(path: Path) -> int | None:
 
 def header_of(built: Built, part: Part) -> Header | None:
     """Return a signed part's header; None where there is no such file, or it begins with something else."""
+    from west_qspi.mcuboot.image import parse_header
+
     found = built.hex(part.signed)
     return parse_header(found.head) if found else None
 

@@ -37,9 +37,6 @@ or [tool.west-qspi.check] in pyproject.toml, holds settings.
 
 Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or settings, or no build to check.
 """
-if TYPE_CHECKING:
-    from west_qspi.build.build import Build
-
 _FORMATS = ("text", "json", "sarif", "github", "junit")
 
 

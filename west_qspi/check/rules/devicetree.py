@@ -9,7 +9,6 @@ from west_qspi.check.model import Edit, Severity
 from west_qspi.check.rule import DEVZONE, ZEPHYR, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 from west_qspi.extflash.opcodes import REACH_OF_3_BYTES
-from west_qspi.extflash.setup import data_lines
 from west_qspi.memory import Range
 
 _WINBOND = {0xEF: "Winbond", 0xC8: "GigaDevice", 0x1F: "Adesto", 0x9D: "ISSI"}
@@ -197,6 +196,8 @@ def quad_enable_mismatch(variant: Variant) -> Iterator[Hit]:
     if node is None or chip is None or not chip.jedec_id:
         return
     lines = [item for name in ("readoc", "writeoc") if (item := node.get(name)) and item.strings]
+    from west_qspi.extflash.setup import data_lines
+
     quad = [item for item in lines if data_lines(item.strings[0], "") == 4]
     if not quad:
         return

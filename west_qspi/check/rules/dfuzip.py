@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from west_qspi.build.model import Shape
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.parts import parts
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
@@ -45,6 +44,8 @@ def zip_lacks_external_image(variant: Variant) -> Iterator[Hit]:
         return
     if variant.sysbuild.on("SB_CONFIG_DFU_ZIP_APP") is False and variant.sysbuild.settings:
         return
+    from west_qspi.build.model import Shape
+
     build = variant.build.build
     folder = build.path / "zephyr" if build.shape is Shape.CHILD_PARENT else build.path
     packed = _packed(folder / _ZIP)

@@ -5,25 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from west_qspi.check.built import Built
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.parts import Part, flashed, header_of, parts
 from west_qspi.check.rule import DEVZONE, Hit, rule
 from west_qspi.check.variant import Variant
-from west_qspi.mcuboot.image import Header, ImageFlags
 from west_qspi.memory import Range
+
+if TYPE_CHECKING:
+    from west_qspi.check.built import Built
+    from west_qspi.mcuboot.image import Header
 
 _GUIDE = (
     "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/app_dev/device_guides/nrf53/"
     "qspi_xip_guide_nrf5340.html"
-)
-_TRANSFORMED = (
-    ImageFlags.COMPRESSED_LZMA1
-    | ImageFlags.COMPRESSED_LZMA2
-    | ImageFlags.COMPRESSED_ARM_THUMB
-    | ImageFlags.ENCRYPTED_AES128
-    | ImageFlags.ENCRYPTED_AES256
 )
 # imgtool may round the body up; a build that is another one differs by more, or is found by its bytes.
 _ROUNDING = 32
@@ -69,10 +65,18 @@ def split_halves_differ(variant: Variant) -> Iterator[Hit]:
     yield from (Hit(Spot(path), text, fix) for path, text in _differs_from_flashed(variant, built))
 
 
+def _is_transformed(header: Header) -> bool:
+    """Tell whether an image is compressed or encrypted."""
+    from west_qspi.mcuboot.image import ImageFlags
+
+    compressed = ImageFlags.COMPRESSED_LZMA1 | ImageFlags.COMPRESSED_LZMA2 | ImageFlags.COMPRESSED_ARM_THUMB
+    return bool(header.flags & (compressed | ImageFlags.ENCRYPTED_AES128 | ImageFlags.ENCRYPTED_AES256))
+
+
 def _differs_from_linked(built: Built, part: Part, header: Header) -> str:
     """Say how a signed part is not what was linked, or nothing."""
     linked, signed = built.hex(part.unsigned), built.hex(part.signed)
-    if linked is None or signed is None or header.flags & _TRANSFORMED:
+    if linked is None or signed is None or _is_transformed(header):
         return ""
     if abs(header.image_size - linked.size) >= _ROUNDING:
         return (

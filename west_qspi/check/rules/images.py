@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from west_qspi.build.images import kernel_name
 from west_qspi.build.modes import UpdateMode
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.parts import Part, header_of, parts, size_of, slot_spot
 from west_qspi.check.rule import DEVZONE, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
-from west_qspi.mcuboot.image import HEADER_SIZE, ImageFlags
 
 _MCUBOOT = "https://github.com/mcu-tools/mcuboot/blob/main/"
 _SPLIT_DOC = (
@@ -119,6 +117,8 @@ def header_or_pad_mismatch(variant: Variant) -> Iterator[Hit]:
     built = variant.build
     if built is None:
         return
+    from west_qspi.mcuboot.image import HEADER_SIZE
+
     pad = built.known(lambda build: build.header_size)
     for part in parts(variant):
         found = built.hex(part.signed)
@@ -157,6 +157,8 @@ def direct_xip_rom_fixed(variant: Variant) -> Iterator[Hit]:
     built = variant.build
     if built is None or built.build.mode not in _DIRECT:
         return
+    from west_qspi.mcuboot.image import ImageFlags
+
     for part in parts(variant):
         header, slot = header_of(built, part), part.slot.partition
         if header is None:
@@ -187,6 +189,8 @@ def gap_fill(variant: Variant) -> Iterator[Hit]:
     if variant.build is None or variant.app.on("CONFIG_BUILD_NO_GAP_FILL"):
         return
     app = variant.build.build.application
+    from west_qspi.build.images import kernel_name
+
     path: Path = app.directory / "zephyr" / f"{kernel_name(app.kconfig)}.bin"
     size = size_of(path)
     if size is not None and size > _LARGEST_BIN:

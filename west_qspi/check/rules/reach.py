@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from west_qspi.build.paths import file_name
-from west_qspi.check.built import Built
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.parts import flashed
 from west_qspi.check.rule import DEVZONE, Hit, rule
@@ -16,6 +15,9 @@ from west_qspi.check.variant import Variant
 from west_qspi.errors import ConfigurationError, FileUnreadable
 from west_qspi.memory import Range
 from west_qspi.soc import NRF5340, NRF52840
+
+if TYPE_CHECKING:
+    from west_qspi.check.built import Built
 
 # MemSize in the QspiDefault.ini that nrfjprog takes where it is given none.
 _NRFJPROG_DEFAULT = 0x80_0000
@@ -99,6 +101,8 @@ def _found(variant: Variant, built: Built, text: str) -> Path | None:
     path = built.build.relocation.locate(text, variant.folder)
     if path.is_file():
         return path
+    from west_qspi.build.paths import file_name
+
     same = [own for own in variant.programmer_files if own.name == file_name(text)]
     return same[0] if len(same) == 1 else None
 
