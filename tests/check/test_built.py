@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from west_qspi.check.settings import Settings
 from west_qspi.check.variant import Variant
 from west_qspi.errors import BuildError
 
-SMALL = {"internal_size": 0x800, "external_size": 0x400, "network_size": 0x400}
+SMALL = BuildOptions(internal_size=0x800, external_size=0x400, network_size=0x400)
 # What the generated build resolves: mcuboot_secondary_2 of 0x220000 and 0x100000 bytes.
 STATIC = """\
 mcuboot_secondary_2:
@@ -40,7 +41,7 @@ raw_assets:
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
     folder = tmp_path / "app"
-    make_build(folder / "build", BuildOptions(**SMALL, layout_page=65536))
+    make_build(folder / "build", replace(SMALL, layout_page=65536))
     put(folder / "prj.conf", "CONFIG_NORDIC_QSPI_NOR_FLASH_LAYOUT_PAGE_SIZE=0x10000\nCONFIG_XIP=n\n")
     put(folder / "pm_static.yml", STATIC)
     put(
@@ -112,7 +113,7 @@ def test_a_property_is_in_the_overlay_that_gives_it_so_and_else_in_the_build(app
 
 def test_the_runner_and_its_arguments_are_those_of_the_build(tmp_path: Path) -> None:
     given = (("nrfutil", "/boards/acme/watch/chip.json"),)
-    make_build(tmp_path / "build", BuildOptions(**SMALL, ext_mem_config=given))
+    make_build(tmp_path / "build", replace(SMALL, ext_mem_config=given))
     put(tmp_path / "prj.conf", "")
     words = 'board_runner_args(nrfutil "--ext-mem-config-file=${BOARD_DIR}/chip.json")'
     put(tmp_path / "CMakeLists.txt", words)
@@ -173,7 +174,7 @@ def test_the_file_suffix_of_a_build_is_that_of_its_sources(app: Path) -> None:
     [
         {},
         {"network": False},
-        {"mode": "swap"},
+        {"mode": "swap", "split": False},
         {"mode": "direct-xip", "network": False},
         {"mode": "none"},
         {"partitions": "dts"},
@@ -184,7 +185,7 @@ def test_the_file_suffix_of_a_build_is_that_of_its_sources(app: Path) -> None:
     ids=str,
 )
 def test_builds_that_are_right_have_no_errors(tmp_path: Path, options: dict[str, object]) -> None:
-    make_build(tmp_path / "build", BuildOptions(**{**SMALL, **options}))  # type: ignore[arg-type]
+    make_build(tmp_path / "build", replace(SMALL, **options))  # type: ignore[arg-type]
     for full in (False, True):
         result = check_sources([], Settings(), Build.load(tmp_path / "build"), full)
         assert [f"{found.rule} {found.text}" for found in result.findings if found.severity == "error"] == []

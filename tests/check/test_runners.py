@@ -9,7 +9,7 @@ from time import process_time
 
 import pytest
 
-from tests.check.test_sources import mutated
+from tests.helpers.mutation import mutated
 from west_qspi.check.engine import check_sources
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import parse_cmake

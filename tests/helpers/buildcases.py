@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ from west_qspi.firmware import Firmware, Segment
 from west_qspi.hexfile import dumps, loads
 
 DESCRIPTION = "build.json"
-SMALL = {"internal_size": 0x800, "external_size": 0x400, "network_size": 0x400}
+SMALL = BuildOptions(internal_size=0x800, external_size=0x400, network_size=0x400)
 
 
 def is_build_case(folder: Path) -> bool:
@@ -75,8 +76,8 @@ def _only(case: dict[str, Any], known: str) -> None:
 
 
 def _made(options: dict[str, Any]) -> Path:
-    values = {name: _tuples(value) for name, value in {**SMALL, **options}.items()}
-    return build_of(BuildOptions(**values)).path
+    values: dict[str, Any] = {name: _tuples(value) for name, value in options.items()}
+    return build_of(replace(SMALL, **values)).path
 
 
 def _tuples(value: object) -> object:

@@ -64,7 +64,7 @@ _MODULES = (
     "chosen", "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "driving", "runners", "reach",
     "images", "stale", "halves", "code",
-    "dfu", "dfuzip", "workspace",
+    "dfu", "dfuzip", "workspace", "tools",
 )  # fmt: skip
 
 

@@ -87,6 +87,8 @@ class _Files:
             selected=frozenset().union(*map(self.reader.selected, kconfigs)),
             sdk=self._sdk(),
             code=self.reader.code(folder),
+            scripts=self.reader.scripts(folder),
+            history=self.reader.history,
             application=self.application,
             files=(*files, *([static] if static else ())),
         )

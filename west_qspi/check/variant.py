@@ -15,6 +15,7 @@ from west_qspi.check.boards import Board, known_board
 from west_qspi.check.chip import Chip, find_chip
 from west_qspi.check.code import Code
 from west_qspi.check.devicetree import View
+from west_qspi.check.history import History
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
@@ -58,7 +59,8 @@ class Variant:
     scripts, ``cmake`` the commands of its CMake files, ``board_cmake`` those of its own board.
     ``mcuboot_overlays`` are the devicetree files that only MCUboot has. ``selected`` are the symbols that the
     application's own Kconfig files may set. ``default_runner`` is what ``west flash`` uses, as far as that is
-    known. ``code`` are the application's C files. ``build`` is the loaded build, None from sources.
+    known. ``code`` are the application's C files, ``scripts`` what builds, flashes and tests it.
+    ``history`` tells of the last release. ``build`` is the loaded build, None from sources.
     """
 
     name: str
@@ -81,6 +83,8 @@ class Variant:
     selected: frozenset[str] = frozenset()
     sdk: SdkVersion | None = None
     code: Code = field(default_factory=lambda: Code(Path(), []), compare=False)
+    scripts: Code = field(default_factory=lambda: Code(Path(), []), compare=False)
+    history: History = field(default_factory=History, compare=False)
     application: Application | None = None
     files: tuple[Path, ...] = ()
     build: Built | None = None

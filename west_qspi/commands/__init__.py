@@ -86,9 +86,11 @@ def build_dir_or_none(args: argparse.Namespace, context: Context) -> tuple[Path 
     else:
         found = find_build_dir(context.cwd, context.config("build.dir-fmt"))
         directory = found if found is not None and is_build(found) else None
+    if directory is None:
+        return None, None
     from west_qspi.build.build import Build
 
-    return directory, Build.load(directory) if directory else None
+    return directory, Build.load(directory)
 
 
 def guarded(

@@ -71,11 +71,13 @@ def dt_24bit_past_16mib(variant: Variant) -> Iterator[Hit]:
     if node is None or "address-size-32" in node:
         return
     size = variant.chip.size if variant.chip else None
+    if size is not None and size <= REACH_OF_3_BYTES:
+        return  # what lies past its end is QX103's
     beyond = [
         entry for entry in variant.external if (entry.end or 0) > REACH_OF_3_BYTES and entry.name != EXTERNAL
     ]
     beyond = [entry for entry in beyond if not entry.is_container]
-    if not beyond and (size is None or size <= REACH_OF_3_BYTES):
+    if not beyond and size is None:
         return
     fix = "Add address-size-32; and enter-4byte-addr = <0x01>;"
     if not beyond:

@@ -116,6 +116,7 @@ def pm_size_shadowed(variant: Variant) -> Iterator[Hit]:
     Good:
         littlefs_storage: {address: 0x120000, size: 0x6e0000, region: external_flash}
     """
+    variant = variant.as_written  # a build's settings are all those of the SDK
     for config in (variant.app, variant.mcuboot):
         for symbol, setting in config.settings.items():
             if not symbol.startswith(_SIZE) or setting.number is None:

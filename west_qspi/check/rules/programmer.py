@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from west_qspi.check.model import Edit, Severity, Spot
 from west_qspi.check.programmers import is_used, own_folders, programmer_configs, told
+from west_qspi.check.reader import is_there
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.runners import CONFIG_OPTIONS, located_argument, under_conditions
 from west_qspi.check.variant import UsedConfig, Variant
@@ -32,7 +32,12 @@ def ini_memsize_wrong(variant: Variant) -> Iterator[Hit]:
     """
     for config, hit in told(variant, "QX402"):
         size = config.flash.size if config.flash else None
-        yield replace(hit, edits=_whole_mebibytes(hit.spot, size or 0))
+        text, fix, edits = hit.text, hit.fix, _whole_mebibytes(hit.spot, size or 0)
+        if edits and size:
+            lost = int(edits[0].new, 16) - size
+            text += f" Its last {lost:,} bytes cannot be programmed"
+            fix = f"Write MemSize = {edits[0].new}." if hit.spot.path.suffix.lower() == ".ini" else fix
+        yield replace(hit, text=text, fix=fix, edits=edits)
     for config in programmer_configs(variant):
         size = config.flash.size if config.flash else None
         if not size or not is_used(variant, config) or config.flash is None:
@@ -86,9 +91,12 @@ def json_flash_size_bits(variant: Variant) -> Iterator[Hit]:
         right = _bytes_meant(variant, config)
         if right is not None and config.flash is not None:
             size, spot = config.flash.size, Spot(config.path, config.flash.source("size").line)
-            text = f"{size} is the chip's size in bits; flash_size is in bytes: {right}"
+            text = (
+                f"{size} is the chip's size in bits; flash_size is in bytes, {right}: what is programmed "
+                "past them wraps around to the chip's start"
+            )
             edit = Edit(spot.path, spot.line, str(size), str(right))
-            yield Hit(spot, text, f"Write {right}.", (edit,))
+            yield Hit(spot, text, f'Write "flash_size": {right}.', (edit,))
 
 
 def _bytes_meant(variant: Variant, config: UsedConfig) -> int | None:
@@ -101,6 +109,15 @@ def _bytes_meant(variant: Variant, config: UsedConfig) -> int | None:
     if not own or chip is None or not chip.size or config.path.suffix.lower() != ".json":
         return None
     return chip.size if config.flash is not None and config.flash.size == 8 * chip.size else None
+
+
+_BITS = {".ini": "AddressMode = BIT{}", ".json": '"address_mode": "MODE{}BIT"'}
+
+
+def _written(hit: Hit, bits: int) -> str:
+    """Return a fix with what has to be written in this kind of file for addresses of so many bits."""
+    line = _BITS.get(hit.spot.path.suffix.lower(), "{}-bit addresses").format(bits)
+    return hit.fix.replace(f"Use {bits}-bit addresses", f"Write {line}")
 
 
 @rule("QX404", "programmer-24bit-past-16mib", Severity.ERROR, f"{DEVZONE}123044/")
@@ -126,7 +143,7 @@ def programmer_24bit_past_16mib(variant: Variant) -> Iterator[Hit]:
             for suffix, old, new in ((".ini", "BIT24", "BIT32"), (".json", "MODE24BIT", "MODE32BIT"))
             if hit.spot.path.suffix.lower() == suffix and hit.spot.line and "; or" not in hit.fix
         )
-        yield replace(hit, edits=edits)
+        yield replace(hit, fix=_written(hit, 32), edits=edits)
 
 
 @rule("QX405", "programmer-32bit-on-small-chip", Severity.ERROR, f"{DEVZONE}123044/")
@@ -145,7 +162,8 @@ def programmer_32bit_on_small_chip(variant: Variant) -> Iterator[Hit]:
         MemSize = 0x800000
         AddressMode = BIT24
     """
-    yield from (hit for _, hit in told(variant, "QX405"))
+    for _, hit in told(variant, "QX405"):
+        yield replace(hit, fix=_written(hit, 24))
 
 
 @rule("QX412", "programmer-file-unparsable", Severity.ERROR, f"{DEVZONE}100186/")
@@ -164,7 +182,8 @@ def programmer_file_unparsable(variant: Variant) -> Iterator[Hit]:
     """
     for config in programmer_configs(variant):
         if config.problem:
-            yield Hit(config.spot, config.problem, "Correct the line.")
+            fix = "Correct the line; west qspi-config generate writes a right file from a build."
+            yield Hit(config.spot, config.problem, fix)
     yield from (hit for _, hit in told(variant, "QX412"))
     yield from _missing(variant)
 
@@ -182,13 +201,6 @@ def _missing(variant: Variant) -> Iterator[Hit]:
         places = located_argument(argument, variant.folder, own_folders(variant))
         if argument.option not in CONFIG_OPTIONS or argument.spot in asked or not places:
             continue
-        if not any(map(_is_there, places)) and not any(places[0].name in word for word in made):
+        if not any(map(is_there, places)) and not any(places[0].name in word for word in made):
             text = f"{argument.runner} is passed {argument.option} {argument.value}, which is not there"
             yield Hit(argument.spot, text, "Correct the path, or add the file.")
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False

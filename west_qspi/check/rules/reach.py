@@ -38,8 +38,8 @@ def hex_outside_programmer_area(variant: Variant) -> Iterator[Hit]:
     """What is flashed goes beyond the external flash that the programmer is told of.
 
     nrfjprog refuses the file: "Found data in XIP ... that stretches out of XIP area" (-172). Without a
-    file of its own for the chip, it takes 8 MiB. The end counts from the start of the chip, not
-    of a partition.
+    file of its own for the chip, it takes 8 MiB. The end counts from the start of the chip, not of a
+    partition.
 
     Fix: give the runner a configuration with the chip's size: ``west qspi-config generate`` writes one.
 

@@ -45,6 +45,11 @@ def _at_split(variant: Variant) -> Spot | None:
     return variant.sysbuild.at(_SPLIT) if variant.split else None
 
 
+def _at_refusable(variant: Variant) -> Spot | None:
+    """Return where the sources ask for a split, None where they do not or where a build has granted it."""
+    return None if variant.build and variant.split else _at_split(variant.as_written)
+
+
 def _set_elsewhere(variant: Variant) -> bool:
     """Tell whether a board's or the project's Kconfig, or Matter's, may set options of sysbuild."""
     if (variant.board or "").startswith("thingy53") or variant.sysbuild.on("SB_CONFIG_MATTER"):
@@ -84,7 +89,8 @@ def split_image_mode(variant: Variant) -> Iterator[Hit]:
         SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y
         SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY=y
     """
-    at, config, release = _at_split(variant), variant.sysbuild, _release(variant)
+    at, variant = _at_refusable(variant), variant.as_written
+    config, release = variant.sysbuild, _release(variant)
     if at is None or any(config.on(symbol) for symbol in _ALLOWED):
         return
     allowed = _modes_of_sdk(variant)
@@ -119,7 +125,8 @@ def split_image_deps(variant: Variant) -> Iterator[Hit]:
         SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y
         SB_CONFIG_PM_EXTERNAL_FLASH_MCUBOOT_SECONDARY=y
     """
-    at, release = _at_split(variant), _release(variant)
+    at, variant = _at_refusable(variant), variant.as_written
+    release = _release(variant)
     if at is None:
         return
     manager = variant.sysbuild.get("SB_CONFIG_PARTITION_MANAGER")
