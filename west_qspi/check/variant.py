@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from west_qspi.build.modes import UpdateMode
 from west_qspi.check.boards import Board, known_board
@@ -61,6 +61,7 @@ class Variant:
     application's own Kconfig files may set. ``default_runner`` is what ``west flash`` uses, as far as that is
     known. ``code`` are the application's C files, ``scripts`` what builds, flashes and tests it.
     ``history`` tells of the last release. ``build`` is the loaded build, None from sources.
+    ``kept`` is what was worked out for several rules, by name.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Variant:
     application: Application | None = None
     files: tuple[Path, ...] = ()
     build: Built | None = None
+    kept: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @property
     def as_written(self) -> Variant:
@@ -152,7 +154,7 @@ class Variant:
 
     # --- partitions -----------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def external(self) -> tuple[PmEntry, ...]:
         """The partitions in external flash that have an address and a size."""
         entries = self.pm.within(EXTERNAL) if self.pm else ()
@@ -162,18 +164,18 @@ class Variant:
         """Return a partition by its name, or None."""
         return self.pm.get(name) if self.pm else None
 
-    @property
+    @cached_property
     def external_slots(self) -> tuple[PmEntry, ...]:
         """MCUboot's slots in external flash, without the parts of them."""
         slots = (*self.primary_slots, *self.secondary_slots)
         return tuple(entry for entry in self.external if any(entry is slot for _, slot in slots))
 
-    @property
+    @cached_property
     def primary_slots(self) -> tuple[tuple[int, PmEntry], ...]:
         """The primary slots by image number."""
         return tuple(self._slots("mcuboot_primary"))
 
-    @property
+    @cached_property
     def secondary_slots(self) -> tuple[tuple[int, PmEntry], ...]:
         """The secondary slots by image number."""
         return tuple(self._slots("mcuboot_secondary"))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.build.model import ImageKind
+from west_qspi.build.modes import ImageKind
 from west_qspi.check.linked import Linked, applications, named, programs
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.relocation import Relocation, relocations
@@ -55,10 +55,10 @@ def isr_or_vector_in_xip(variant: Variant) -> Iterator[Hit]:
     Good:
         zephyr_code_relocate(LIBRARY subsys__mgmt__mcumgr__mgmt LOCATION EXTFLASH_TEXT NOCOPY)
     """
-    from west_qspi.build.linked import handlers, vectors
-
     fix = "Leave them in internal flash: relocate only what threads call."
     for found in applications(variant):
+        from west_qspi.build.linked import handlers, vectors
+
         # The inline functions of that name in headers are local to any file.
         core = [call for call in found.functions() if call.name.startswith("z_arm_") and not call.file]
         calls = found.inside([*vectors(found.program), *handlers(found.program), *core])
@@ -133,6 +133,8 @@ def init_function_in_xip(variant: Variant) -> Iterator[Hit]:
     Good:
         SYS_INIT(ui_init, APPLICATION, 0);          in a file that is relocated
     """
+    if variant.build is None:
+        return
     from west_qspi.build.linked import EARLY_LEVELS, inits
 
     fix = "Leave it in internal flash, or initialise it on APPLICATION."
