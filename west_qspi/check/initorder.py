@@ -18,9 +18,7 @@ def called_before_driver(found: Linked, variant: Variant) -> Iterator[Hit]:
 
     Nothing where the driver is not found, as its place is not known then.
     """
-    from west_qspi.build.linked import inits
-
-    calls = inits(found.program)
+    calls = found.inits()
     place = next((at for at, call in enumerate(calls) if call.name.startswith(_DRIVER)), None)
     if place is None:
         return

@@ -15,7 +15,7 @@ from west_qspi.errors import ElfError, FileUnreadable
 from west_qspi.soc import Soc, soc_from_kconfig
 
 if TYPE_CHECKING:
-    from west_qspi.build.linked import Call
+    from west_qspi.build.linked import Call, Init
     from west_qspi.build.model import Image
     from west_qspi.elfsections import Program
 
@@ -38,6 +38,20 @@ class Linked:
     def inside(self, calls: Iterable[Call]) -> tuple[Call, ...]:
         """Return those that are in external flash, each function once."""
         return tuple({call.address: call for call in calls if call.address in self.soc.xip}.values())
+
+    # The reader of ELF files is loaded for builds only.
+
+    def interrupts(self) -> tuple[Call, ...]:
+        """Return what the vector table and the table of interrupt handlers call."""
+        from west_qspi.build.linked import handlers, vectors
+
+        return (*vectors(self.program), *handlers(self.program))
+
+    def inits(self, *, early: bool = False) -> tuple[Init, ...]:
+        """Return what is initialised, in its order; ``early``: before POST_KERNEL only."""
+        from west_qspi.build.linked import EARLY_LEVELS, inits
+
+        return tuple(call for call in inits(self.program) if not early or call.level in EARLY_LEVELS)
 
     def functions(self) -> tuple[Call, ...]:
         """Return all functions in external flash."""

@@ -57,11 +57,9 @@ def isr_or_vector_in_xip(variant: Variant) -> Iterator[Hit]:
     """
     fix = "Leave them in internal flash: relocate only what threads call."
     for found in applications(variant):
-        from west_qspi.build.linked import handlers, vectors
-
         # The inline functions of that name in headers are local to any file.
         core = [call for call in found.functions() if call.name.startswith("z_arm_") and not call.file]
-        calls = found.inside([*vectors(found.program), *handlers(found.program), *core])
+        calls = found.inside([*found.interrupts(), *core])
         if calls:
             text = f"interrupts of '{found.image.name}' run from external flash: {named(calls)}"
             bricks = found.soc is NRF52840
@@ -133,14 +131,10 @@ def init_function_in_xip(variant: Variant) -> Iterator[Hit]:
     Good:
         SYS_INIT(ui_init, APPLICATION, 0);          in a file that is relocated
     """
-    if variant.build is None:
-        return
-    from west_qspi.build.linked import EARLY_LEVELS, inits
-
     fix = "Leave it in internal flash, or initialise it on APPLICATION."
     for found in applications(variant):
-        for call in inits(found.program):
-            if call.level in EARLY_LEVELS and call.address in found.soc.xip:
+        for call in found.inits(early=True):
+            if call.address in found.soc.xip:
                 text = (
                     f"{named([call])} is in external flash, and '{found.image.name}' calls it on {call.level}"
                 )
