@@ -24,6 +24,12 @@ class View:
     files: tuple[DtSource, ...]
     complete: bool = False
 
+    @property
+    def includes_others(self) -> bool:
+        """Tell whether a file includes one that is not among them."""
+        paths = {file.path for file in self.files}
+        return any(path not in paths for file in self.files for path in file.included())
+
     def nodes(self) -> Iterator[SourceNode]:
         """Yield all nodes of all files."""
         for file in self.files:

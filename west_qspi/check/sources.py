@@ -57,8 +57,8 @@ class _Files:
         app, mcuboot, sysbuild = self._app_confs(), self._mcuboot_confs(), self._sysbuild_confs()
         cmake = self._present(folder, "CMakeLists.txt", "sysbuild.cmake")
         calls = tuple(call for path in cmake for call in self.reader.calls(path))
-        overlays = self._app_overlays()
-        mcuboot_overlays = [*self._mcuboot_overlays(), *self._passed_overlays(calls)]
+        overlays = self._with_included(self._app_overlays())
+        mcuboot_overlays = self._with_included([*self._mcuboot_overlays(), *self._passed_overlays(calls)])
         board, defaults, board_cmake = self._board_sources(), self._board_defaults(), self._board_cmake()
         static = self._pm_static()
         scripts, kconfigs = self._all(folder, "*.ld"), self._present(folder, "Kconfig", "Kconfig.sysbuild")
@@ -155,6 +155,21 @@ class _Files:
                 found = [beside]
         general = folder / "app.overlay"
         return found or ([general] if self.reader.has_file(general) else [])
+
+    def _with_included(self, paths: Iterable[Path]) -> list[Path]:
+        """Return overlays with the files at hand that they include, each before what includes it."""
+        found: dict[Path, None] = {}
+        waiting = [(path, False) for path in reversed(list(paths))]
+        begun = set()
+        while waiting:
+            path, ready = waiting.pop()
+            if ready:
+                found.setdefault(path)
+            elif path not in begun:
+                begun.add(path)
+                inner = [each for each in self.reader.source(path).included() if self.reader.has_file(each)]
+                waiting += [(path, True), *((each, False) for each in reversed(inner))]
+        return list(found)
 
     def _sysbuild_confs(self) -> list[Path]:
         found = self._suffixed(self.application.folder, "sysbuild", ".conf")

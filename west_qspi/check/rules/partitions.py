@@ -208,14 +208,15 @@ def region_named_partition(variant: Variant) -> Iterator[Hit]:
         littlefs_storage: {address: 0x400000, size: 0x400000, region: external_flash}
     """
     variant = variant.as_written  # Partition Manager makes what it computes fit
-    entries = _sized(variant)
+    entries, members = _sized(variant), _members(variant)
     for entry in entries:
         if entry.name != entry.region:
             continue
+        others = [other for other in entries if other is not entry and other.region == entry.region]
         under = [
             other.name
-            for other in entries
-            if other is not entry and other.region == entry.region and _range(other).overlaps(_range(entry))
+            for other in others
+            if _range(other).overlaps(_range(entry)) and not _related(entry, other, members)
         ]
         if under:
             text = (

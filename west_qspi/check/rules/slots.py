@@ -85,6 +85,8 @@ def slot_size_incompatible(variant: Variant) -> Iterator[Hit]:
             f"{first} ({primary.size:#x})"
         )
         mode = variant.mode
+        if mode in (UpdateMode.SINGLE_SLOT, UpdateMode.FIRMWARE_LOADER):
+            continue  # the other slot, if any, has another program's image
         if mode is UpdateMode.OVERWRITE:
             if second < first:
                 text += ": an image that fills the primary cannot be uploaded"
