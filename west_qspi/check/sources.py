@@ -61,18 +61,19 @@ class _Files:
         mcuboot_overlays = self._with_included([*self._mcuboot_overlays(), *self._passed_overlays(calls)])
         board, defaults, board_cmake = self._board_sources(), self._board_defaults(), self._board_cmake()
         static = self._pm_static()
-        scripts, kconfigs = self._all(folder, "*.ld"), self._present(folder, "Kconfig", "Kconfig.sysbuild")
+        passed = [item for path in sysbuild for item in self.reader.settings(path) if item.image]
+        settings = self._config(defaults, app, [item for item in passed if item.image == folder.name])
+        scripts, kconfigs = self._scripts(settings), self._present(folder, "Kconfig", "Kconfig.sysbuild")
         board_calls = tuple(call for path in board_cmake for call in self.reader.calls(path))
         files = (*defaults, *app, *mcuboot, *sysbuild, *board, *overlays, *mcuboot_overlays)
         files = (*files, *scripts, *cmake, *board_cmake)
-        passed = [item for path in sysbuild for item in self.reader.settings(path) if item.image]
         return Variant(
             name=self.board or folder.name,
             folder=folder,
             board=self.board,
             suffix=self.suffix,
             soc=soc_of(self.board) if self.board else None,
-            app=self._config(defaults, app, [item for item in passed if item.image == folder.name]),
+            app=settings,
             mcuboot=self._config(defaults, mcuboot, [item for item in passed if item.image == "mcuboot"]),
             sysbuild=self._config((), sysbuild, ()),
             pm=self.reader.partitions(static) if static else None,
@@ -120,6 +121,15 @@ class _Files:
             return [path for path in sorted(folder.glob(pattern)) if self.reader.has_file(path)]
         except OSError:
             return []
+
+    def _scripts(self, config: Config) -> list[Path]:
+        """Return the linker script that is taken; where no option names it, the only one that there is."""
+        folder, named = self.application.folder, config.get("CONFIG_CUSTOM_LINKER_SCRIPT")
+        if named is not None and named.value:
+            path = located(named.value, folder)
+            return [path] if path is not None and self.reader.has_file(path) else []
+        found = self._all(folder, "*.ld")
+        return found if len(found) == 1 else []
 
     def _suffixed(self, folder: Path, stem: str, ending: str) -> Path | None:
         """Return ``stem_SUFFIX.ending`` or else ``stem.ending``, as ``zephyr_file`` does, or None."""

@@ -167,7 +167,8 @@ def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
         user_storage: {address: 0x700000, size: 0x100000, region: external_flash}
     """
     chip = variant.chip
-    limits = {EXTERNAL: chip.size if chip else None}
+    # Without a size Partition Manager has no region at all, but the part has its end.
+    limits = {EXTERNAL: (chip.size or chip.capacity) if chip else None}
     if variant.soc is not None:
         limits["flash_primary"] = 0x10_0000
     for entry in _sized(variant):

@@ -51,9 +51,14 @@ def static_file_not_picked(variant: Variant) -> Iterator[Hit]:
         elif found and found["rest"] and not _is_searched(variant, found["rest"]):
             text = (
                 f"'{name}' is passed over: '{found['rest']}' is no board, and no file suffix of this project"
+                f"; only with FILE_SUFFIX={found['rest']} it is taken"
             )
             fix = f"Rename it to 'pm_static.yml', or name it in {_OWN_FILE}."
-            yield Hit(path, text, fix)
+            # A suffix may be given on the command line, with no other file of it.
+            yield Hit(path, text, fix, severity=Severity.NOTE)
+    if "pm.yml" in application.names - named and "CMakeLists.txt" in application.names:
+        text = "'pm.yml' is passed over: static partitions are in 'pm_static.yml'"
+        yield Hit(Spot(application.folder / "pm.yml"), text, "Rename it to 'pm_static.yml'.")
     yield from _missing(variant)
 
 
@@ -66,7 +71,7 @@ def _is_searched(variant: Variant, rest: str) -> bool:
     names = {*own, *(board.split("_nrf")[0] for board in own), *_boards_around(variant.folder)}
     if any(rest == name or rest.startswith(f"{name}_") for name in names):
         return True
-    ends = tuple(f"_{rest}{ending}" for ending in (".conf", ".overlay"))
+    ends = tuple(f"{mark}{rest}{ending}" for mark in "_-" for ending in (".conf", ".overlay"))
     return rest in application.suffixes or any(name.endswith(ends) for name in _all_names(variant))
 
 
