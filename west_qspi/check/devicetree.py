@@ -31,9 +31,14 @@ class View:
         return any(path not in paths for file in self.files for path in file.included())
 
     def nodes(self) -> Iterator[SourceNode]:
-        """Yield all nodes of all files."""
-        for file in self.files:
-            yield from file.walk()
+        """Yield all nodes of all files but those that a later file deletes by their label."""
+        gone: set[str] = set()
+        left = []
+        for file in reversed(self.files):
+            left.append((file, frozenset(gone)))
+            gone.update(file.deleted)
+        for file, labels in reversed(left):
+            yield from _without(file.nodes, labels) if labels else file.walk()
 
     def chosen(self, name: str) -> SourceProperty | None:
         """Return the last word on a ``/chosen`` property, or None."""
@@ -99,6 +104,13 @@ class Node:
         """Yield the nodes in it, in every place."""
         for part in self.parts:
             yield from part.children
+
+
+def _without(nodes: Iterable[SourceNode], labels: frozenset[str]) -> Iterator[SourceNode]:
+    for node in nodes:
+        if labels.isdisjoint(node.handles):
+            yield node
+            yield from _without(node.children, labels)
 
 
 def _is_chip(part: SourceNode) -> bool:

@@ -117,12 +117,14 @@ class DtSource:
     """One file; ``problem`` is where its braces stop making sense, None where they do.
 
     ``includes`` are the names in quotation marks that it includes, which are looked for beside it first.
+    ``deleted`` are the labels of nodes that it deletes where it is read.
     """
 
     path: Path
     nodes: tuple[SourceNode, ...]
     problem: Spot | None = None
     includes: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
 
     def included(self) -> Iterator[Path]:
         """Yield where the files are that it includes, if they are beside it or in a place from there."""
@@ -194,7 +196,7 @@ def parse_dtsource(text: str, path: Path) -> DtSource:
         while len(stack) > 1:
             node = stack.pop().closed()
             stack[-1].children.append(node)
-    return DtSource(path, tuple(root.children), problem, includes)
+    return DtSource(path, tuple(root.children), problem, includes, tuple(root.deleted))
 
 
 def _statement(words: str, spot: Spot, node: _Open) -> None:
