@@ -161,9 +161,15 @@ def mcuboot_ext_driver_disabled(variant: Variant) -> Iterator[Hit]:
         return
     # A folder of the project's own replaces MCUboot's, with its board files.
     replaced = any((variant.folder / name / "mcuboot").is_dir() for name in ("sysbuild", "child_image"))
-    if board.startswith(_QSPI_OFF) and not replaced:
+    if board.startswith(_QSPI_OFF) and not replaced and not _passed_more(variant):
         text = f"'{slot}' is in external flash, but MCUboot's own file for {board} has {_QSPI}=n{_UNOPENED}"
         yield Hit(config.spot, text, f"Write {_QSPI}=y in {config.spot.path.name}.")
+
+
+def _passed_more(variant: Variant) -> bool:
+    """Tell whether a CMake file may pass MCUboot options that are in none of its files here."""
+    files = ("mcuboot_EXTRA_CONF_FILE", "mcuboot_OVERLAY_CONFIG", "mcuboot_CONF_FILE", "mcuboot_SNIPPET")
+    return any("mcuboot" in call.arguments[:1] or set(files) & {*call.arguments} for call in variant.cmake)
 
 
 @rule("QX207", "pm-override-driver-check-missing", Severity.ERROR, f"{DEVZONE}122816/")

@@ -77,7 +77,7 @@ def _is_searched(variant: Variant, rest: str) -> bool:
 
 def _boards_around(folder: Path) -> Iterator[str]:
     """Yield the names of folders that define boards, up to the top of the repository or the workspace."""
-    for place in folder.parents:
+    for place in (folder, *folder.parents):
         boards = place / "boards"
         yield from (name for maker in _names(boards) for name in _names(boards / maker))
         if any(is_there(place / top) for top in ("west.yml", *TOPS)):
