@@ -24,13 +24,28 @@ class View:
     files: tuple[DtSource, ...]
     complete: bool = False
 
+    @property
+    def includes_others(self) -> bool:
+        """Tell whether a file includes one that is not among them."""
+        paths = {file.path for file in self.files}
+        return any(path not in paths for file in self.files for path in file.included())
+
     def nodes(self) -> tuple[SourceNode, ...]:
-        """Return all nodes of all files."""
+        """Return all nodes of all files but those that a later file deletes by their label."""
         return self._nodes
 
     @cached_property
     def _nodes(self) -> tuple[SourceNode, ...]:
-        return tuple(node for file in self.files for node in file.walk())
+        return tuple(self._walk())
+
+    def _walk(self) -> Iterator[SourceNode]:
+        gone: set[str] = set()
+        left = []
+        for file in reversed(self.files):
+            left.append((file, frozenset(gone)))
+            gone.update(file.deleted)
+        for file, labels in reversed(left):
+            yield from _without(file.nodes, labels) if labels else file.walk()
 
     def chosen(self, name: str) -> SourceProperty | None:
         """Return the last word on a ``/chosen`` property, or None."""
@@ -96,6 +111,13 @@ class Node:
         """Yield the nodes in it, in every place."""
         for part in self.parts:
             yield from part.children
+
+
+def _without(nodes: Iterable[SourceNode], labels: frozenset[str]) -> Iterator[SourceNode]:
+    for node in nodes:
+        if labels.isdisjoint(node.handles):
+            yield node
+            yield from _without(node.children, labels)
 
 
 def _is_chip(part: SourceNode) -> bool:

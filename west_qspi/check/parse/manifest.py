@@ -14,8 +14,10 @@ from west_qspi.check.model import Spot
 
 _NAMES = ("sdk-nrf", "nrf")
 _KEY = re.compile(
-    r"(?:[ \t]*-)?[ \t]*(?P<key>name|repo-path|revision|url)[ \t]*:[ \t]*[\"']?(?P<value>[^\s\"'#]+)"
+    r"(?:^[ \t]*(?:-[ \t]*)?|[{,][ \t]*)(?P<key>name|repo-path|revision|url)[ \t]*:[ \t]*[\"']?"
+    r"(?P<value>[^\s\"'#,{}\]]+)"
 )
+_ITEM = re.compile(r"[\[,][ \t]*\{")  # the next item of a list in one line
 _RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d{1,3})?(?:[-.].*)?", re.ASCII)
 
 
@@ -55,7 +57,12 @@ def _projects(text: str, path: Path) -> Iterator[dict[str, tuple[str, Spot]]]:
         if line.lstrip().startswith("-"):
             yield current
             current = {}
-        found = _KEY.match(line)
-        if found:
+        plain = line.partition("#")[0]
+        items = [found.start() for found in _ITEM.finditer(plain)]
+        for found in _KEY.finditer(plain):
+            if items and items[0] <= found.start():
+                yield current
+                current = {}
+                items = [start for start in items if start > found.start()]
             current[found["key"]] = found["value"], Spot(path, number, found.start("value") + 1)
     yield current

@@ -35,6 +35,8 @@ def app_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
         return  # the board's own files may choose it
     if not _for_board(variant.dt, name) or not _partitions_for_board(variant, name):
         return  # its overlay may be elsewhere, or the partitions are other boards'
+    if variant.dt.includes_others:
+        return
     text = f"'{entry.name}' is in external flash, but no overlay for {name} chooses {_CHOSEN}"
     chip = board.chip or "CHIP"
     fix = f"Add / {{ chosen {{ {_CHOSEN} = &{chip}; }}; }}; to boards/{name}.overlay."
@@ -74,6 +76,8 @@ def mcuboot_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
     if not slots or chosen is None or variant.has_mcuboot is False or board is None or board.chosen:
         return
     if variant.dt_mcuboot.chosen(_CHOSEN) is not None or not _mcuboot_files(variant):
+        return
+    if variant.dt_mcuboot.includes_others:
         return
     text = f"'{slots[0].name}' is in external flash, but MCUboot's devicetree does not choose {_CHOSEN}"
     fix = f"Add the same to sysbuild/mcuboot/boards/{variant.board}.overlay."

@@ -39,6 +39,7 @@ def mcuboot_multithreading_off(variant: Variant) -> Iterator[Hit]:
         # sysbuild/mcuboot.conf
         CONFIG_MULTITHREADING=y
     """
+    variant = variant.as_written  # a build has MCUboot's default, with which the QSPI driver works
     setting = variant.mcuboot.get("CONFIG_MULTITHREADING")
     if setting is None or setting.value != "n" or variant.split or not variant.external_slots:
         return

@@ -167,7 +167,8 @@ def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
         user_storage: {address: 0x700000, size: 0x100000, region: external_flash}
     """
     chip = variant.chip
-    limits = {EXTERNAL: chip.size if chip else None}
+    # Without a size Partition Manager has no region at all, but the part has its end.
+    limits = {EXTERNAL: (chip.size or chip.capacity) if chip else None}
     if variant.soc is not None:
         limits["flash_primary"] = 0x10_0000
     for entry in _sized(variant):
@@ -208,14 +209,15 @@ def region_named_partition(variant: Variant) -> Iterator[Hit]:
         littlefs_storage: {address: 0x400000, size: 0x400000, region: external_flash}
     """
     variant = variant.as_written  # Partition Manager makes what it computes fit
-    entries = _sized(variant)
+    entries, members = _sized(variant), _members(variant)
     for entry in entries:
         if entry.name != entry.region:
             continue
+        others = [other for other in entries if other is not entry and other.region == entry.region]
         under = [
             other.name
-            for other in entries
-            if other is not entry and other.region == entry.region and _range(other).overlaps(_range(entry))
+            for other in others
+            if _range(other).overlaps(_range(entry)) and not _related(entry, other, members)
         ]
         if under:
             text = (

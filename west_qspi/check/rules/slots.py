@@ -26,7 +26,7 @@ def _in_spans(variant: Variant) -> set[str]:
 
 @rule("QX104", "external-partition-unaligned", Severity.ERROR, f"{DEVZONE}113627/")
 def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
-    """A partition in external flash does not begin and end at a sector of 4 KiB.
+    """A partition in external flash, or a slot in any, does not begin and end at a sector of 4 KiB.
 
     Erasing it takes bytes of its neighbour along, and MCUboot refuses slots that are no whole sectors: "not a
     compatible amount of sectors".
@@ -52,6 +52,18 @@ def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
                     text += ", and erasing it takes bytes of a neighbour along"
                 fix = f"Write {key}: {-(-value // SECTOR) * SECTOR:#x}, if the neighbours allow it."
                 yield Hit(entry.at(key), text, fix, severity=severity)
+    yield from _internal_slots(variant)
+
+
+def _internal_slots(variant: Variant) -> Iterator[Hit]:
+    """Find slots in internal flash, whose pages are as long on the SoCs that are known here."""
+    slots = (*variant.primary_slots, *variant.secondary_slots) if variant.soc else ()
+    for _, entry in slots:
+        for key, value in (("address", entry.address), ("size", entry.size)):
+            if entry.region == "flash_primary" and value is not None and value % SECTOR:
+                text = f"'{entry.name}': its {key} {value:#x} is no multiple of a page of {SECTOR:#x}"
+                fix = f"Write {key}: {-(-value // SECTOR) * SECTOR:#x}, if the neighbours allow it."
+                yield Hit(entry.at(key), text, fix, severity=Severity.WARNING)
 
 
 @rule("QX105", "slot-size-incompatible", Severity.ERROR, f"{DEVZONE}122540/")
@@ -85,19 +97,33 @@ def slot_size_incompatible(variant: Variant) -> Iterator[Hit]:
             f"{first} ({primary.size:#x})"
         )
         mode = variant.mode
+        if mode in (UpdateMode.SINGLE_SLOT, UpdateMode.FIRMWARE_LOADER):
+            continue  # the other slot, if any, has another program's image
         if mode is UpdateMode.OVERWRITE:
             if second < first:
                 text += ": an image that fills the primary cannot be uploaded"
                 fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
                 yield Hit(secondary.at("size"), text, fix, severity=Severity.WARNING)
             continue
-        if mode in _SWAPS and abs(first - second) <= 1:
+        if mode in _SWAPS and first - second in _spare_sectors(variant):
             continue
         text += ': MCUboot logs "Cannot upgrade" and boots the old image for ever'
         text += "" if mode else ", unless it overwrites, which is not known here"
         known = mode in (*_SWAPS, UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
         fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
         yield Hit(secondary.at("size"), text, fix, severity=None if known else Severity.WARNING)
+
+
+def _spare_sectors(variant: Variant) -> tuple[int, ...]:
+    """Return how many sectors the primary slot may have more than the other, by the way to swap.
+
+    Source: sdk-mcuboot, ``boot_slots_compatible`` in ``swap_move.c``, ``swap_offset.c``, ``swap_scratch.c``.
+    """
+    for ending, spare in (("MOVE", (0, 1)), ("OFFSET", (0, -1)), ("SCRATCH", (0,))):
+        symbols = (f"CONFIG_BOOT_SWAP_USING_{ending}", f"SB_CONFIG_MCUBOOT_MODE_SWAP_USING_{ending}")
+        if variant.mcuboot.on(symbols[0]) or variant.sysbuild.on(symbols[1]):
+            return spare
+    return (0,) if variant.sysbuild.on("SB_CONFIG_MCUBOOT_MODE_SWAP_SCRATCH") else (0, 1, -1)
 
 
 def _has_network_slot(variant: Variant) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 from west_qspi.check.boards import board_in, known_board
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.cmake import located
+from west_qspi.check.project import TOPS
+from west_qspi.check.reader import is_there
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 
@@ -49,9 +51,14 @@ def static_file_not_picked(variant: Variant) -> Iterator[Hit]:
         elif found and found["rest"] and not _is_searched(variant, found["rest"]):
             text = (
                 f"'{name}' is passed over: '{found['rest']}' is no board, and no file suffix of this project"
+                f"; only with FILE_SUFFIX={found['rest']} it is taken"
             )
             fix = f"Rename it to 'pm_static.yml', or name it in {_OWN_FILE}."
-            yield Hit(path, text, fix)
+            # A suffix may be given on the command line, with no other file of it.
+            yield Hit(path, text, fix, severity=Severity.NOTE)
+    if "pm.yml" in application.names - named and "CMakeLists.txt" in application.names:
+        text = "'pm.yml' is passed over: static partitions are in 'pm_static.yml'"
+        yield Hit(Spot(application.folder / "pm.yml"), text, "Rename it to 'pm_static.yml'.")
     yield from _missing(variant)
 
 
@@ -61,11 +68,20 @@ def _is_searched(variant: Variant, rest: str) -> bool:
     if application is None or board_in(rest) is not None or known_board(rest) is not None:
         return True
     own = {name for name, _ in application.own_boards} | set(application.boards)
-    names = {*own, *(board.split("_nrf")[0] for board in own)}
+    names = {*own, *(board.split("_nrf")[0] for board in own), *_boards_around(variant.folder)}
     if any(rest == name or rest.startswith(f"{name}_") for name in names):
         return True
-    ends = tuple(f"_{rest}{ending}" for ending in (".conf", ".overlay"))
+    ends = tuple(f"{mark}{rest}{ending}" for mark in "_-" for ending in (".conf", ".overlay"))
     return rest in application.suffixes or any(name.endswith(ends) for name in _all_names(variant))
+
+
+def _boards_around(folder: Path) -> Iterator[str]:
+    """Yield the names of folders that define boards, up to the top of the repository or the workspace."""
+    for place in (folder, *folder.parents):
+        boards = place / "boards"
+        yield from (name for maker in _names(boards) for name in _names(boards / maker))
+        if any(is_there(place / top) for top in ("west.yml", *TOPS)):
+            return
 
 
 def _all_names(variant: Variant) -> Iterator[str]:
