@@ -297,5 +297,10 @@ def absolute_xip_address(variant: Variant) -> Iterator[Hit]:
             f"'{entry.name}' is at {entry.address:#x}, the address on the bus: counted from the start of the "
             f"chip that is far behind its end; in the chip it is {right:#x}"
         )
-        edit = Edit(spot.path, spot.line, f"{entry.address:#x}", f"{right:#x}")
-        yield Hit(spot, text, f"Write address: {right:#x}.", (edit,))
+        edits: tuple[Edit, ...] = (Edit(spot.path, spot.line, f"{entry.address:#x}", f"{right:#x}"),)
+        fix = f"address: {right:#x}"
+        if entry.end_address is not None and entry.end_address == entry.end:
+            end, moved = entry.at("end_address"), entry.end_address - (entry.address - right)
+            edits = (*edits, Edit(end.path, end.line, f"{entry.end_address:#x}", f"{moved:#x}"))
+            fix += f" and end_address: {moved:#x}"
+        yield Hit(spot, text, f"Write {fix}.", edits)
