@@ -114,10 +114,10 @@ def _bytes_meant(variant: Variant, config: UsedConfig) -> int | None:
 _BITS = {".ini": "AddressMode = BIT{}", ".json": '"address_mode": "MODE{}BIT"'}
 
 
-def _written(hit: Hit, bits: int) -> str:
+def _written(hit: Hit, bits: int, more: str = "") -> str:
     """Return a fix with what has to be written in this kind of file for addresses of so many bits."""
     line = _BITS.get(hit.spot.path.suffix.lower(), "{}-bit addresses").format(bits)
-    return hit.fix.replace(f"Use {bits}-bit addresses", f"Write {line}")
+    return hit.fix.replace(f"Use {bits}-bit addresses", f"Write {line}{more}")
 
 
 @rule("QX404", "programmer-24bit-past-16mib", Severity.ERROR, f"{DEVZONE}123044/")
@@ -141,18 +141,16 @@ def programmer_24bit_past_16mib(variant: Variant) -> Iterator[Hit]:
     for config, hit in told(variant, "QX404"):
         if _bytes_meant(variant, config) is not None:
             continue  # QX403: then the addresses may be right
-        hit = replace(hit, fix=_written(hit, 32))
         sent = [item.opcode for item in (config.flash and config.flash.instructions) or ()]
         silent = config.path.suffix.lower() != ".json" and _ENTER_4_BYTE not in sent
-        if silent:
-            hit = replace(hit, fix=f"{hit.fix} {_ENTERED}")
+        hit = replace(hit, fix=_written(hit, 32, _ENTERED if silent else ""))
         if "; or" not in hit.fix and not (silent and sent):
             hit = replace(hit, edits=_to_32_bits(hit.spot, silent))
         yield hit
 
 
 _ENTER_4_BYTE = 0xB7
-_ENTERED = "Add the custom instructions 0x06 and 0xB7, which put the chip into its 4-byte mode."
+_ENTERED = ", and add the custom instructions 0x06 and 0xB7, which put the chip into its 4-byte mode"
 
 
 def _to_32_bits(spot: Spot, silent: bool) -> tuple[Edit, ...]:
