@@ -163,11 +163,12 @@ def _unused(
     idle = sorted(rule for rule in judged if (ignore, rule) not in used)
     texts = []
     if not ignore.rules:
-        texts.append(("names no rule", "Name the rules that it is for, or remove the comment."))
+        text = "the comment silences nothing: it names no rule, or does not begin with qspi-check:"
+        texts.append((text, "Begin it with qspi-check: ignore[QX101], with its own rules, or remove it."))
     if unknown:
-        texts.append((f"ignores {', '.join(unknown)}, which is no rule", "Correct the number."))
+        texts.append((f"the comment ignores {', '.join(unknown)}, which is no rule", "Correct the number."))
     if idle:
-        text = f"ignores {', '.join(idle)}, which is not found here any more"
+        text = f"the comment ignores {', '.join(idle)}, which is not found here any more"
         texts.append((text, "Remove the comment, or the number from it."))
     for text, fix in texts:
         item = settings.applied(Finding(UNUSED_IGNORE, Severity.NOTE, ignore.spot, text, fix))

@@ -19,6 +19,8 @@ _COMMENT = re.compile(
     re.VERBOSE,
 )
 _MARK = "qspi-check:"
+# Meant as one, but not written as one: it silences nothing, and is told of.
+_MISSPELT = re.compile(r"(?:#|;|//|/\*).*?(?P<mark>qspi-check:\s*ignore\b)")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Ignore:
 
 
 def find_ignores(text: str, path: Path) -> tuple[Ignore, ...]:
-    """Return the comments of a file, whose lines end in newlines."""
+    """Return the comments of a file, whose lines end in newlines; one that is misspelt names no rules."""
     if _MARK not in text:
         return ()
     matches = {
@@ -44,7 +46,12 @@ def find_ignores(text: str, path: Path) -> tuple[Ignore, ...]:
         for number, line in enumerate(text.split("\n"), 1)
         if _MARK in line and (match := _COMMENT.fullmatch(line))
     }
-    return tuple(_ignore(number, matches, path) for number in matches)
+    misspelt = (
+        Ignore(Spot(path, number, match.start("mark") + 1), frozenset(), number, "")
+        for number, line in enumerate(text.split("\n"), 1)
+        if _MARK in line and number not in matches and (match := _MISSPELT.search(line))
+    )
+    return (*(_ignore(number, matches, path) for number in matches), *misspelt)
 
 
 def _ignore(number: int, matches: dict[int, re.Match[str]], path: Path) -> Ignore:
