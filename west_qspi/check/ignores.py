@@ -20,7 +20,8 @@ _COMMENT = re.compile(
 )
 _MARK = "qspi-check:"
 # Meant as one, but not written as one: it silences nothing, and is told of.
-_MISSPELT = re.compile(r"(?:#|;|//|/\*).*?(?P<mark>qspi-check:\s*ignore\b)")
+_MISSPELT = re.compile(r"qspi-check:\s*ignore\b")
+_BEGIN = re.compile(r"#|;|//|/\*")
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ def find_ignores(text: str, path: Path) -> tuple[Ignore, ...]:
         if _MARK in line and (match := _COMMENT.fullmatch(line))
     }
     misspelt = (
-        Ignore(Spot(path, number, match.start("mark") + 1), frozenset(), number, "")
+        Ignore(Spot(path, number, match.start() + 1), frozenset(), number, "")
         for number, line in enumerate(text.split("\n"), 1)
         if _MARK in line and number not in matches and (match := _MISSPELT.search(line))
+        if _BEGIN.search(line, 0, match.start())
     )
     return (*(_ignore(number, matches, path) for number in matches), *misspelt)
 
