@@ -115,11 +115,17 @@ def ext_flash_chosen_differs(variant: Variant) -> Iterator[Hit]:
     chosen = variant.dt_mcuboot.chosen(_CHOSEN)
     if not _same_node(variant, app, mcuboot):
         if chosen is not None and variant.dt.chosen(_CHOSEN) is not None:
-            text = f"MCUboot chooses '{mcuboot.label}', and the application '{app.label}'"
+            text = (
+                f"MCUboot chooses '{mcuboot.label}', and the application '{app.label}', for which the slots "
+                "are laid out: MCUboot finds nothing in them"
+            )
             yield Hit(chosen.spot, text, f"Write {_CHOSEN} = &{app.label};")
     elif app.size and mcuboot.size and app.size != mcuboot.size:
         spot = mcuboot.size_spot or app.size_spot
-        text = f"'{app.label}' has {mcuboot.size:#x} bytes in MCUboot, and {app.size:#x} in the application"
+        text = (
+            f"'{app.label}' has {mcuboot.size:#x} bytes in MCUboot, and {app.size:#x} in the application, "
+            "for which the slots are laid out"
+        )
         guessed = mcuboot.size_spot is None or app.size_spot is None
         if spot is not None:
             fix = "Give it the same size in both."

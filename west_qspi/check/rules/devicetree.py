@@ -144,7 +144,7 @@ def enter_4byte_addr_missing(variant: Variant) -> Iterator[Hit]:
     if entry is None and "sfdp-bfp" not in node:
         yield Hit(
             found.spot,
-            "address-size-32 without enter-4byte-addr: the chip stays in 3-byte mode",
+            "address-size-32 without enter-4byte-addr: the chip stays in 3-byte mode, and misreads addresses",
             "Add enter-4byte-addr = <0x01>;",
         )
     elif entry is not None and entry.number is not None and not entry.number & 0b11:
@@ -174,7 +174,7 @@ def opcode_not_supported(variant: Variant) -> Iterator[Hit]:
     if write in wrong:
         right = "pp4io" if maker == 0xC2 else "pp4o"
         edit = Edit(found.spot.path, found.spot.line, f'"{write}"', f'"{right}"')
-        text = f"'{write}' is not a command of this part ({chip.jedec_id.hex(' ')})"
+        text = f"'{write}' is not a command of this part ({chip.jedec_id.hex(' ')}): writing does nothing"
         yield Hit(found.spot, text, f'Write "{right}", or "pp".', () if write == "pp2o" else (edit,))
 
 
@@ -208,7 +208,9 @@ def quad_enable_mismatch(variant: Variant) -> Iterator[Hit]:
         right = "S2B1v1" if second else _QUAD_DEFAULT
         spot = found.spot if found else quad[0].spot
         part = chip.jedec_id.hex(" ")
-        text = f"quad-enable-requirements is {said}, but parts with JEDEC id {part} need {right}"
+        text = (
+            f"quad-enable-requirements is {said}, but parts with JEDEC id {part} need {right}: reads go wrong"
+        )
         yield Hit(spot, text, f'Write quad-enable-requirements = "{right}";')
 
 

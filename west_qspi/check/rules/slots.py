@@ -47,9 +47,11 @@ def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
             if value % SECTOR:
                 severity = Severity.WARNING if "nrf54l" in (variant.board or "") else None
                 severity = Severity.NOTE if entry.name.startswith("EMPTY_") else severity
-                text = f"'{entry.name}' ({_span(entry)}): its {key} {value:#x} is no multiple of {SECTOR:#x}"
+                text = (
+                    f"'{entry.name}' ({_span(entry)}): its {key} {value:#x} is not a multiple of {SECTOR:#x}"
+                )
                 if severity is not Severity.NOTE:
-                    text += ", and erasing it takes bytes of a neighbour along"
+                    text += ", what an erase takes at least: erasing it erases bytes of a neighbour too"
                 fix = f"Write {key}: {-(-value // SECTOR) * SECTOR:#x}, if the neighbours allow it."
                 yield Hit(entry.at(key), text, fix, severity=severity)
 

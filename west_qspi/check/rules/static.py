@@ -124,7 +124,10 @@ def bootloader_without_static(variant: Variant) -> Iterator[Hit]:
     found = [
         item for config in (variant.sysbuild, variant.app) for each in symbols if (item := config.get(each))
     ]
-    text = "MCUboot is built, but no static partitions fix its slots"
+    text = (
+        "MCUboot is built, but no static partitions fix its slots: a later build may move them, and devices "
+        "in the field cannot take its update"
+    )
     yield Hit(
         found[0].spot, text, "Copy the build's partitions.yml to pm_static.yml before the first release."
     )
