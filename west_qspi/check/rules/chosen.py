@@ -36,6 +36,7 @@ def app_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
     if not _for_board(variant.dt, name) or not _partitions_for_board(variant, name):
         return  # its overlay may be elsewhere, or the partitions are other boards'
     text = f"'{entry.name}' is in external flash, but no overlay for {name} chooses {_CHOSEN}"
+    text += ": the build stops, or leaves its partitions out"
     chip = board.chip or "CHIP"
     fix = f"Add / {{ chosen {{ {_CHOSEN} = &{chip}; }}; }}; to boards/{name}.overlay."
     yield Hit(entry.spot, text, fix)
@@ -76,6 +77,7 @@ def mcuboot_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
     if variant.dt_mcuboot.chosen(_CHOSEN) is not None or not _mcuboot_files(variant):
         return
     text = f"'{slots[0].name}' is in external flash, but MCUboot's devicetree does not choose {_CHOSEN}"
+    text += ': MCUboot logs "Failed to open flash area", and installs no update'
     fix = f"Add the same to sysbuild/mcuboot/boards/{variant.board}.overlay."
     yield Hit(chosen.spot, text, fix)
 

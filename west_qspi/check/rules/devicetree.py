@@ -118,7 +118,9 @@ def dt_32bit_on_small_chip(variant: Variant) -> Iterator[Hit]:
     found = node.get("address-size-32") if node else None
     if chip is None or found is None or chip.size is None or chip.size > REACH_OF_3_BYTES:
         return
-    text = f"32-bit addresses for a chip of {chip.size:#x} bytes, which takes 24-bit ones only"
+    text = (
+        f"32-bit addresses for a chip of {chip.size:#x} bytes, which takes 24-bit ones only: reads go wrong"
+    )
     yield Hit(found.spot, text, "Remove address-size-32 and enter-4byte-addr.")
 
 
@@ -236,4 +238,5 @@ def sfdp_density_vs_size(variant: Variant) -> Iterator[Hit]:
     bits = 1 << (word & 0x7FFF_FFFF) if word >> 31 and word & 0x7FFF_FFFF < 40 else word + 1
     if bits != chip.size * 8:
         text = f"sfdp-bfp tells of a chip of {bits // 8:#x} bytes, but size makes {chip.size:#x}"
+        text += ": one of them is another chip's"
         yield Hit(found.spot, text, "Remove sfdp-bfp, or read it from the chip that is there.")

@@ -50,11 +50,11 @@ def xip_pad_app_missing(variant: Variant) -> Iterator[Hit]:
         )
         yield Hit(slot.spot, f"'{slot.name}' has no {' and no '.join(missing)}: it is signed wrong", fix)
     if pad is not None and pad.size is not None and pad.size != header:
-        text = f"'{pad.name}' has {pad.size:#x} bytes, MCUboot's header has {header:#x}"
+        text = f"'{pad.name}' has {pad.size:#x} bytes, MCUboot's header has {header:#x}: it is signed wrong"
         yield Hit(pad.at("size"), text, f"Write size: {header:#x}.")
     if code is not None and code.address is not None and code.address != start + header:
         behind = f"'{slot.name}' begins at {start:#x} and has a header of {header:#x} bytes"
-        text = f"'{code.name}' is at {code.address:#x}, but {behind}"
+        text = f"'{code.name}' is at {code.address:#x}, but {behind}: code is signed for another place"
         yield Hit(code.at("address"), text, f"Write address: {start + header:#x}.")
 
 
@@ -84,7 +84,7 @@ def secondary_not_external(variant: Variant) -> Iterator[Hit]:
         text = f"'{slot.name}' is in {slot.region}, but {_SECONDARY}=y"
         yield Hit(slot.at("region"), text, "Write region: external_flash, and an address in the chip.")
     if not wanted and slot.region == EXTERNAL:
-        text = f"'{slot.name}' is in external flash, but {_SECONDARY}=n"
+        text = f"'{slot.name}' is in external flash, but {_SECONDARY}=n: MCUboot has no driver for it"
         yield Hit(slot.at("region"), text, f"Write {_SECONDARY}=y in sysbuild.conf.")
 
 
@@ -148,7 +148,9 @@ def pad_size_vs_header(variant: Variant) -> Iterator[Hit]:
     header = written or (_DEFAULT_PAD if variant.soc else None)
     if pad is None or not pad.size or header is None or pad.size == header:
         return
-    text = f"'mcuboot_pad' has {pad.size:#x} bytes, MCUboot's header has {header:#x}"
+    text = (
+        f"'mcuboot_pad' has {pad.size:#x} bytes, MCUboot's header has {header:#x}: code is not at its place"
+    )
     # What sysbuild does not say here may be said on the command line.
     severity = None if written else Severity.WARNING
     yield Hit(pad.at("size"), text, f"Write size: {header:#x}.", severity=severity)

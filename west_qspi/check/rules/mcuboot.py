@@ -204,6 +204,7 @@ def mcuboot_prj_conf_replaced(variant: Variant) -> Iterator[Hit]:
     stack = variant.mcuboot.get("CONFIG_MAIN_STACK_SIZE")
     if stack is not None and stack.number is not None and stack.number < _STACK:
         text = f"{stack.symbol}={stack.value} is less than the {_STACK} of MCUboot's own configuration"
+        text += ": checking a signature overwrites other memory"
         yield Hit(stack.spot, text, f"Write CONFIG_MAIN_STACK_SIZE={_STACK}.")
     lacking = [f"CONFIG_MAIN_STACK_SIZE={_STACK}"] if stack is None else []
     if variant.mcuboot.get("CONFIG_FLASH") is None and not variant.split:

@@ -136,15 +136,19 @@ def split_image_deps(variant: Variant) -> Iterator[Hit]:
     elif release is None or release <= _READ:
         # Newer SDKs split without Partition Manager too.
         severity = Severity.WARNING if release is None else None
-        text, fix = f"{_SPLIT}=y depends on {manager.symbol}=y", f"Write {manager.symbol}=y."
+        text, fix = (
+            f"{_SPLIT}=y depends on {manager.symbol}=y: the image is built whole",
+            f"Write {manager.symbol}=y.",
+        )
         yield Hit(manager.spot, text, fix, severity=severity)
     for symbol in needed:
         setting = variant.sysbuild.get(symbol)
         text, fix = f"{_SPLIT}=y depends on {symbol}=y", f"Write {symbol}=y."
         if setting is not None and setting.value != "y":
-            yield Hit(setting.spot, text, fix)
+            yield Hit(setting.spot, f"{text}: the image is built whole", fix)
         elif setting is None and not _set_elsewhere(variant):
-            yield Hit(at, f"{text}, which no file here sets", fix, severity=Severity.WARNING)
+            text += ", which no file here sets: without it the image is built whole"
+            yield Hit(at, text, fix, severity=Severity.WARNING)
 
 
 @rule("QX217", "tfm-with-split-image", Severity.ERROR, "https://github.com/nrfconnect/sdk-zephyr/pull/2545")
