@@ -156,6 +156,12 @@ def test_static_partitions_are_searched_from_the_most_to_the_least_exact_name(tm
         (tmp_path / f"{stem}.yml").unlink()
 
 
+def test_general_partitions_are_checked_where_all_boards_have_their_own(tmp_path: Path) -> None:
+    tree(tmp_path, "prj.conf", "pm_static.yml", f"pm_static_{DK}.yml")
+    assert files(tmp_path, DK) == ["prj.conf", f"pm_static_{DK}.yml"]
+    assert files(tmp_path, None) == ["prj.conf", "pm_static.yml"]
+
+
 def test_partitions_for_a_board_and_suffix_are_a_variant_without_other_files(tmp_path: Path) -> None:
     tree(tmp_path, "prj.conf", f"pm_static_{DK}_usb.yml")
     assert files(tmp_path, DK) == ["prj.conf"]

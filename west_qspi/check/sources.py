@@ -28,7 +28,10 @@ _DTS = (".dts", ".overlay")
 
 
 def variants(application: Application, reader: Reader) -> Iterator[Variant]:
-    """Yield the ways in which an application is built that differ in the files they are built from."""
+    """Yield the ways in which an application is built that differ in the files they are built from.
+
+    Where all boards at hand have partitions of their own, the general ones are for any other board.
+    """
     seen = set()
     for suffix in ("", *application.suffixes):
         for board in application.boards or (None,):
@@ -36,6 +39,9 @@ def variants(application: Application, reader: Reader) -> Iterator[Variant]:
             if variant.files not in seen:
                 seen.add(variant.files)
                 yield variant
+    general = application.folder / "pm_static.yml"
+    if reader.has_file(general) and not any(general in files for files in seen):
+        yield _Files(application, None, "", reader).variant()
 
 
 def variant_for(application: Application, board: str | None, suffix: str, reader: Reader) -> Variant:

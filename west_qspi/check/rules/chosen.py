@@ -38,6 +38,7 @@ def app_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
     if variant.dt.includes_others:
         return
     text = f"'{entry.name}' is in external flash, but no overlay for {name} chooses {_CHOSEN}"
+    text += ": the build stops, or leaves its partitions out"
     chip = board.chip or "CHIP"
     fix = f"Add / {{ chosen {{ {_CHOSEN} = &{chip}; }}; }}; to boards/{name}.overlay."
     yield Hit(entry.spot, text, fix)
@@ -80,6 +81,7 @@ def mcuboot_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
     if variant.dt_mcuboot.includes_others:
         return
     text = f"'{slots[0].name}' is in external flash, but MCUboot's devicetree does not choose {_CHOSEN}"
+    text += ': MCUboot logs "Failed to open flash area", and installs no update'
     fix = f"Add the same to sysbuild/mcuboot/boards/{variant.board}.overlay."
     yield Hit(chosen.spot, text, fix)
 
@@ -119,11 +121,17 @@ def ext_flash_chosen_differs(variant: Variant) -> Iterator[Hit]:
     chosen = variant.dt_mcuboot.chosen(_CHOSEN)
     if not _same_node(variant, app, mcuboot):
         if chosen is not None and variant.dt.chosen(_CHOSEN) is not None:
-            text = f"MCUboot chooses '{mcuboot.label}', and the application '{app.label}'"
+            text = (
+                f"MCUboot chooses '{mcuboot.label}', and the application '{app.label}', for which the slots "
+                "are laid out: MCUboot finds nothing in them"
+            )
             yield Hit(chosen.spot, text, f"Write {_CHOSEN} = &{app.label};")
     elif app.size and mcuboot.size and app.size != mcuboot.size:
         spot = mcuboot.size_spot or app.size_spot
-        text = f"'{app.label}' has {mcuboot.size:#x} bytes in MCUboot, and {app.size:#x} in the application"
+        text = (
+            f"'{app.label}' has {mcuboot.size:#x} bytes in MCUboot, and {app.size:#x} in the application, "
+            "for which the slots are laid out"
+        )
         guessed = mcuboot.size_spot is None or app.size_spot is None
         if spot is not None:
             fix = "Give it the same size in both."

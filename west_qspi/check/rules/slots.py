@@ -47,9 +47,11 @@ def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
             if value % SECTOR:
                 severity = Severity.WARNING if "nrf54l" in (variant.board or "") else None
                 severity = Severity.NOTE if entry.name.startswith("EMPTY_") else severity
-                text = f"'{entry.name}' ({_span(entry)}): its {key} {value:#x} is no multiple of {SECTOR:#x}"
+                text = (
+                    f"'{entry.name}' ({_span(entry)}): its {key} {value:#x} is not a multiple of {SECTOR:#x}"
+                )
                 if severity is not Severity.NOTE:
-                    text += ", and erasing it takes bytes of a neighbour along"
+                    text += ", what an erase takes at least: erasing it erases bytes of a neighbour too"
                 fix = f"Write {key}: {-(-value // SECTOR) * SECTOR:#x}, if the neighbours allow it."
                 yield Hit(entry.at(key), text, fix, severity=severity)
     yield from _internal_slots(variant)
@@ -199,6 +201,12 @@ def _linked(variant: Variant) -> Iterator[tuple[LinkerRegion, PmEntry]]:
             yield region, slot
 
 
+def _of_board(slot: PmEntry) -> str:
+    """Name a slot's file where there may be others: a script for several boards may be right for one."""
+    name = slot.spot.path.name
+    return "" if name == "pm_static.yml" else f" of {name}"
+
+
 @rule("QX108", "linker-origin-mismatch", Severity.ERROR, f"{DEVZONE}125871/")
 def linker_origin_mismatch(variant: Variant) -> Iterator[Hit]:
     """The linker script puts the external half somewhere else than its slot begins.
@@ -220,7 +228,7 @@ def linker_origin_mismatch(variant: Variant) -> Iterator[Hit]:
         if region.origin is None or region.origin == wanted:
             continue
         text = (
-            f"'{slot.name}' {_span(slot)} needs ORIGIN = {wanted:#x}, "
+            f"'{slot.name}' {_span(slot)}{_of_board(slot)} needs ORIGIN = {wanted:#x}, "
             f"LENGTH = {(slot.size or 0) - variant.pad:#x}; the script says ORIGIN = {region.origin:#x}, "
             "and the first call into external flash faults"
         )
@@ -248,13 +256,13 @@ def linker_length_vs_slot(variant: Variant) -> Iterator[Hit]:
         if region.length is None or 0 <= wanted - region.length < SECTOR:
             continue
         edit = Edit(region.spot.path, region.spot.line, region.length_text, f"{wanted:#x}")
-        fix = f"Write LENGTH = {wanted:#x}."
+        fix, whose = f"Write LENGTH = {wanted:#x}.", f"'{slot.name}'{_of_board(slot)}"
         if region.length > wanted:
-            more = f"{region.length - wanted:#x} more than '{slot.name}' has for code ({wanted:#x})"
+            more = f"{region.length - wanted:#x} more than {whose} has for code ({wanted:#x})"
             text = f"LENGTH {region.length:#x} is {more}: what is linked past it lies in the next partition"
             yield Hit(region.spot, text, fix, (edit,))
         else:
-            less = f"{wanted - region.length:#x} bytes of '{slot.name}' unused"
+            less = f"{wanted - region.length:#x} bytes of {whose} unused"
             text = f"LENGTH {region.length:#x} leaves {less}"
             yield Hit(region.spot, text, fix, (edit,), Severity.NOTE)
 

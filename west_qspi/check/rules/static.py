@@ -140,7 +140,10 @@ def bootloader_without_static(variant: Variant) -> Iterator[Hit]:
     found = [
         item for config in (variant.sysbuild, variant.app) for each in symbols if (item := config.get(each))
     ]
-    text = "MCUboot is built, but no static partitions fix its slots"
+    text = (
+        "MCUboot is built, but no static partitions fix its slots: a later build may move them, and devices "
+        "in the field cannot take its update"
+    )
     yield Hit(
         found[0].spot, text, "Copy the build's partitions.yml to pm_static.yml before the first release."
     )
@@ -199,6 +202,7 @@ def static_entry_incomplete(variant: Variant) -> Iterator[Hit]:
         missing = [key for key in ("address", "size") if key not in entry.keys]
         if entry.region not in _REGIONS and not _may_be_region(variant, entry.region):
             text = f"'{entry.name}' is in '{entry.region}', which is no region"
+            text += ": Partition Manager drops it silently"
             fix = f"Write one of {', '.join(_REGIONS)}."
             yield Hit(entry.at("region"), text, fix)
         if not missing or (entry.name == "app" and entry.region == "flash_primary"):
@@ -209,6 +213,7 @@ def static_entry_incomplete(variant: Variant) -> Iterator[Hit]:
             fix = f"Write size: {entry.end_address - entry.address:#x}."
         # With neither, it may only add to what an older SDK generates.
         adds = len(missing) > 1 and bool(entry.keys)
+        text += "" if adds else ": Partition Manager stops with a KeyError"
         yield Hit(entry.spot, text, fix, severity=Severity.NOTE if adds else None)
 
 
