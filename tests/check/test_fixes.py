@@ -225,6 +225,27 @@ def test_a_file_that_is_wrong_for_all_boards_is_mended(tmp_path: Path) -> None:
     assert file.after.decode() == SCRIPT.format("0x10120200")
 
 
+INI = DATA / "QX404" / "bad-decimal" / "boards" / "acme" / "watch" / "support" / "qspi_flash.ini"
+
+
+def test_with_32_bit_addresses_the_chip_is_told_to_take_them(tmp_path: Path) -> None:
+    (tmp_path / "prj.conf").write_text("", encoding="utf-8")
+    shutil.copy(INI, tmp_path / "qspi.ini")
+    (file,) = mended(check_sources([tmp_path], Settings(select=("QX404",))).findings)
+    sent = b"InitializationCustomInstruction = 0x06\nInitializationCustomInstruction = 0xB7\n"
+    assert file.after == INI.read_bytes().replace(b"AddressMode = BIT24", sent + b"AddressMode = BIT32")
+
+
+@pytest.mark.parametrize(("sent", "mended_lines"), [(b"0x06", 0), (b"0xB7", 1)])
+def test_instructions_that_are_there_keep_their_order(tmp_path: Path, sent: bytes, mended_lines: int) -> None:
+    (tmp_path / "prj.conf").write_text("", encoding="utf-8")
+    data = INI.read_bytes() + b"InitializationCustomInstruction = " + sent + b"\n"
+    (tmp_path / "qspi.ini").write_bytes(data)
+    files = mended(check_sources([tmp_path], Settings(select=("QX404",))).findings)
+    assert len(files) == mended_lines
+    assert all(file.after == data.replace(b"BIT24", b"BIT32") for file in files)
+
+
 def test_what_a_build_made_is_not_mended(tmp_path: Path) -> None:
     build = made_case(CASE_OF_A_BUILD, tmp_path)
     found = check_sources([], Settings(select=("QX101",)), Build.load(build)).findings
