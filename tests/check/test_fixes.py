@@ -219,6 +219,18 @@ def test_a_file_that_is_right_for_another_board_is_left_alone(tmp_path: Path) ->
     assert found.edits == ()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_file_that_another_application_links_to_and_has_right_is_left_alone(tmp_path: Path) -> None:
+    for name, origin, address in (("one", "0x10120200", "0x120000"), ("two", "", "0x200000")):
+        (tmp_path / name).mkdir()
+        two_boards(tmp_path / name, origin, address, address)
+    script = tmp_path / "two" / "linker_arm_extxip.ld"
+    script.unlink()
+    script.symlink_to("../one/linker_arm_extxip.ld")
+    found = check_sources([tmp_path], Settings(select=("QX108",))).findings
+    assert {(item.spot.path, item.edits) for item in found} == {(script, ())}
+
+
 def test_a_file_that_is_wrong_for_all_boards_is_mended(tmp_path: Path) -> None:
     two_boards(tmp_path, "0x10120000", "0x120000", "0x120000")
     (file,) = mended(check_sources([tmp_path], Settings(select=("QX108",))).findings)
