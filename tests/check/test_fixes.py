@@ -219,10 +219,43 @@ def test_a_file_that_is_right_for_another_board_is_left_alone(tmp_path: Path) ->
     assert found.edits == ()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_file_that_another_application_links_to_and_has_right_is_left_alone(tmp_path: Path) -> None:
+    for name, origin, address in (("one", "0x10120200", "0x120000"), ("two", "", "0x200000")):
+        (tmp_path / name).mkdir()
+        two_boards(tmp_path / name, origin, address, address)
+    script = tmp_path / "two" / "linker_arm_extxip.ld"
+    script.unlink()
+    script.symlink_to("../one/linker_arm_extxip.ld")
+    found = check_sources([tmp_path], Settings(select=("QX108",))).findings
+    assert {(item.spot.path, item.edits) for item in found} == {(script, ())}
+
+
 def test_a_file_that_is_wrong_for_all_boards_is_mended(tmp_path: Path) -> None:
     two_boards(tmp_path, "0x10120000", "0x120000", "0x120000")
     (file,) = mended(check_sources([tmp_path], Settings(select=("QX108",))).findings)
     assert file.after.decode() == SCRIPT.format("0x10120200")
+
+
+INI = DATA / "QX404" / "bad-decimal" / "boards" / "acme" / "watch" / "support" / "qspi_flash.ini"
+
+
+def test_with_32_bit_addresses_the_chip_is_told_to_take_them(tmp_path: Path) -> None:
+    (tmp_path / "prj.conf").write_text("", encoding="utf-8")
+    shutil.copy(INI, tmp_path / "qspi.ini")
+    (file,) = mended(check_sources([tmp_path], Settings(select=("QX404",))).findings)
+    sent = b"InitializationCustomInstruction = 0x06\nInitializationCustomInstruction = 0xB7\n"
+    assert file.after == INI.read_bytes().replace(b"AddressMode = BIT24", sent + b"AddressMode = BIT32")
+
+
+@pytest.mark.parametrize(("sent", "mended_lines"), [(b"0x06", 0), (b"0xB7", 1)])
+def test_instructions_that_are_there_keep_their_order(tmp_path: Path, sent: bytes, mended_lines: int) -> None:
+    (tmp_path / "prj.conf").write_text("", encoding="utf-8")
+    data = INI.read_bytes() + b"InitializationCustomInstruction = " + sent + b"\n"
+    (tmp_path / "qspi.ini").write_bytes(data)
+    files = mended(check_sources([tmp_path], Settings(select=("QX404",))).findings)
+    assert len(files) == mended_lines
+    assert all(file.after == data.replace(b"BIT24", b"BIT32") for file in files)
 
 
 def test_what_a_build_made_is_not_mended(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,12 +99,14 @@ def _agreed(found: list[tuple[Variant, tuple[Finding, ...]]]) -> tuple[Finding, 
     for number, (_, findings) in enumerate(found):
         for edit in (edit for finding in findings for edit in finding.edits):
             asked.setdefault(edit, set()).add(number)
-    taken = [frozenset(variant.files) for variant, _ in found] if asked else []
+    # Two applications may have links to one file.
+    real = cache(os.path.realpath)
+    taken = [frozenset(map(real, variant.files)) for variant, _ in found] if asked else []
     made = [variant.build.build.path for variant, _ in found if variant.build is not None]
     contested = {
         edit
         for edit, numbers in asked.items()
-        if any(edit.path in files and number not in numbers for number, files in enumerate(taken))
+        if any(real(edit.path) in files and number not in numbers for number, files in enumerate(taken))
         or any(edit.path.is_relative_to(folder) for folder in made)
     }
     every = dict.fromkeys(finding for _, findings in found for finding in findings)

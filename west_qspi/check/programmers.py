@@ -125,9 +125,13 @@ def _told(variant: Variant) -> Iterator[tuple[str, UsedConfig, Hit]]:
 
 
 def _with_key(found: Finding) -> str:
-    """Return what is wrong with the word of the file in front, as reports do not show the line itself."""
+    """Return what is wrong with the word of the file in front, as reports do not show the line itself.
+
+    What is about instructions names them, and stands on a line that may be another's.
+    """
     key = found.source.key
-    return found.text if not key or key in found.text else f"{key}: {found.text}"
+    named = not key or key in found.text or "instruction" in found.text
+    return found.text if named else f"{key}: {found.text}"
 
 
 def _advice(found: Finding) -> str:
