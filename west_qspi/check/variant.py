@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from west_qspi.check.boards import Board, known_board
 from west_qspi.check.chip import Chip, find_chip
 from west_qspi.check.code import Code
 from west_qspi.check.devicetree import View
+from west_qspi.check.folders import entries, folders, is_file
 from west_qspi.check.history import History
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Spot
@@ -197,8 +197,8 @@ class Variant:
     def programmer_files(self) -> tuple[Path, ...]:
         """The ini, json and toml files beside the application and in its boards' folders, of any content."""
         boards = self.folder / "boards"
-        inner = [maker for maker in _folders(boards) if maker.name != "support"]
-        own = [board for maker in inner for board in _folders(maker)]
+        inner = [maker for maker in folders(boards) if maker.name != "support"]
+        own = [board for maker in inner for board in folders(maker)]
         places = [self.folder, self.folder / "support", boards, *own, *(board / "support" for board in own)]
         return tuple(path for place in places for path in _programmer_files(place))
 
@@ -239,27 +239,7 @@ _MODES = (
 )
 
 
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        return []
-
-
-def _folders(folder: Path) -> Iterator[Path]:
-    return (Path(entry.path) for entry in _listed(folder) if entry.is_dir(follow_symlinks=False))
-
-
 def _programmer_files(folder: Path) -> Iterator[Path]:
     endings = (".ini", ".json", ".toml")
-    names = (entry for entry in _listed(folder) if entry.name.lower().endswith(endings))
-    return (Path(entry.path) for entry in names if _is_file(entry))
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a file; one whose links lead in a circle is none."""
-    try:
-        return entry.is_file()
-    except OSError:
-        return False
+    found = (entry for entry in entries(folder) if entry.name.lower().endswith(endings))
+    return (Path(entry.path) for entry in found if is_file(entry))

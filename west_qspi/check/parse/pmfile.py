@@ -58,6 +58,11 @@ class PmEntry:
         return None if self.address is None or self.size is None else self.address + self.size
 
     @property
+    def extent(self) -> str:
+        """Where it lies, in words: its first address, and the first one after it."""
+        return f"{self.address or 0:#x}-{self.end or 0:#x}"
+
+    @property
     def is_container(self) -> bool:
         """Tell whether it only groups others."""
         return bool(self.members)

@@ -72,7 +72,7 @@ def _kept(entry: PmEntry) -> bool:
 
 
 def _where(entry: PmEntry) -> str:
-    return f"{entry.address or 0:#x}-{entry.end or 0:#x} in {entry.region}"
+    return f"{entry.extent} in {entry.region}"
 
 
 _MCUBOOT = "https://github.com/mcu-tools/mcuboot/"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from west_qspi.check.folders import is_there
 from west_qspi.check.model import Edit, Severity, Spot
 from west_qspi.check.programmers import is_used, own_folders, programmer_configs, told
-from west_qspi.check.reader import is_there
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.runners import CONFIG_OPTIONS, located_argument, under_conditions
 from west_qspi.check.variant import UsedConfig, Variant

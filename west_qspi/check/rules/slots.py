@@ -16,10 +16,6 @@ _SWAPS = (UpdateMode.SWAP,)
 _PADS = ("_pad", "_app")
 
 
-def _span(entry: PmEntry) -> str:
-    return f"{entry.address or 0:#x}-{entry.end or 0:#x}"
-
-
 def _in_spans(variant: Variant) -> set[str]:
     return {name for entry in (variant.pm.entries if variant.pm else ()) for name in entry.members}
 
@@ -47,7 +43,7 @@ def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
             if value % SECTOR:
                 severity = Severity.WARNING if "nrf54l" in (variant.board or "") else None
                 severity = Severity.NOTE if entry.name.startswith("EMPTY_") else severity
-                text = f"'{entry.name}' ({_span(entry)}): its {key} {value:#x} is no multiple of {SECTOR:#x}"
+                text = f"'{entry.name}' ({entry.extent}): its {key} {value:#x} is no multiple of {SECTOR:#x}"
                 if severity is not Severity.NOTE:
                     text += ", and erasing it takes bytes of a neighbour along"
                 fix = f"Write {key}: {-(-value // SECTOR) * SECTOR:#x}, if the neighbours allow it."
@@ -194,7 +190,7 @@ def linker_origin_mismatch(variant: Variant) -> Iterator[Hit]:
         if region.origin is None or region.origin == wanted:
             continue
         text = (
-            f"'{slot.name}' {_span(slot)} needs ORIGIN = {wanted:#x}, "
+            f"'{slot.name}' {slot.extent} needs ORIGIN = {wanted:#x}, "
             f"LENGTH = {(slot.size or 0) - variant.pad:#x}; the script says ORIGIN = {region.origin:#x}, "
             "and the first call into external flash faults"
         )
@@ -251,7 +247,7 @@ def xip_slot_wrong_region(variant: Variant) -> Iterator[Hit]:
         slot = variant.entry(f"mcuboot_{kind}_{number}")
         if slot is not None and slot.region != EXTERNAL:
             text = (
-                f"'{slot.name}' ({_span(slot)}) holds the external half, but is in {slot.region}: code that "
+                f"'{slot.name}' ({slot.extent}) holds the external half, but is in {slot.region}: code that "
                 "is linked to external flash is never programmed there"
             )
             fix = "Write region: external_flash, and its address in the chip."

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from west_qspi.check.boards import board_in, known_board
+from west_qspi.check.folders import entries, folders, is_there
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.cmake import located
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
@@ -72,15 +73,7 @@ def _all_names(variant: Variant) -> Iterator[str]:
     if variant.application is not None:
         yield from variant.application.names
     for inner in ("boards", "sysbuild", "sysbuild/mcuboot", "child_image", "child_image/mcuboot"):
-        yield from _names(variant.folder / inner)
-
-
-def _names(folder: Path) -> list[str]:
-    """Return the names in a folder; none where it cannot be listed."""
-    try:
-        return [path.name for path in folder.iterdir()]
-    except (OSError, ValueError):
-        return []
+        yield from (entry.name for entry in entries(variant.folder / inner))
 
 
 def _named_by_cmake(variant: Variant) -> set[str]:
@@ -93,7 +86,7 @@ def _missing(variant: Variant) -> Iterator[Hit]:
     for call in variant.cmake:
         if call.name == "set" and call.arguments[:1] == (_OWN_FILE,) and len(call.arguments) > 1:
             path = located(call.arguments[1], call.spot.path.parent)
-            if path is not None and path.name not in _names(path.parent):
+            if path is not None and not is_there(path):
                 text = f"{_OWN_FILE} names '{call.arguments[1]}', which is not there"
                 yield Hit(call.spot, text, "Correct the path.")
 
@@ -133,10 +126,8 @@ def bootloader_without_static(variant: Variant) -> Iterator[Hit]:
 def _in_boards(variant: Variant) -> bool:
     """Tell whether static partitions are kept with boards, or in a folder ``configuration``."""
     kept, boards = variant.folder / "configuration", variant.folder / "boards"
-    makers = [boards / name for name in _names(boards)]
-    places = [*makers, kept]
-    found = (place / name for place in places for name in _names(place))
-    inside = any(_STATIC.fullmatch(name) for place in found for name in _names(place))
+    found = (inner for place in (*folders(boards), kept) for inner in folders(place))
+    inside = any(_STATIC.fullmatch(entry.name) for place in found for entry in entries(place))
     return inside or variant.folder.parent.name == "configuration"
 
 

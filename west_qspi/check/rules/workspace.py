@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from west_qspi.check.folders import entries, folders, is_there
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.cmake import Call, located
-from west_qspi.check.reader import is_there
 from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
 
@@ -22,18 +22,6 @@ _MANAGER_DEPRECATED = (3, 3)
 def _release(variant: Variant) -> tuple[int, int]:
     """Return the SDK's release; the lowest where it is not known."""
     return variant.sdk.release if variant.sdk else (0, 0)
-
-
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        return []
-
-
-def _folders(folder: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in _listed(folder) if entry.is_dir(follow_symlinks=False)]
 
 
 def _by_sysbuild(variant: Variant) -> str:
@@ -64,7 +52,7 @@ def child_image_leftovers(variant: Variant) -> Iterator[Hit]:
     if not why:
         return
     always = _release(variant) >= _SYSBUILD_ONLY
-    for entry in _listed(variant.folder / "child_image"):
+    for entry in entries(variant.folder / "child_image"):
         if entry.name.startswith("."):
             continue
         moved = (variant.folder / "sysbuild" / entry.name).exists()
@@ -98,8 +86,8 @@ def mcuboot_folder_and_file(variant: Variant) -> Iterator[Hit]:
         sysbuild/mcuboot.conf
     """
     passed = " ".join(word for call in variant.cmake for word in call.arguments)
-    for folder in _folders(variant.folder / "sysbuild"):
-        name, place = folder.name, Path(folder.path)
+    for place in folders(variant.folder / "sysbuild"):
+        name = place.name
         for ending, read in ((".conf", "prj.conf"), (".overlay", "app.overlay")):
             inner = place / f"{name}{ending}"
             if inner.is_file() and f"{name}/{inner.name}" not in passed:
@@ -121,7 +109,7 @@ def mcuboot_folder_and_file(variant: Variant) -> Iterator[Hit]:
 
 def _overlays(folder: Path) -> Iterator[Path]:
     for place in (folder, folder / "boards"):
-        yield from (Path(entry.path) for entry in _listed(place) if entry.name.endswith(".overlay"))
+        yield from (Path(entry.path) for entry in entries(place) if entry.name.endswith(".overlay"))
 
 
 _FILES = re.compile(r"(?:\w+?_)??(?:EXTRA_)?(?:DTC_OVERLAY_FILE|CONF_FILE|OVERLAY_CONFIG)|PM_STATIC_YML_FILE")
