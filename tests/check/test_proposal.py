@@ -6,11 +6,11 @@ application and both its slots into external flash, with addresses of the bus.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.helpers.corpus import corpus
 from west_qspi.check.engine import check_sources
@@ -37,13 +37,13 @@ WANTED = {
     "mcuboot_primary": (0x10000, 0xF0000),
     "mcuboot_pad": (0x10000, 0x10200),
     "app": (0x10200, 0xF0000),
+    "mcuboot_primary_app": (0x10200, 0xF0000),
     "mcuboot_primary_1": (0x0, 0x200000),
     "mcuboot_primary_1_pad": (0x0, 0x200),
     "mcuboot_primary_1_app": (0x200, 0x200000),
     "mcuboot_secondary_1": (0x200000, 0x400000),
     "mcuboot_secondary": (0x400000, 0x4E0000),
 }
-_PLACE = re.compile(r"\b(\w+) 0x([0-9a-f]+)-0x([0-9a-f]+)(?=[,; ])")
 
 
 def finding(root: Path) -> Finding:
@@ -58,20 +58,17 @@ def project(root: Path, partitions: str, **files: str) -> Path:
     return root
 
 
+def block(fix: str, heading: str) -> str:
+    """The indented lines that follow a heading: what the fix has for one file."""
+    lines = fix.split("\n")
+    at = next((number for number, line in enumerate(lines, 1) if line.startswith(heading)), len(lines))
+    return "".join(f"{line.strip()}\n" for line in takewhile(lambda line: line.startswith(" "), lines[at:]))
+
+
 def named(fix: str) -> dict[str, tuple[int, int]]:
     """The partitions that a fix names, with start and end."""
-    return {name: (int(start, 16), int(end, 16)) for name, start, end in _PLACE.findall(fix)}
-
-
-def written(places: Mapping[str, tuple[int, int]], spans: Mapping[str, str]) -> str:
-    """A partition file of places, those of external flash by their names."""
-    lines = []
-    for name, (start, end) in places.items():
-        inside = name in ("mcuboot", "mcuboot_primary", "mcuboot_pad", "app", "settings_storage")
-        region = "flash_primary" if inside else "external_flash"
-        span = f", span: [{spans[name]}]" if name in spans else ""
-        lines.append(f"{name}: {{address: {start:#x}, size: {end - start:#x}, region: {region}{span}}}\n")
-    return "".join(lines)
+    found = yaml.safe_load(block(fix, "In pm_static.yml")) or {}
+    return {name: (entry["address"], entry["address"] + entry["size"]) for name, entry in found.items()}
 
 
 def check_thread(found: Finding) -> None:
@@ -86,16 +83,19 @@ def check_thread(found: Finding) -> None:
         "XIP offset",
     ):
         assert word in found.text
-    assert named(found.fix) == WANTED
+    places = named(found.fix)
+    left = next(name for name in places if name.startswith("unused_"))
+    assert places.pop(left) == (0x4E0000, 0x800000)
+    assert places == WANTED
     # Code begins behind the header of 0x200 bytes: 0x10000000 + 0x0 + 0x200, and 0x200000 - 0x200 are left.
     assert "ORIGIN = 0x10000200, LENGTH = 0x1ffe00" in found.fix
+    options = block(found.fix, "Split the image. In sysbuild.conf")
     for option in (
         "QSPI_XIP_SPLIT_IMAGE",
         "MCUBOOT_MODE_OVERWRITE_ONLY",
         "PM_EXTERNAL_FLASH_MCUBOOT_SECONDARY",
     ):
-        assert f"SB_CONFIG_{option}=y" in found.fix
-    assert re.search(r"'unused_(?:qspi_)?1' keeps 0x4e0000-0x800000", found.fix)
+        assert f"SB_CONFIG_{option}=y\n" in options
     assert "SB_CONFIG_NETCORE_APP_UPDATE" in found.fix
 
 
@@ -109,19 +109,16 @@ def test_the_author_of_the_thread_is_told_the_same() -> None:
 
 def test_the_layout_that_is_named_has_no_errors(tmp_path: Path) -> None:
     found = finding(project(tmp_path / "before", THREAD))
-    places = {"mcuboot": (0, 0x10000), "settings_storage": (0xF0000, 0x100000), **named(found.fix)}
-    places["unused_1"] = (0x4E0000, 0x800000)
-    spans = dict(re.findall(r"(\w+) [0-9a-fx]+-[0-9a-fx]+ \(span: \[([^]]*)\]\)", found.fix))
-    options = re.findall(r"SB_CONFIG_\w+=y", found.fix.split("sysbuild.conf")[0])
-    script = re.search(r"EXTFLASH \(rx\) : ORIGIN = \w+, LENGTH = \w+", found.fix)
-    assert script is not None
+    inside = "mcuboot: {address: 0x0, size: 0x10000}\nsettings_storage: {address: 0xf0000, size: 0x10000}\n"
+    options = block(found.fix, "Split the image. In sysbuild.conf")
+    script = block(found.fix, "In the linker script")
     after = project(
         tmp_path / "after",
         "",
         **{
-            "pm_static_nrf5340dk_nrf5340_cpuapp.yml": written(places, spans),
-            "sysbuild.conf": "\n".join([*options, "SB_CONFIG_NETCORE_APP_UPDATE=n", ""]),
-            "extxip.ld": f"MEMORY {{\n{script[0]}\n}}\n",
+            "pm_static_nrf5340dk_nrf5340_cpuapp.yml": inside + block(found.fix, "In pm_static.yml"),
+            "sysbuild.conf": options + "SB_CONFIG_NETCORE_APP_UPDATE=n\n",
+            "extxip.ld": f"MEMORY {{\n{script}}}\n",
             "app.overlay": "/ { chosen { nordic,pm-ext-flash = &mx25r64; }; };\n",
         },
     )
@@ -144,7 +141,7 @@ def test_what_is_in_the_chip_stays_and_the_second_slot_goes_behind_it(tmp_path: 
     assert places["mcuboot_primary"] == (0x10000, 0x100000)
     assert places["mcuboot_secondary"] == (0x280000, 0x370000)
     assert "0x370000 bytes at least" in fix
-    assert "0x12000000 on the nRF52840" in fix
+    assert "0x12000200 on the nRF52840" in fix
 
 
 def test_with_an_updatable_network_core_the_external_half_is_image_2(tmp_path: Path) -> None:

@@ -47,18 +47,21 @@ class SplitLayout:
         """The slot of the external half."""
         return self.external[f"mcuboot_primary_{self.number}"]
 
-    def partitions(self) -> Iterator[tuple[str, Range]]:
-        """Yield all partitions by name: of internal flash, then of external, each slot's parts behind it."""
-        yield "mcuboot_primary", self.internal
-        yield from self._parts("mcuboot_pad", "app", self.internal)
+    def partitions(self) -> Iterator[tuple[str, str, Range]]:
+        """Yield all partitions with their region: of internal flash, then of external, slots before parts."""
+        pad, code = self._parts(self.internal)
+        inside = {"mcuboot_primary": self.internal, "mcuboot_pad": pad, "app": code}
+        for name, at in {**inside, "mcuboot_primary_app": code}.items():
+            yield name, "flash_primary", at
         for name, at in sorted(self.external.items(), key=lambda item: item[1]):
-            yield name, at
+            yield name, EXTERNAL, at
             if at == self.code:
-                yield from self._parts(f"{name}_pad", f"{name}_app", at)
+                pad, code = self._parts(at)
+                yield f"{name}_pad", EXTERNAL, pad
+                yield f"{name}_app", EXTERNAL, code
 
-    def _parts(self, pad: str, code: str, at: Range) -> Iterator[tuple[str, Range]]:
-        yield pad, Range(at.start, self.header)
-        yield code, Range.between(at.start + self.header, at.end)
+    def _parts(self, at: Range) -> tuple[Range, Range]:
+        return Range(at.start, self.header), Range.between(at.start + self.header, at.end)
 
 
 def split_layout(variant: Variant) -> SplitLayout | None:

@@ -36,7 +36,9 @@ def text_lines(result: Result, root: Path, style: Style = plain) -> Iterator[str
         word = style(_STYLES[item.severity], item.severity.value)
         yield f"{place}: {item.rule} {word}: {printable(item.text)}"
         if item.fix:
-            yield f"    {style('dim', 'fix:')} {printable(item.fix)}"
+            first, *more = item.fix.split("\n")
+            yield f"    {style('dim', 'fix:')} {printable(first)}"
+            yield from (f"         {printable(line)}" for line in more)
     yield summary(result)
 
 

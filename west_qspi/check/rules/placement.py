@@ -10,7 +10,6 @@ from west_qspi.check.parse.pmfile import PmEntry
 from west_qspi.check.proposal import SplitLayout, split_layout, xip_base
 from west_qspi.check.rule import DEVZONE, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
-from west_qspi.memory import Range
 
 _OPTIONS = (
     "SB_CONFIG_BOOTLOADER_MCUBOOT=y",
@@ -18,6 +17,7 @@ _OPTIONS = (
     "SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY=y",
     "SB_CONFIG_PM_EXTERNAL_FLASH_MCUBOOT_SECONDARY=y",
 )
+_BASES = {"nRF5340": 0x1000_0000, "nRF52840": 0x1200_0000}
 _SHORT = (
     "Keep vectors, kernel and the flash driver in internal flash, and move only code that may wait to "
     "external flash, as a split image (SB_CONFIG_QSPI_XIP_SPLIT_IMAGE)."
@@ -76,41 +76,40 @@ def _text(variant: Variant, placed: list[PmEntry]) -> str:
 
 def _fix(variant: Variant) -> str:
     layout = split_layout(variant) if variant.has_mcuboot is not False else None
-    return _SHORT if layout is None else " ".join(_sentences(variant, layout))
+    return _SHORT if layout is None else "\n".join(_lines(variant, layout))
 
 
-def _sentences(variant: Variant, layout: SplitLayout) -> Iterator[str]:
-    """Yield a layout in words: what goes where, and what else has the same numbers."""
+def _lines(variant: Variant, layout: SplitLayout) -> Iterator[str]:
+    """Yield a layout as lines that can be taken over into the files."""
     number = layout.number
-    yield f"Split the image: write {', '.join(_OPTIONS)} in sysbuild.conf."
-    spans = {"mcuboot_primary": "mcuboot_pad, app"}
-    spans[f"mcuboot_primary_{number}"] = f"mcuboot_primary_{number}_pad, mcuboot_primary_{number}_app"
-    shown = [_place(name, at, spans.get(name)) for name, at in layout.partitions()]
-    inner, outer = shown[:3], shown[3:]
-    yield f"In flash_primary, for vectors, kernel, drivers and what else has to run first: {', '.join(inner)}"
-    yield f"(mcuboot_primary_app spans app). In external_flash, as offsets in the chip: {', '.join(outer)};"
-    yield f"the relocated code goes into mcuboot_primary_{number}."
+    yield "Split the image. In sysbuild.conf:"
+    yield from (f"    {option}" for option in _OPTIONS)
+    yield "In pm_static.yml, with vectors, kernel and drivers inside, instead of what it has of these slots:"
+    spans = {
+        "mcuboot_primary": "mcuboot_pad, app",
+        "mcuboot_primary_app": "app",
+        f"mcuboot_primary_{number}": f"mcuboot_primary_{number}_pad, mcuboot_primary_{number}_app",
+    }
+    for name, region, at in layout.partitions():
+        span = f", span: [{spans[name]}]" if name in spans else ""
+        yield f"    {name}: {{address: {at.start:#x}, size: {at.size:#x}, region: {region}{span}}}"
     for name, left in layout.rest.items():
-        yield (f"'{name}' keeps {left.start:#x}-{left.end:#x}." if left.size else f"'{name}' goes.")
-    if layout.least is not None:
-        yield f"The chip has to have {layout.least:#x} bytes at least."
+        if left.size:
+            yield f"    {name}: {{address: {left.start:#x}, size: {left.size:#x}, region: {EXTERNAL}}}"
+    yield f"In the linker script, for what is relocated into mcuboot_primary_{number}:"
     start, length = layout.code.start + layout.header, layout.code.size - layout.header
     if layout.base is not None:
-        yield f"Linker script: EXTFLASH (rx) : ORIGIN = {layout.base + start:#x}, LENGTH = {length:#x}."
+        yield f"    EXTFLASH (rx) : ORIGIN = {layout.base + start:#x}, LENGTH = {length:#x}"
     else:
-        yield (
-            f"Linker script: EXTFLASH (rx), ORIGIN = {start:#x} plus 0x10000000 on the nRF5340 or 0x12000000 "
-            f"on the nRF52840, LENGTH = {length:#x}."
-        )
-    if variant.network_update is None and layout.base != 0x1200_0000:
+        based = [f"{base + start:#x} on the {soc}" for soc, base in _BASES.items()]
+        yield f"    EXTFLASH (rx) : LENGTH = {length:#x}, and ORIGIN = {' or '.join(based)}"
+    if layout.least is not None:
+        yield f"The chip has to have {layout.least:#x} bytes at least."
+    if variant.network_update is None and layout.base != _BASES["nRF52840"]:
         yield (
             f"With SB_CONFIG_NETCORE_APP_UPDATE=y, image 1 is the network core's: then the slots called "
             f"_{number} here are called _{number + 1}."
         )
-
-
-def _place(name: str, at: Range, span: str | None) -> str:
-    return f"{name} {at.start:#x}-{at.end:#x}" + (f" (span: [{span}])" if span else "")
 
 
 def _linked(variant: Variant) -> Iterator[Hit]:
