@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 from west_qspi.check.model import Edit, Severity
 from west_qspi.check.parse.pmfile import NotYaml, PmEntry, PmFile, parse_pm
+from west_qspi.check.relocation import relocations
 from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
 
@@ -126,13 +126,7 @@ def serial_recovery_qspi(variant: Variant) -> Iterator[Hit]:
 
 def _on_qspi(variant: Variant) -> bool:
     """Tell whether the external flash is known to be on the QSPI, and not on SPI."""
-    if variant.split:
-        return True
-    chip, board = variant.chip, variant.known_board
-    if chip is None:
-        return False
-    names = chip.node.compatible if chip.node else ()
-    return "nordic,qspi-nor" in names or (not names and board is not None and board.chip == chip.label)
+    return bool(variant.split) or (variant.chip is not None and variant.chip.bus == "qspi")
 
 
 _UPLOAD = re.compile(r"\bmcumgr\b.*?\bimage\W+upload\b(?P<arguments>.*)")
@@ -196,16 +190,14 @@ def xip_while_writing_qspi(variant: Variant) -> Iterator[Hit]:
     ]
     if not stored or variant.app.on(_LOCK) or not _on_qspi(variant):
         return
-    for call in variant.cmake:
-        place = next((word for before, word in pairwise(call.arguments) if before == "LOCATION"), "")
-        if call.name == "zephyr_code_relocate" and place.startswith("EXTFLASH"):
-            text = (
-                f"runs from the chip that {', '.join(stored)} {'is' if len(stored) == 1 else 'are'} written"
-                " in: a thread that runs it while the chip erases or writes stalls or faults"
-            )
-            fix = f"Write {_LOCK}=y in prj.conf, if the SDK has it; or move the data to internal flash."
-            yield Hit(call.spot, text, fix)
-            return
+    first = next(relocations(variant.cmake), None)
+    if first is not None:
+        text = (
+            f"runs from the chip that {', '.join(stored)} {'is' if len(stored) == 1 else 'are'} written"
+            " in: a thread that runs it while the chip erases or writes stalls or faults"
+        )
+        fix = f"Write {_LOCK}=y in prj.conf, if the SDK has it; or move the data to internal flash."
+        yield Hit(first.spot, text, fix)
 
 
 _TIMEOUT = "CONFIG_NORDIC_QSPI_NOR_TIMEOUT_MS"

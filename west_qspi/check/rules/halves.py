@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.parts import Part, flashed, header_of, parts
-from west_qspi.check.rule import DEVZONE, Hit, rule
+from west_qspi.check.rule import DEVZONE, XIP_GUIDE, Hit, rule
 from west_qspi.check.variant import Variant
 from west_qspi.memory import Range
 
@@ -17,16 +17,12 @@ if TYPE_CHECKING:
     from west_qspi.check.built import Built
     from west_qspi.mcuboot.image import Header
 
-_GUIDE = (
-    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/app_dev/device_guides/nrf53/"
-    "qspi_xip_guide_nrf5340.html"
-)
 # imgtool may round the body up; a build that is another one differs by more, or is found by its bytes.
 _ROUNDING = 32
 _UPPER = re.compile(rb"^:02000004([0-9A-Fa-f]{4})", re.MULTILINE)
 
 
-@rule("QX503", "split-halves-differ", Severity.ERROR, _GUIDE, Stage.BUILD)
+@rule("QX503", "split-halves-differ", Severity.ERROR, XIP_GUIDE, Stage.BUILD)
 def split_halves_differ(variant: Variant) -> Iterator[Hit]:
     """The two halves of a split image are not of one build.
 

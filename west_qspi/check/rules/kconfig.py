@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Severity, Spot
-from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
+from west_qspi.check.relocation import relocations
+from west_qspi.check.rule import DEVZONE, SDK_NRF, XIP_GUIDE, Hit, rule
 from west_qspi.check.variant import Variant
 
-_GUIDE = (
-    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/device_guides/nrf53/qspi_xip_guide_nrf5340.html"
-)
 _SPLIT = "SB_CONFIG_QSPI_XIP_SPLIT_IMAGE"
 _OVERRIDE = "PM_OVERRIDE_EXTERNAL_DRIVER_CHECK"
 _QSPI, _SPI = "CONFIG_NORDIC_QSPI_NOR", "CONFIG_SPI_NOR"
@@ -21,15 +18,9 @@ _QSPI_OFF = ("nrf52840dk", "nrf52840dongle")
 
 
 def _driver(variant: Variant) -> str | None:
-    """Return the option of the external flash's driver, None where its compatible is not known."""
-    chip = variant.chip
-    names = chip.node.compatible if chip and chip.node else ()
-    if "nordic,qspi-nor" in names:
-        return _QSPI
-    if names:
-        return _SPI
-    board = variant.known_board
-    return _QSPI if chip and board and board.chip == chip.label else None
+    """Return the option of the external flash's driver, None where its bus is not known."""
+    bus = variant.chip.bus if variant.chip else None
+    return {"qspi": _QSPI, "spi": _SPI}.get(bus or "")
 
 
 def _forced(variant: Variant) -> bool:
@@ -61,24 +52,15 @@ def relocation_without_split_image(variant: Variant) -> Iterator[Hit]:
         return
     # Nothing selects the option, but it may be given on the command line, or by an SDK of one's own.
     known = variant.split is False
-    for call in variant.cmake:
-        place = _after(call.arguments, "LOCATION")
-        if call.name == "zephyr_code_relocate" and place.startswith("EXTFLASH"):
-            text = f"relocates to {place}, but the image is not split"
-            text += "" if known else ", as far as its sources tell"
-            text += ': signing fails, "Image size + trailer exceeds requested size"'
-            fix = (
-                f"Write {_SPLIT}=y in sysbuild.conf, and add the slots of the external half to pm_static.yml."
-            )
-            yield Hit(call.spot, text, fix, severity=None if known else Severity.WARNING)
+    for moved in relocations(variant.cmake):
+        text = f"relocates to {moved.place}, but the image is not split"
+        text += "" if known else ", as far as its sources tell"
+        text += ': signing fails, "Image size + trailer exceeds requested size"'
+        fix = f"Write {_SPLIT}=y in sysbuild.conf, and add the slots of the external half to pm_static.yml."
+        yield Hit(moved.spot, text, fix, severity=None if known else Severity.WARNING)
 
 
-def _after(words: tuple[str, ...], keyword: str) -> str:
-    """Return the word behind a keyword, which may be in capitals itself; an empty one where there is none."""
-    return next((word for before, word in pairwise(words) if before == keyword), "")
-
-
-@rule("QX205", "override-check-turns-off-driver-default", Severity.ERROR, _GUIDE)
+@rule("QX205", "override-check-turns-off-driver-default", Severity.ERROR, XIP_GUIDE)
 def override_check_turns_off_driver(variant: Variant) -> Iterator[Hit]:
     """The image is split, the driver check is overridden, and an image lacks its QSPI driver.
 

@@ -9,13 +9,10 @@ from west_qspi.check.initorder import called_before_driver
 from west_qspi.check.linked import applications
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.relocation import relocations
-from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
+from west_qspi.check.rule import DEVZONE, SDK_NRF, XIP_GUIDE, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 from west_qspi.soc import NRF5340, NRF52840
 
-_GUIDE = (
-    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/device_guides/nrf53/qspi_xip_guide_nrf5340.html"
-)
 _COUNT = "SB_CONFIG_MCUBOOT_UPDATEABLE_IMAGES"
 _NUMBER = "CONFIG_UPDATEABLE_IMAGE_NUMBER"
 _STACK = 10240
@@ -61,7 +58,7 @@ _PRIORITIES = {
 }
 
 
-@rule("QX212", "init-priority-before-qspi", Severity.ERROR, _GUIDE)
+@rule("QX212", "init-priority-before-qspi", Severity.ERROR, XIP_GUIDE)
 def init_priority_before_qspi(variant: Variant) -> Iterator[Hit]:
     """Code that was moved to external flash is called while the kernel starts, before that flash can be read.
 
