@@ -14,6 +14,7 @@ import pytest
 
 from tests.helpers.corpus import corpus
 from tests.helpers.mutation import mutated
+from west_qspi.build.modes import UpdateMode
 from west_qspi.check.code import Code
 from west_qspi.check.parse.cmake import parse_cmake
 from west_qspi.check.parse.dtsource import parse_dtsource
@@ -155,16 +156,50 @@ def test_mcuboot_is_configured_by_a_folder_or_a_file(tmp_path: Path, folder: str
         f"{folder}/mcuboot.conf",
         f"{folder}/mcuboot.overlay",
     )
-    assert files(tmp_path, DK) == [
+    confs = [
         "prj.conf",
         f"{folder}/mcuboot/prj.conf",
         f"{folder}/mcuboot/boards/{DK}.conf",
         f"{folder}/mcuboot.conf",
-        f"{folder}/mcuboot/boards/{DK}.overlay",
-        f"{folder}/mcuboot.overlay",
     ]
-    (tmp_path / folder / "mcuboot" / "boards" / f"{DK}.overlay").unlink()
-    assert f"{folder}/mcuboot/app.overlay" in files(tmp_path, DK)
+    inner, beside = f"{folder}/mcuboot/boards/{DK}.overlay", f"{folder}/mcuboot.overlay"
+    # Sysbuild names the file beside the folder as the only one (DTC_OVERLAY_FILE); child images add it.
+    assert files(tmp_path, DK) == [*confs, *([inner] if folder == "child_image" else []), beside]
+    (tmp_path / beside).unlink()
+    assert files(tmp_path, DK) == [*confs, inner]
+    (tmp_path / inner).unlink()
+    assert files(tmp_path, DK) == [*confs, f"{folder}/mcuboot/app.overlay"]
+
+
+@pytest.mark.parametrize(
+    "sign", ["sysbuild.conf", "Kconfig.sysbuild", "sysbuild.cmake", "sysbuild/other.conf"]
+)
+def test_sysbuild_passes_child_images_over(tmp_path: Path, sign: str) -> None:
+    tree(tmp_path, "prj.conf", "child_image/mcuboot.conf", "child_image/mcuboot/app.overlay")
+    assert len(files(tmp_path, None)) == 3
+    tree(tmp_path, sign)
+    assert not any("child_image" in name for name in files(tmp_path, None))
+
+
+def test_sdks_that_have_only_sysbuild_pass_child_images_over(tmp_path: Path) -> None:
+    tree(tmp_path, "prj.conf", "child_image/mcuboot.conf", "west.yml")
+    for release, found in (("v2.9.0", True), ("v3.0.0", False)):
+        text = f"manifest:\n  projects:\n    - name: sdk-nrf\n      revision: {release}\n"
+        (tmp_path / "west.yml").write_text(text, encoding="utf-8")
+        assert ("child_image/mcuboot.conf" in files(tmp_path, None)) is found
+
+
+def test_sysbuild_decides_how_mcuboot_updates(tmp_path: Path) -> None:
+    tree(tmp_path, "prj.conf", "sysbuild/mcuboot.conf")
+    (tmp_path / "sysbuild" / "mcuboot.conf").write_text("CONFIG_BOOT_UPGRADE_ONLY=y\n", encoding="utf-8")
+    for text, mode in (("", None), ("SB_CONFIG_MCUBOOT_MODE_SWAP_USING_MOVE=y\n", UpdateMode.SWAP)):
+        (tmp_path / "sysbuild.conf").write_text(text, encoding="utf-8")
+        (only,) = all_variants(tmp_path)
+        assert only.mode is mode
+    (tmp_path / "sysbuild.conf").unlink()
+    (tmp_path / "sysbuild").rename(tmp_path / "child_image")
+    (only,) = all_variants(tmp_path)
+    assert only.mode is UpdateMode.OVERWRITE
 
 
 def test_what_sysbuild_passes_on_reaches_its_image_only(tmp_path: Path) -> None:
@@ -347,7 +382,7 @@ def read_cmake(text: str) -> None:
     lines = text.count("\n") + 1
     for call in parse_cmake(text, Path("f")):
         assert 1 <= call.spot.line <= lines
-        call.after("FILES")
+        call.after("FILES", ("LOCATION",))
 
 
 def read_kconfigfile(text: str) -> None:

@@ -20,8 +20,6 @@ _NEVER = {"node_modules", "__pycache__", "venv", "site-packages", "twister-out"}
 # The SDK's own repositories in a workspace: not the user's to mend.
 _SDK = {"zephyr", "nrf", "nrfxlib", "bootloader", "modules", "tools", "test", "find-my"}
 _DEEPEST = 12
-# What begins a repository or a workspace: what lies above it is somebody else's.
-TOPS = (".git", ".west")
 _PM_STATIC = re.compile(r"pm_static(?:_(?P<rest>.+))?\.yml")
 _PRJ = re.compile(r"prj(?:_(?P<suffix>.+))?\.conf")
 _SYSBUILD = re.compile(r"sysbuild(?:_(?P<suffix>.+))?\.conf")
@@ -38,6 +36,14 @@ class Application:
     def pm_files(self) -> tuple[str, ...]:
         """The static partition files, of any name."""
         return tuple(sorted(name for name in self.names if _PM_STATIC.fullmatch(name)))
+
+    @cached_property
+    def of_sysbuild(self) -> str:
+        """The name of something that only sysbuild reads; empty where there is nothing of the kind."""
+        for name in ("sysbuild.conf", "Kconfig.sysbuild", "sysbuild.cmake"):
+            if name in self.names:
+                return name
+        return "sysbuild" if os.path.lexists(self.folder / "sysbuild") else ""
 
     @cached_property
     def boards(self) -> tuple[str, ...]:
@@ -126,8 +132,13 @@ def _around(folder: Path) -> Iterator[tuple[Path, frozenset[str]]]:
     """Yield a folder and those above it with the files in them, up to the repository's or workspace's top."""
     for place in (folder, *folder.parents):
         yield place, frozenset(file_names(place))
-        if any(os.path.lexists(place / top) for top in TOPS):
+        if is_top(place):
             return
+
+
+def is_top(folder: Path) -> bool:
+    """Tell whether a repository or a workspace begins here: what lies above it is somebody else's."""
+    return any(os.path.lexists(folder / name) for name in (".git", ".west"))
 
 
 def _part_of(inner: Path, outer: Path, files: frozenset[str]) -> bool:

@@ -129,13 +129,42 @@ class Variant:
         return None
 
     @property
+    def by_sysbuild(self) -> bool:
+        """Tell whether sysbuild builds the application, as far as its files and its SDK tell."""
+        own = self.application is not None and self.application.of_sysbuild
+        return bool(own or self.sysbuild.settings or (self.sdk and self.sdk.only_sysbuild))
+
+    @property
     def mode(self) -> UpdateMode | None:
-        """What MCUboot does with a new image, None where that is not known."""
+        """What MCUboot does with a new image, None where that is not known.
+
+        Sysbuild sets it, whatever MCUboot's own configuration says before a build.
+        """
+        overruled = self.build is None and self.by_sysbuild
+        configs = (self.sysbuild,) if overruled else (self.sysbuild, self.mcuboot)
         for symbol, mode in _MODES:
-            for config in (self.sysbuild, self.mcuboot):
-                if config.on(symbol):
-                    return mode
+            if any(config.on(symbol) for config in configs):
+                return mode
         return None
+
+    @property
+    def direct_xip(self) -> bool:
+        """Tell whether MCUboot starts images where they lie, as far as that is known."""
+        return self.mode in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
+
+    @property
+    def compressed(self) -> bool:
+        """Tell whether updates are compressed, so that the slots of an image may differ in size."""
+        return bool(
+            self.sysbuild.on("SB_CONFIG_MCUBOOT_COMPRESSED_IMAGE_SUPPORT")
+            or self.mcuboot.on("CONFIG_NRF_COMPRESS")
+            or self.app.on("CONFIG_NRF_COMPRESS")
+        )
+
+    @property
+    def release(self) -> tuple[int, int] | None:
+        """The SDK's release, major and minor; None: not known."""
+        return self.sdk.release if self.sdk else None
 
     @property
     def xip_number(self) -> int | None:

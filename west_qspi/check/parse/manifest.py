@@ -32,6 +32,11 @@ class SdkVersion:
         """The release as numbers that compare."""
         return self.major, self.minor
 
+    @property
+    def only_sysbuild(self) -> bool:
+        """Tell whether it builds with sysbuild alone. Source: sdk-nrf, migration guide for 3.0."""
+        return self.release >= (3, 0)
+
 
 def parse_manifest(text: str, path: Path) -> SdkVersion | None:
     """Return the SDK's release, None where no project is the SDK, or its revision is no release's tag."""

@@ -131,7 +131,7 @@ def xip_flash_sched_lock(variant: Variant) -> Iterator[Hit]:
     moved = next((one for one in relocations(variant.cmake) if one.library.startswith(writers)), None)
     if moved is None or _LOCK in variant.selected or variant.app.on(_LOCK):
         return
-    setting, release = variant.app.get(_LOCK), variant.sdk.release if variant.sdk else None
+    setting, release = variant.app.get(_LOCK), variant.release
     fix = f"Write {_LOCK}=y in prj.conf."
     if setting is not None:
         yield Hit(setting.spot, f"{moved.library} runs from the flash that it writes to, but {_LOCK}=n", fix)

@@ -12,7 +12,6 @@ from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, SECTOR, Variant
 
 _GUIDE = "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/samples/nrf5340/extxip_smp_svr/README.html"
-_SWAPS = (UpdateMode.SWAP,)
 _PADS = ("_pad", "_app")
 
 
@@ -73,7 +72,7 @@ def slot_size_incompatible(variant: Variant) -> Iterator[Hit]:
         secondary = secondaries.get(number)
         if secondary is None or number == network or not (primary.size and secondary.size):
             continue
-        if _compressed(variant) or primary.size == secondary.size:
+        if variant.compressed or primary.size == secondary.size:
             continue
         first, second = primary.size // SECTOR, secondary.size // SECTOR
         text = (
@@ -87,11 +86,11 @@ def slot_size_incompatible(variant: Variant) -> Iterator[Hit]:
                 fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
                 yield Hit(secondary.at("size"), text, fix, severity=Severity.WARNING)
             continue
-        if mode in _SWAPS and abs(first - second) <= 1:
+        if mode is UpdateMode.SWAP and abs(first - second) <= 1:
             continue
         text += ': MCUboot logs "Cannot upgrade" and boots the old image for ever'
         text += "" if mode else ", unless it overwrites, which is not known here"
-        known = mode in (*_SWAPS, UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
+        known = mode is UpdateMode.SWAP or variant.direct_xip
         fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
         yield Hit(secondary.at("size"), text, fix, severity=None if known else Severity.WARNING)
 
@@ -99,14 +98,6 @@ def slot_size_incompatible(variant: Variant) -> Iterator[Hit]:
 def _has_network_slot(variant: Variant) -> bool:
     entry = variant.entry("mcuboot_primary_1")
     return entry is not None and entry.region == "ram_flash"
-
-
-def _compressed(variant: Variant) -> bool:
-    return bool(
-        variant.sysbuild.on("SB_CONFIG_MCUBOOT_COMPRESSED_IMAGE_SUPPORT")
-        or variant.mcuboot.on("CONFIG_NRF_COMPRESS")
-        or variant.app.on("CONFIG_NRF_COMPRESS")
-    )
 
 
 @rule("QX106", "xip-slot-entries-missing", Severity.ERROR, _GUIDE)
@@ -157,11 +148,10 @@ def _others_are_taken(variant: Variant) -> bool:
 def _linked(variant: Variant) -> Iterator[tuple[LinkerRegion, PmEntry]]:
     """Yield the external regions of the linker script with the slot that each is for."""
     number = variant.xip_number
-    direct = variant.mode in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
     for region in variant.linker:
         if not region.name.upper().startswith("EXTFLASH") or number is None:
             continue
-        if region.variant and not direct:
+        if region.variant and not variant.direct_xip:
             continue  # the branch of a twin that is not built
         kind = "secondary" if region.variant else "primary"
         slot = variant.entry(f"mcuboot_{kind}_{number}")

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from west_qspi.build.model import UpdateMode
-from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.textfile import read_source
 from west_qspi.check.reader import Reader
@@ -18,7 +17,6 @@ _XIP = f"{SDK_NRF}blob/main/sysbuild/Kconfig.xip"
 _SPLIT = "SB_CONFIG_QSPI_XIP_SPLIT_IMAGE"
 _MODE = "SB_CONFIG_MCUBOOT_MODE_"
 _ALLOWED = (f"{_MODE}OVERWRITE_ONLY", f"{_MODE}DIRECT_XIP")
-_DIRECT = (f"{_MODE}DIRECT_XIP", f"{_MODE}DIRECT_XIP_WITH_REVERT", "CONFIG_BOOT_DIRECT_XIP")
 _OTHERS = tuple(
     f"{_MODE}{name}"
     for name in (
@@ -35,10 +33,6 @@ _OTHERS = tuple(
 _SWAPS = {name for name in _OTHERS if "_SWAP_" in name}
 # The dependencies below were read in sdk-nrf 2.9.0.
 _READ = (2, 9)
-
-
-def _release(variant: Variant) -> tuple[int, int] | None:
-    return variant.sdk.release if variant.sdk else None
 
 
 def _at_split(variant: Variant) -> Spot | None:
@@ -90,7 +84,7 @@ def split_image_mode(variant: Variant) -> Iterator[Hit]:
         SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY=y
     """
     at, variant = _at_refusable(variant), variant.as_written
-    config, release = variant.sysbuild, _release(variant)
+    config, release = variant.sysbuild, variant.release
     if at is None or any(config.on(symbol) for symbol in _ALLOWED):
         return
     allowed = _modes_of_sdk(variant)
@@ -126,7 +120,7 @@ def split_image_deps(variant: Variant) -> Iterator[Hit]:
         SB_CONFIG_PM_EXTERNAL_FLASH_MCUBOOT_SECONDARY=y
     """
     at, variant = _at_refusable(variant), variant.as_written
-    release = _release(variant)
+    release = variant.release
     if at is None:
         return
     manager = variant.sysbuild.get("SB_CONFIG_PARTITION_MANAGER")
@@ -161,7 +155,7 @@ def tfm_with_split_image(variant: Variant) -> Iterator[Hit]:
     Good:
         CONFIG_BUILD_WITH_TFM=n   and SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y
     """
-    at, release = _at_split(variant), _release(variant)
+    at, release = _at_split(variant), variant.release
     if at is None or variant.app.on("CONFIG_BUILD_WITH_TFM") is False:
         return
     setting = variant.app.get("CONFIG_BUILD_WITH_TFM")
@@ -190,11 +184,7 @@ def direct_xip_external(variant: Variant) -> Iterator[Hit]:
         # SB_CONFIG_MCUBOOT_MODE_DIRECT_XIP=y
         mcuboot_secondary: {address: 0x80000, size: 0x70000, region: flash_primary}
     """
-    # Sysbuild sets the mode, whatever MCUboot's own configuration says.
-    image = Config() if variant.sysbuild.settings and variant.build is None else variant.mcuboot
-    if variant.mode not in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT):
-        return
-    if not any(config.on(symbol) for config in (variant.sysbuild, image) for symbol in _DIRECT):
+    if not variant.direct_xip:
         return
     for name in ("mcuboot_primary", "mcuboot_secondary"):
         slot = variant.entry(name)

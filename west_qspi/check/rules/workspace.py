@@ -14,22 +14,15 @@ from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
 
 _DOCS = "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/"
-# The releases of sdk-nrf from which on something is so. Source: its release notes and migration guides.
-_SYSBUILD_ONLY = (3, 0)
+# Source: sdk-nrf, release notes.
 _MANAGER_DEPRECATED = (3, 3)
-
-
-def _release(variant: Variant) -> tuple[int, int]:
-    """Return the SDK's release; the lowest where it is not known."""
-    return variant.sdk.release if variant.sdk else (0, 0)
 
 
 def _by_sysbuild(variant: Variant) -> str:
     """Return what tells that sysbuild builds the application; an empty text where nothing does."""
-    for name in ("sysbuild.conf", "Kconfig.sysbuild", "sysbuild.cmake", "sysbuild"):
-        if (variant.folder / name).exists():
-            return f"there is {name}"
-    if variant.sdk is not None and variant.sdk.release >= _SYSBUILD_ONLY:
+    if variant.application is not None and variant.application.of_sysbuild:
+        return f"there is {variant.application.of_sysbuild}"
+    if variant.sdk is not None and variant.sdk.only_sysbuild:
         return f"SDK {variant.sdk.major}.{variant.sdk.minor} has only sysbuild"
     return ""
 
@@ -51,7 +44,7 @@ def child_image_leftovers(variant: Variant) -> Iterator[Hit]:
     why = _by_sysbuild(variant)
     if not why:
         return
-    always = _release(variant) >= _SYSBUILD_ONLY
+    always = variant.sdk is not None and variant.sdk.only_sysbuild
     for entry in entries(variant.folder / "child_image"):
         if entry.name.startswith("."):
             continue
