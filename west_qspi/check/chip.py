@@ -37,7 +37,9 @@ def find_chip(view: View, board: Board | None) -> Chip | None:
     """Return the flash that Partition Manager or the QSPI uses; None where nothing tells."""
     chosen = view.chosen("nordic,pm-ext-flash")
     label = chosen.reference if chosen else None
-    if label is None and board and board.chip:
+    if board and (board.chip is None or view.deletes(board.chip)):
+        board = None
+    if label is None and board:
         label = board.chip
     if label is None:
         qspi = [node for node in view.chips if "nordic,qspi-nor" in node.compatible and not node.disabled]
