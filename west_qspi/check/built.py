@@ -165,7 +165,7 @@ def _moved(build: Build, cache: Mapping[str, str], source: str) -> Path | None:
 def _written(build: Build, cache: Mapping[str, str], reader: Reader) -> Variant:
     application = _application(build, cache)
     if application is None:
-        return Variant(build.application.name, build.path)
+        return Variant(build.application.name, build.path, reader=reader)
     board = _board_name(build)
     if board is not None and board not in application.boards:
         # Where a board has one SoC, files may have the board's name without it.

@@ -92,6 +92,7 @@ class _Files:
             history=self.reader.history,
             application=self.application,
             files=(*files, *([static] if static else ())),
+            reader=self.reader,
         )
 
     @cached_property

@@ -22,6 +22,7 @@ from west_qspi.check.parse.cmake import Call
 from west_qspi.check.parse.ldscript import LinkerRegion
 from west_qspi.check.parse.manifest import SdkVersion
 from west_qspi.check.parse.pmfile import PmEntry, PmFile
+from west_qspi.check.reader import Reader
 from west_qspi.check.runners import RunnerArgument
 from west_qspi.soc import Soc
 
@@ -61,6 +62,7 @@ class Variant:
     application's own Kconfig files may set. ``default_runner`` is what ``west flash`` uses, as far as that is
     known. ``code`` are the application's C files, ``scripts`` what builds, flashes and tests it.
     ``history`` tells of the last release. ``build`` is the loaded build, None from sources.
+    ``reader`` is for what only one rule looks into.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Variant:
     application: Application | None = None
     files: tuple[Path, ...] = ()
     build: Built | None = None
+    reader: Reader = field(default_factory=Reader, compare=False, repr=False)
 
     @property
     def as_written(self) -> Variant:

@@ -132,7 +132,7 @@ def external_half_not_flashed(variant: Variant) -> Iterator[Hit]:
         runners = app.directory / "zephyr" / "runners.yaml"
         names = ", ".join(path.name for path in files)
         text = f"{names}: nothing of {part.name}, which '{part.slot.partition.name}' needs"
-        spot = Spot(runners, _line_of(runners, "hex_file:")) if runners.is_file() else Spot(files[0])
+        spot = Spot(runners, _line_of(variant, runners, "hex_file:")) if runners.is_file() else Spot(files[0])
         yield Hit(spot, text, "Flash a file that holds both halves, such as merged.hex.")
 
 
@@ -152,9 +152,6 @@ def _reaches(built: Built, path: Path, window: Range) -> bool:
         return True
 
 
-def _line_of(path: Path, word: str) -> int:
-    try:
-        lines = path.read_text("utf-8", "replace").split("\n")
-    except OSError:
-        return 0
+def _line_of(variant: Variant, path: Path, word: str) -> int:
+    lines = variant.reader.text(path).split("\n")
     return next((number for number, line in enumerate(lines, 1) if line.strip().startswith(word)), 0)

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 
 from west_qspi.build.model import UpdateMode
 from west_qspi.check.model import Severity, Spot
-from west_qspi.check.parse.textfile import read_source
-from west_qspi.check.reader import Reader
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
-from west_qspi.errors import FileUnreadable
 
 _XIP = f"{SDK_NRF}blob/main/sysbuild/Kconfig.xip"
 _SPLIT = "SB_CONFIG_QSPI_XIP_SPLIT_IMAGE"
@@ -49,17 +46,15 @@ def _set_elsewhere(variant: Variant) -> bool:
     if (variant.board or "").startswith("thingy53") or variant.sysbuild.on("SB_CONFIG_MATTER"):
         return True
     boards = {where for _, where in variant.application.own_boards} if variant.application else set()
-    return any(Reader().has_file(place / "Kconfig.sysbuild") for place in (variant.folder, *boards))
+    return any(variant.reader.has_file(place / "Kconfig.sysbuild") for place in (variant.folder, *boards))
 
 
 def _modes_of_sdk(variant: Variant) -> frozenset[str] | None:
     """Return the modes on which the option depends in the SDK of the workspace, None without that."""
     for place in variant.folder.absolute().parents:
-        if Reader().has_folder(place / ".west"):
-            try:
-                text = read_source(place / "nrf" / "sysbuild" / "Kconfig.xip")
-            except FileUnreadable:
-                return None
+        if variant.reader.has_folder(place / ".west"):
+            path = place / "nrf" / "sysbuild" / "Kconfig.xip"
+            text = variant.reader.text(path) if variant.reader.has_file(path) else ""
             _, found, rest = text.partition("config QSPI_XIP_SPLIT_IMAGE\n")
             words = re.split(r"^(?:menu)?config ", rest, maxsplit=1, flags=re.MULTILINE)[0]
             modes = re.findall(r"\bMCUBOOT_MODE_\w+", words, re.ASCII)
