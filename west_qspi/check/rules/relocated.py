@@ -32,9 +32,8 @@ def custom_linker_missing(variant: Variant) -> Iterator[Hit]:
     """
     first = next(relocations(variant.cmake), None)
     # Without its CMake file an application is not here as a whole, and neither may the script be.
-    if (first is None and not variant.split) or not variant.reader.has_file(
-        variant.folder / "CMakeLists.txt"
-    ):
+    whole = variant.reader.has_file(variant.folder / "CMakeLists.txt")
+    if (first is None and not variant.split) or not whole:
         return
     setting = variant.app.get(_SCRIPT)
     if setting is None or not setting.value:
