@@ -1,4 +1,4 @@
-"""QX603 to QX609: updates of devices in the field, of several images, and of a chip that code runs from."""
+"""QX603, QX605, QX606, QX608, QX609: updates in the field, of several images, and of a chip that code runs from."""
 
 from __future__ import annotations
 

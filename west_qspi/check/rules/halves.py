@@ -1,4 +1,4 @@
-"""QX503 and QX510: the halves of a split image against each other, and against what is flashed."""
+"""QX503, QX510: the halves of a split image against each other, and against what is flashed."""
 
 from __future__ import annotations
 

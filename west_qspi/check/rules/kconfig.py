@@ -1,4 +1,4 @@
-"""QX203 to QX207, QX213, QX214: options of the application, MCUboot and sysbuild, against each other."""
+"""QX203, QX205 to QX207, QX213, QX214: options of application, MCUboot and sysbuild, against each other."""
 
 from __future__ import annotations
 

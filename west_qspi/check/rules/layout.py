@@ -1,4 +1,4 @@
-"""QX107 to QX124: slots and their parts, against what the options ask for."""
+"""QX107, QX112, QX116, QX117, QX124: slots and their parts, against what the options ask for."""
 
 from __future__ import annotations
 

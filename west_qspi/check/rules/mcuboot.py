@@ -1,4 +1,4 @@
-"""QX211 to QX227: how MCUboot is configured, and what runs before its flash does."""
+"""QX211, QX212, QX215, QX216, QX226, QX227: how MCUboot is configured, and what runs before its flash."""
 
 from __future__ import annotations
 

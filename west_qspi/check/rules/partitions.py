@@ -1,4 +1,4 @@
-"""QX101 to QX129: partition files by themselves (``pm_static*.yml``, ``partitions.yml``)."""
+"""QX101 to QX103, QX114, QX115, QX129: partition files (``pm_static*.yml``, ``partitions.yml``) alone."""
 
 from __future__ import annotations
 

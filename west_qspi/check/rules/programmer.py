@@ -1,4 +1,4 @@
-"""QX402 to QX412: the files that tell a programmer about the external flash."""
+"""QX402 to QX405, QX412: the files that tell a programmer about the external flash."""
 
 from __future__ import annotations
 

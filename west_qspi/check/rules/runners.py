@@ -1,4 +1,4 @@
-"""QX401 to QX417: what runners are told of the external flash, and what they do to it."""
+"""QX401, QX411, QX415 to QX417: what runners are told of the external flash, and what they do to it."""
 
 from __future__ import annotations
 

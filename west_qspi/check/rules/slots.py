@@ -1,4 +1,4 @@
-"""QX104 to QX119: slots of MCUboot and the linker script of the external half, against the partitions."""
+"""QX104 to QX106, QX108 to QX110: slots of MCUboot, and the linker script against its slot."""
 
 from __future__ import annotations
 

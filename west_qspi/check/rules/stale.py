@@ -1,4 +1,4 @@
-"""QX512 and QX514: a build that was not made from the static partitions that are there now."""
+"""QX512, QX514: a build that was not made from the static partitions that are there now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""QX118 to QX128: static partition files that are not taken, not complete, or not what they seem."""
+"""QX118, QX119, QX126, QX128: static partition files that are not taken, or not whole, or misleading."""
 
 from __future__ import annotations
 
