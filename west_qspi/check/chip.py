@@ -8,6 +8,9 @@ from west_qspi.check.boards import Board
 from west_qspi.check.devicetree import Node, View
 from west_qspi.check.model import Spot
 
+PM_CHOICE = "nordic,pm-ext-flash"
+"""What devicetree calls the choice of the flash in which Partition Manager places partitions."""
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -35,7 +38,7 @@ class Chip:
 
 def find_chip(view: View, board: Board | None) -> Chip | None:
     """Return the flash that Partition Manager or the QSPI uses; None where nothing tells."""
-    chosen = view.chosen("nordic,pm-ext-flash")
+    chosen = view.chosen(PM_CHOICE)
     label = chosen.reference if chosen else None
     if board and (board.chip is None or view.deletes(board.chip)):
         board = None

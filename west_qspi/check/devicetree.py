@@ -17,12 +17,10 @@ _FLASH_PROPERTIES = ("jedec-id", "sfdp-bfp", "size-in-bytes", "readoc", "writeoc
 class View:
     """The files that make up one image's devicetree, in the order in which the build reads them.
 
-    ``complete`` tells that nothing else adds to it: it is a build's ``zephyr.dts``, or all of a board's files
-    are here.
+    A build's ``zephyr.dts`` is all there is; of sources, the SDK's own board files are not at hand.
     """
 
     files: tuple[DtSource, ...]
-    complete: bool = False
 
     def nodes(self) -> tuple[SourceNode, ...]:
         """Return all nodes of all files, less those that are deleted later, with what is in them."""

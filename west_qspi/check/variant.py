@@ -24,6 +24,7 @@ from west_qspi.check.parse.manifest import SdkVersion
 from west_qspi.check.parse.pmfile import PmEntry, PmFile
 from west_qspi.check.reader import Reader
 from west_qspi.check.runners import RunnerArgument
+from west_qspi.memory import MemoryKind
 from west_qspi.soc import Soc
 
 if TYPE_CHECKING:
@@ -118,6 +119,11 @@ class Variant:
             if found is not None:
                 return found.value == "y"
         return None
+
+    @property
+    def managed(self) -> bool | None:
+        """Tell whether Partition Manager places partitions; None: not known, and then it does as a rule."""
+        return self.sysbuild.on("SB_CONFIG_PARTITION_MANAGER")
 
     @property
     def network_update(self) -> bool | None:
@@ -233,6 +239,12 @@ class Variant:
         own = [board for maker in inner for board in folders(maker)]
         places = [self.folder, self.folder / "support", boards, *own, *(board / "support" for board in own)]
         return tuple(path for place in places for path in _programmer_files(place))
+
+    @property
+    def internal_size(self) -> int | None:
+        """The bytes of internal flash that the application core has, or None."""
+        kinds = self.soc.internal if self.soc else ()
+        return next((memory.size for memory in kinds if memory.kind is MemoryKind.APPLICATION), None)
 
     # --- the chip -------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""QX603, QX605, QX606, QX608, QX609: updates in the field, of several images, and of a chip that code runs from."""
+"""QX603, QX605, QX606, QX608, QX609: updates in the field, of several images, and of chips with code."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from west_qspi.check.parse.pmfile import NotYaml, PmEntry, PmFile, parse_pm
 from west_qspi.check.relocation import relocations
 from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
-
-_STORES = ("storage", "littlefs", "nvs", "settings", "fatfs", "lfs")
 
 
 @rule("QX603", "layout-changed-since-release", Severity.WARNING, f"{DEVZONE}106962/")
@@ -65,10 +63,8 @@ def _moved(entry: PmEntry, before: PmEntry, tag: str) -> Iterator[Hit]:
 
 def _kept(entry: PmEntry) -> bool:
     """Tell whether devices in the field rely on a partition: MCUboot's slots as a whole, and data."""
-    name = entry.name
-    if name.startswith("mcuboot_"):
-        return re.fullmatch(r"mcuboot_(?:primary|secondary)(?:_\d+)?", name) is not None
-    return any(kind in name.lower() for kind in _STORES) and not name.startswith("EMPTY_")
+    slot = re.fullmatch(r"mcuboot_(?:primary|secondary)(?:_\d+)?", entry.name)
+    return slot is not None or entry.holds_data
 
 
 def _where(entry: PmEntry) -> str:
@@ -185,9 +181,7 @@ def xip_while_writing_qspi(variant: Variant) -> Iterator[Hit]:
     Good:
         CONFIG_NORDIC_QSPI_NOR_XIP_FLASH_SCHED_LOCK=y   with both
     """
-    stored = [
-        entry.name for entry in variant.external if _kept(entry) and not entry.name.startswith("mcuboot_")
-    ]
+    stored = [entry.name for entry in variant.external if entry.holds_data]
     if not stored or variant.app.on(_LOCK) or not _on_qspi(variant):
         return
     first = next(relocations(variant.cmake), None)

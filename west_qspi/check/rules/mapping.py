@@ -21,8 +21,7 @@ _SIZE = "CONFIG_PM_PARTITION_SIZE_"
 
 
 def _managed(variant: Variant) -> bool:
-    manager = variant.sysbuild.on("SB_CONFIG_PARTITION_MANAGER")
-    return variant.pm is not None and bool(variant.pm.entries) and manager is not False
+    return variant.pm is not None and bool(variant.pm.entries) and variant.managed is not False
 
 
 @rule("QX120", "dt-partitions-ignored-by-pm", Severity.WARNING, f"{DEVZONE}118417/")

@@ -28,7 +28,7 @@ def mcuboot_code_partition_lost(variant: Variant) -> Iterator[Hit]:
     Good:
         / { chosen { zephyr,code-partition = &boot_partition; }; };
     """
-    if variant.sysbuild.on("SB_CONFIG_PARTITION_MANAGER") is not False or variant.has_mcuboot is not True:
+    if variant.managed is not False or variant.has_mcuboot is not True:
         return
     own = [path for path in variant.mcuboot_overlays if _replaces(path)]
     files = [file for file in variant.dt_mcuboot.files if file.path in variant.mcuboot_overlays]

@@ -162,9 +162,7 @@ def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
         user_storage: {address: 0x700000, size: 0x100000, region: external_flash}
     """
     chip = variant.chip
-    limits = {EXTERNAL: chip.size if chip else None}
-    if variant.soc is not None:
-        limits["flash_primary"] = 0x10_0000
+    limits = {EXTERNAL: chip.size if chip else None, "flash_primary": variant.internal_size}
     for entry in _sized(variant):
         limit = limits.get(entry.region)
         if limit is not None and entry.end is not None and entry.end > limit and not entry.is_container:

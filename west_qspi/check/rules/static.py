@@ -109,9 +109,14 @@ def bootloader_without_static(variant: Variant) -> Iterator[Hit]:
     application, board = variant.application, variant.board or ""
     if not variant.has_mcuboot or variant.pm is not None or application is None or application.pm_files:
         return
-    manager = variant.sysbuild.on("SB_CONFIG_PARTITION_MANAGER")
     named = any(_OWN_FILE in call.arguments for call in variant.cmake)
-    if manager is False or named or board.startswith(_WITHOUT) or "_nrf54h" in board or _in_boards(variant):
+    if (
+        variant.managed is False
+        or named
+        or board.startswith(_WITHOUT)
+        or "_nrf54h" in board
+        or _in_boards(variant)
+    ):
         return
     symbols = ("SB_CONFIG_BOOTLOADER_MCUBOOT", "CONFIG_BOOTLOADER_MCUBOOT")
     found = [
