@@ -40,8 +40,8 @@ class Application:
     @cached_property
     def of_sysbuild(self) -> str:
         """The name of something that only sysbuild reads; empty where there is nothing of the kind."""
-        for name in ("sysbuild.conf", "Kconfig.sysbuild", "sysbuild.cmake"):
-            if name in self.names:
+        for name in sorted(self.names, key=lambda name: (len(name), name)):
+            if _SYSBUILD.fullmatch(name) or name in ("Kconfig.sysbuild", "sysbuild.cmake"):
                 return name
         return "sysbuild" if os.path.lexists(self.folder / "sysbuild") else ""
 

@@ -144,6 +144,11 @@ class Variant:
         return bool(own or self.sysbuild.settings or (self.sdk and self.sdk.only_sysbuild))
 
     @property
+    def images(self) -> Path:
+        """The folder with what is for other images; sysbuild does not look into ``child_image``."""
+        return self.folder / ("sysbuild" if self.by_sysbuild else "child_image")
+
+    @property
     def mode(self) -> UpdateMode | None:
         """What MCUboot does with a new image, None where that is not known.
 

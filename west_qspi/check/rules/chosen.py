@@ -84,7 +84,7 @@ def _mcuboot_files(variant: Variant) -> bool:
         return False  # sysbuild.cmake may pass it an overlay
     if variant.board and _for_board(variant.dt_mcuboot, variant.board):
         return True
-    others = (variant.folder / "sysbuild" / "mcuboot" / "boards").is_dir()
+    others = variant.reader.has_folder(variant.images / "mcuboot" / "boards")
     return not others and bool(variant.dt_mcuboot.files or variant.mcuboot.settings)
 
 

@@ -130,8 +130,7 @@ def mcuboot_ext_driver_disabled(variant: Variant) -> Iterator[Hit]:
     if found or driver != _QSPI or config.get(_QSPI) is not None or config.spot is None:
         return
     # A folder of the project's own replaces MCUboot's, with its board files.
-    replaced = any((variant.folder / name / "mcuboot").is_dir() for name in ("sysbuild", "child_image"))
-    if board.startswith(_QSPI_OFF) and not replaced:
+    if board.startswith(_QSPI_OFF) and not variant.reader.has_folder(variant.images / "mcuboot"):
         text = f"'{slot}' is in external flash, but MCUboot's own file for {board} has {_QSPI}=n{_UNOPENED}"
         yield Hit(config.spot, text, f"Write {_QSPI}=y in {config.spot.path.name}.")
 

@@ -213,9 +213,9 @@ def _matter(variant: Variant) -> bool:
 
 def _replaced(variant: Variant) -> Path | None:
     """Return the project's own ``prj.conf`` for MCUboot, or None."""
-    folders = [variant.folder / name / "mcuboot" for name in ("sysbuild", "child_image")]
+    folder = variant.images / "mcuboot"
     return next(
-        (path for path in variant.files if path.parent in folders and path.name.startswith("prj")), None
+        (path for path in variant.files if path.parent == folder and path.name.startswith("prj")), None
     )
 
 
