@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from west_qspi.build.modes import ImageKind as ImageKind
 from west_qspi.build.modes import UpdateMode as UpdateMode
 from west_qspi.memory import MemoryKind, Range
 
@@ -20,16 +21,6 @@ class Shape(str, Enum):
     SYSBUILD_PM = "sysbuild, Partition Manager"
     SYSBUILD_DTS = "sysbuild, devicetree partitions"
     SINGLE = "single image"
-
-
-class ImageKind(str, Enum):
-    """What an image is for."""
-
-    APPLICATION = "application"
-    VARIANT = "variant"  # the direct-XIP twin, built for the other slot
-    BOOTLOADER = "bootloader"
-    NETWORK = "network"
-    OTHER = "other"
 
 
 @dataclass(frozen=True)

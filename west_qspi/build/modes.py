@@ -1,8 +1,18 @@
-"""How MCUboot updates; by itself, as checks of sources need no more of what a build is."""
+"""What images are for and how MCUboot updates; by itself, as checks of sources need no more of builds."""
 
 from __future__ import annotations
 
 from enum import Enum
+
+
+class ImageKind(str, Enum):
+    """What an image is for."""
+
+    APPLICATION = "application"
+    VARIANT = "variant"  # the direct-XIP twin, built for the other slot
+    BOOTLOADER = "bootloader"
+    NETWORK = "network"
+    OTHER = "other"
 
 
 class UpdateMode(str, Enum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.build.model import Image, ImageKind
+from west_qspi.build.modes import ImageKind
 from west_qspi.check.model import Spot
 from west_qspi.check.relocation import relocations
 from west_qspi.check.variant import Variant
@@ -16,6 +16,7 @@ from west_qspi.soc import Soc, soc_from_kconfig
 
 if TYPE_CHECKING:
     from west_qspi.build.linked import Call, Init
+    from west_qspi.build.model import Image
     from west_qspi.elfsections import Program
 
 _SHOWN = 4

@@ -33,6 +33,13 @@ _MARKS = {".ini": (b"MemSize",), ".json": (b'"flash_size"', b'"firmware_config"'
 
 def programmer_configs(variant: Variant) -> tuple[UsedConfig, ...]:
     """Return the programmer configurations in a project's usual places and those that runners are passed."""
+    if "programmers" not in variant.kept:
+        variant.kept["programmers"] = _programmer_configs(variant)
+    found: tuple[UsedConfig, ...] = variant.kept["programmers"]
+    return found
+
+
+def _programmer_configs(variant: Variant) -> tuple[UsedConfig, ...]:
     named = named_configs(variant)
     paths = dict.fromkeys((*variant.programmer_files, *(path for path in named if path.suffix in _MARKS)))
     found = (_read(*_state(path)) for path in paths)
@@ -94,6 +101,12 @@ def told(variant: Variant, *rules: str) -> Iterator[tuple[UsedConfig, Hit]]:
 
     What is only wrong beside the devicetree is at most a warning for a file that nothing names.
     """
+    if "told" not in variant.kept:
+        variant.kept["told"] = tuple(_told(variant))
+    yield from ((config, hit) for rule, config, hit in variant.kept["told"] if rule in rules)
+
+
+def _told(variant: Variant) -> Iterator[tuple[str, UsedConfig, Hit]]:
     from west_qspi.extflash.compare import Level
 
     severities = {Level.ERROR: Severity.ERROR, Level.WARNING: Severity.WARNING}
@@ -104,15 +117,11 @@ def told(variant: Variant, *rules: str) -> Iterator[tuple[UsedConfig, Hit]]:
         state = _state(config.path)
         alone = _findings(state, config.flash, soc, None)
         for found in _findings(state, config.flash, soc, chip) if chip else alone:
-            if found.rule not in rules:
-                continue
             severity = severities.get(found.level, Severity.NOTE)
             if config.runner is None and found not in alone and severity is Severity.ERROR:
                 severity = Severity.WARNING
-            yield (
-                config,
-                Hit(Spot(config.path, found.source.line), found.text, found.advice, severity=severity),
-            )
+            spot = Spot(config.path, found.source.line)
+            yield found.rule, config, Hit(spot, found.text, found.advice, severity=severity)
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from west_qspi.build.modes import UpdateMode
 from west_qspi.check.boards import Board, known_board
@@ -64,6 +64,7 @@ class Variant:
     known. ``code`` are the application's C files, ``scripts`` what builds, flashes and tests it.
     ``history`` tells of the last release. ``build`` is the loaded build, None from sources.
     ``reader`` is for what only one rule looks into.
+    ``kept`` is what was worked out for several rules, by name.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Variant:
     files: tuple[Path, ...] = ()
     build: Built | None = None
     reader: Reader = field(default_factory=Reader, compare=False, repr=False)
+    kept: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @property
     def as_written(self) -> Variant:
@@ -137,7 +139,7 @@ class Variant:
                 return found.value == "y"
         return None
 
-    @property
+    @cached_property
     def by_sysbuild(self) -> bool:
         """Tell whether sysbuild builds the application, as far as its files and its SDK tell."""
         own = self.application is not None and self.application.of_sysbuild
@@ -148,7 +150,7 @@ class Variant:
         """The folder with what is for other images; sysbuild does not look into ``child_image``."""
         return self.folder / ("sysbuild" if self.by_sysbuild else "child_image")
 
-    @property
+    @cached_property
     def mode(self) -> UpdateMode | None:
         """What MCUboot does with a new image, None where that is not known.
 
@@ -195,7 +197,7 @@ class Variant:
 
     # --- partitions -----------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def external(self) -> tuple[PmEntry, ...]:
         """The partitions in external flash that have an address and a size."""
         entries = self.pm.within(EXTERNAL) if self.pm else ()
@@ -205,18 +207,18 @@ class Variant:
         """Return a partition by its name, or None."""
         return self.pm.get(name) if self.pm else None
 
-    @property
+    @cached_property
     def external_slots(self) -> tuple[PmEntry, ...]:
         """MCUboot's slots in external flash, without the parts of them."""
         slots = (*self.primary_slots, *self.secondary_slots)
         return tuple(entry for entry in self.external if any(entry is slot for _, slot in slots))
 
-    @property
+    @cached_property
     def primary_slots(self) -> tuple[tuple[int, PmEntry], ...]:
         """The primary slots by image number."""
         return tuple(self._slots("mcuboot_primary"))
 
-    @property
+    @cached_property
     def secondary_slots(self) -> tuple[tuple[int, PmEntry], ...]:
         """The secondary slots by image number."""
         return tuple(self._slots("mcuboot_secondary"))

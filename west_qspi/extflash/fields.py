@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from west_qspi.errors import ConfigurationError
@@ -212,6 +211,8 @@ def read_fields(entries: Mapping[KeyPath, Entry], fields: Iterable[Field]) -> Re
 
 def closest(key: str, known: Iterable[str]) -> str | None:
     """Return the key that a misspelt one is probably meant for; case does not count."""
+    from difflib import get_close_matches
+
     by_small_letters = {name.lower(): name for name in known}
     close = get_close_matches(key.lower(), by_small_letters, 1)
     return by_small_letters[close[0]] if close else None

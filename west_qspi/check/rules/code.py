@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.build.model import ImageKind
+from west_qspi.build.modes import ImageKind
 from west_qspi.check.linked import Linked, applications, named, programs
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.relocation import Relocation, relocations

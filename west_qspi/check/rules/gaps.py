@@ -122,6 +122,8 @@ def _hits(
     last = max(entries, key=lambda entry: entry.end or 0)
     fillers = (name for number in count() if (name := f"EMPTY_{number}") not in names)
     for start, stop in gaps:
+        if stop < start:
+            continue  # partitions that overlap, which QX102 tells in better words
         filler = f"Add '{next(fillers)}' with address {start:#x} and size {stop - start:#x}"
         fix = f"{filler}, or move what is around it."
         spot = behind.get(stop, last.at("size"))

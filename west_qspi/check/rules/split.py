@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from west_qspi.build.model import UpdateMode
+from west_qspi.build.modes import UpdateMode
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
