@@ -17,7 +17,6 @@ from west_qspi.check.devicetree import View
 from west_qspi.check.folders import entries, folders, is_file
 from west_qspi.check.history import History
 from west_qspi.check.kconfig import Config
-from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
 from west_qspi.check.parse.ldscript import LinkerRegion
 from west_qspi.check.parse.manifest import SdkVersion
@@ -30,26 +29,10 @@ from west_qspi.soc import Soc
 if TYPE_CHECKING:
     from west_qspi.check.built import Built
     from west_qspi.check.project import Application
-    from west_qspi.extflash.model import ExternalFlash
 
 EXTERNAL = "external_flash"
 _NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 SECTOR = 0x1000
-
-
-@dataclass(frozen=True)
-class UsedConfig:
-    """A programmer configuration of the project.
-
-    ``runner`` is what it is passed to, None where nothing names it.
-    ``flash`` is None where the file cannot be read or understood; then ``problem`` says why, at ``spot``.
-    """
-
-    path: Path
-    runner: str | None
-    flash: ExternalFlash | None
-    spot: Spot
-    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from west_qspi.check.folders import is_there
 from west_qspi.check.model import Edit, Severity, Spot
-from west_qspi.check.programmers import is_used, own_folders, programmer_configs, told
+from west_qspi.check.programmers import UsedConfig, is_used, own_folders, programmer_configs, told
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.runners import CONFIG_OPTIONS, located_argument, under_conditions
-from west_qspi.check.variant import UsedConfig, Variant
+from west_qspi.check.variant import Variant
 
 # What may write a file, or copy it to where it is looked for.
 _MAKERS = ("configure_file", "file", "add_custom_command", "execute_process")
