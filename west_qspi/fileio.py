@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_IMODE, S_ISREG
 
 from west_qspi.errors import FileUnreadable, FileUnwritable
 
@@ -30,14 +30,16 @@ def opened(path: Path, *, regular: bool = False) -> Iterator[BufferedReader]:
 def replace_bytes(path: Path, pieces: Iterable[bytes], *, durable: bool = False) -> None:
     """Write a file so that it holds, at every moment, what it held before or all of ``pieces``.
 
-    A link is followed; the file beside it that is written first is gone afterwards, come what may. With
-    ``durable`` it is on the disk, not only on its way there, when this returns. Raises FileUnwritable.
+    A link is followed, and a file that was there keeps its mode; the file beside it that is written first is
+    gone afterwards, come what may. With ``durable`` it is on the disk, not only on its way there, when this
+    returns. Raises FileUnwritable.
     """
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         try:
             with beside.open("wb") as stream:
+                _keep_mode(target, beside)
                 stream.writelines(pieces)
                 if durable:
                     stream.flush()
@@ -49,6 +51,11 @@ def replace_bytes(path: Path, pieces: Iterable[bytes], *, durable: bool = False)
             beside.unlink(missing_ok=True)
     except OSError as error:
         raise FileUnwritable(str(path), _word(error)) from None
+
+
+def _keep_mode(target: Path, beside: Path) -> None:
+    with suppress(FileNotFoundError):
+        beside.chmod(S_IMODE(target.stat().st_mode))
 
 
 def _word(error: OSError) -> str:

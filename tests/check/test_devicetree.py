@@ -79,6 +79,24 @@ def test_the_last_file_chooses() -> None:
     assert view(BOARD).chosen("zephyr,code-partition") is None
 
 
+def test_what_a_later_file_deletes_is_gone_and_what_that_one_describes_is_not() -> None:
+    swapped = '/delete-node/ &mx; &spi { mx: w25@0 { compatible = "jedec,spi-nor"; }; };'
+    (chip,) = view(BOARD, swapped).chips
+    assert chip.compatible == ("jedec,spi-nor",)
+    assert "size" not in chip
+    assert view(BOARD, "/delete-node/ &mx;").node("mx") is None
+    assert view("/delete-node/ &mx;", BOARD).node("mx") is not None
+
+
+def test_files_that_are_not_at_hand_are_known_by_what_includes_them() -> None:
+    inner = parse_dtsource("/ { };", Path("boards/inner.dtsi"))
+    outer = parse_dtsource(
+        '#include <arm/armv8.dtsi>\n#include "../boards/inner.dtsi"\n', Path("boards/a.dts")
+    )
+    assert not View((inner, outer)).includes_others
+    assert View((outer,)).includes_others
+
+
 def test_partitions_are_those_of_fixed_partitions_only() -> None:
     tree = view(
         '&mx { partitions { compatible = "fixed-partitions"; a: a@0 { reg = <0 1>; }; }; '

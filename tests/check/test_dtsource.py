@@ -108,6 +108,21 @@ def test_flags_and_deletions_are_kept() -> None:
     assert node.deleted == ("old", "gone")
 
 
+def test_files_that_are_included_by_a_quoted_name_are_told_of() -> None:
+    text = (
+        '#include <a.dtsi>\n#include "b.dtsi"\n/include/ "../c.dtsi"\n// #include "d"\n/*\n#include "e"\n*/\n'
+    )
+    source = parse_dtsource(text, Path("boards/x/app.overlay"))
+    assert source.includes == ("b.dtsi", "../c.dtsi")
+    assert list(source.included()) == [Path("boards/x/b.dtsi"), Path("boards/c.dtsi")]
+
+
+def test_labels_that_are_deleted_at_the_top_are_kept() -> None:
+    found = parsed("/delete-node/ &a;\n/ { };\n/delete-node/ &b;\n/ { };").deleted
+    # Each with the nodes of the file that are before it.
+    assert found == {"a": 0, "b": 1}
+
+
 def test_both_branches_of_a_condition_count_and_the_last_word_wins() -> None:
     found = only("&a {\n#if defined(B)\n p = <1>;\n#else\n p = <2>;\n#endif\n};").get("p")
     assert found is not None

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.buildcases import is_build_case, made_case
+from west_qspi.build.build import Build
 from west_qspi.check.engine import check_sources
 from west_qspi.check.fixes import mended, settled
 from west_qspi.check.model import Edit, Finding, Severity, Spot
+from west_qspi.check.report import shown_path
 from west_qspi.check.settings import Settings
 
-CASES = sorted((Path(__file__).parents[1] / "data" / "check").glob("QX*/bad*"))
+DATA = Path(__file__).parents[1] / "data" / "check"
+CASES = sorted(DATA.glob("QX*/bad*"))
+SOURCES = [case for case in CASES if not is_build_case(case)]
+# Its partitions.yml has a size changed, and so an end_address that is wrong.
+CASE_OF_A_BUILD = DATA / "QX501" / "bad"
 
 
 def finding(*edits: Edit) -> Finding:
@@ -47,7 +58,7 @@ def test_line_ends_comments_and_encoding_stay(tmp_path: Path, before: bytes, exp
 
 
 @pytest.mark.parametrize(
-    "line", ["", "0x2", "0x200", "10x20", "0x20 0x20", "a_0x20", "0x20.5", "1.0x20", "0X20"]
+    "line", ["", "0x2", "0x200", "10x20", "0x20 0x20", "a_0x20", "0x20.5", "1.0x20", "0x20 0X20"]
 )
 def test_words_that_are_not_there_once_are_left_alone(tmp_path: Path, line: str) -> None:
     path = tmp_path / "file"
@@ -120,6 +131,126 @@ def test_the_diff_shows_lines_as_they_are_read(tmp_path: Path) -> None:
         "+end: 0x30 # µs",
     ]
     assert path.read_bytes() == file.before
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("pm_static.yml", "end_address: 32 # 0x20"),
+        ("pm_static.yml", "# 0x20"),
+        ("qspi.ini", "MemSize = 32 ; 0x20"),
+        ("qspi.toml", "size = 32 # 0x20"),
+        ("prj.conf", "#0x20"),
+        ("app.overlay", "size = <32>; // 0x20"),
+        ("app.overlay", "size = /* 0x10 */ <32>; /* 0x20 */"),
+        ("linker.ld", "ORIGIN = 32 /* 0x20 */"),
+    ],
+)
+def test_words_in_comments_are_left_alone(tmp_path: Path, name: str, line: str) -> None:
+    path = tmp_path / name
+    path.write_text(f"{line}\n", encoding="utf-8")
+    assert mended([finding(Edit(path, 1, "0x20", "0x30"))]) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("app.overlay", "#size-cells = <0x20>; // no"),
+        ("linker.ld", "/* no */ ORIGIN = 0x20 /* yes */"),
+        ("qspi.json", '{"a ; #": 1, "size": 0x20}'),
+        ("pm_static.yml", "end_address: 0x20 # no"),
+    ],
+)
+def test_words_beside_comments_are_found(tmp_path: Path, name: str, line: str) -> None:
+    path = tmp_path / name
+    path.write_text(line, encoding="utf-8")
+    assert after(path, Edit(path, 1, "0x20", "0x30")).decode() == line.replace("0x20", "0x30")
+
+
+def test_hexadecimal_digits_are_found_in_capitals(tmp_path: Path) -> None:
+    path = tmp_path / "pm_static.yml"
+    path.write_text("end_address: 0x1FFE00\n", encoding="utf-8")
+    assert after(path, Edit(path, 1, "0x1ffe00", "0x200000")) == b"end_address: 0x200000\n"
+    path.write_text("end_address: 0x1FFE00\n", encoding="utf-8")
+    (left,) = settled([finding(Edit(path, 1, "0x1ffe00", "0x2"))], lambda _: "end_address: 0x1FFE00\n")
+    assert left.edits == (Edit(path, 1, "0x1FFE00", "0x2", 14),)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_that_is_added_ends_as_its_neighbour_does(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "qspi.ini"
+    path.write_bytes(f"a{end}AddressMode = BIT24{end}b{end}".encode())
+    edit = Edit(path, 2, "AddressMode", "Custom = 0xB7\nAddressMode")
+    expected = f"a{end}Custom = 0xB7{end}AddressMode = BIT24{end}b{end}"
+    assert after(path, edit) == expected.encode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_a_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "file"
+    path.write_text("0x1\n", encoding="utf-8")
+    path.chmod(mode)
+    after(path, Edit(path, 1, "0x1", "0x2"))
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+SPLIT = """\
+SB_CONFIG_BOOTLOADER_MCUBOOT=y
+SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y
+SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY=y
+"""
+SLOT = "mcuboot_primary_1: {{address: {}, size: 0x100000, region: external_flash}}\n"
+SCRIPT = "MEMORY\n{{\n    EXTFLASH (rx) : ORIGIN = {}, LENGTH = 0xffe00\n}}\n"
+
+
+def two_boards(folder: Path, origin: str, first: str, second: str) -> None:
+    (folder / "sysbuild.conf").write_text(SPLIT, encoding="utf-8")
+    for board, address in (("nrf5340dk", first), ("thingy53", second)):
+        static = folder / f"pm_static_{board}_nrf5340_cpuapp.yml"
+        static.write_text(SLOT.format(address), encoding="utf-8")
+    (folder / "linker_arm_extxip.ld").write_text(SCRIPT.format(origin), encoding="utf-8")
+
+
+def test_a_file_that_is_right_for_another_board_is_left_alone(tmp_path: Path) -> None:
+    two_boards(tmp_path, "0x10120200", "0x120000", "0x200000")
+    (found,) = check_sources([tmp_path], Settings(select=("QX108",))).findings
+    assert "pm_static_thingy53_nrf5340_cpuapp.yml needs ORIGIN = 0x10200200" in found.text
+    assert found.edits == ()
+
+
+def test_a_file_that_is_wrong_for_all_boards_is_mended(tmp_path: Path) -> None:
+    two_boards(tmp_path, "0x10120000", "0x120000", "0x120000")
+    (file,) = mended(check_sources([tmp_path], Settings(select=("QX108",))).findings)
+    assert file.after.decode() == SCRIPT.format("0x10120200")
+
+
+def test_what_a_build_made_is_not_mended(tmp_path: Path) -> None:
+    build = made_case(CASE_OF_A_BUILD, tmp_path)
+    found = check_sources([], Settings(select=("QX101",)), Build.load(build)).findings
+    assert [(item.spot.path, item.edits) for item in found] == [(build / "partitions.yml", ())]
+
+
+def seen(findings: Iterable[Finding], folder: Path) -> Counter[tuple[str, str, str]]:
+    return Counter((item.rule, shown_path(item.spot.path, folder), item.text) for item in findings)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["unix", "windows"])
+@pytest.mark.parametrize("case", SOURCES, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_mending_finds_an_end_and_makes_nothing_worse(case: Path, end: bytes, tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    shutil.copytree(case, folder)
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        path.write_bytes(path.read_bytes().replace(b"\n", end))
+    before = check_sources([folder], Settings()).findings
+    files = mended(before)
+    for file in files:
+        assert file.after.count(b"\r") == (file.after.count(b"\n") if end == b"\r\n" else 0)
+        file.write()
+    left = check_sources([folder], Settings()).findings
+    gone = seen((item for item in before if item.edits), folder)
+    assert seen(left, folder) == seen(before, folder) - gone
+    assert mended(left) == ()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}-{path.name}")

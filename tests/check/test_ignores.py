@@ -54,13 +54,27 @@ def test_a_comment_may_name_several_rules_or_none() -> None:
     [
         "",
         "qspi-check: ignore[QX101]",
-        "# qspi-check: ignore QX101",
-        "# qspi-check: ignore[QX101",
         "# qspi-check:",
+        "# qspi-check: ignored",
+        "run: west qspi-check: ignore[QX101]",
     ],
 )
 def test_what_is_no_such_comment_is_passed_over(text: str) -> None:
     assert find_ignores(text, PATH) == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [
+        ("x # qspi-check: ignore QX101", 5),
+        ("x ; qspi-check: ignore[QX101", 5),
+        ("x // qspi-check:ignore", 6),
+        ("x # noqa, qspi-check: ignore[QX101]", 11),
+    ],
+)
+def test_a_misspelt_comment_names_no_rule(line: str, column: int) -> None:
+    found = only(f"first\n{line}\n")
+    assert (found.rules, found.spot.line, found.spot.column) == (frozenset(), 2, column)
 
 
 def test_lines_are_counted_as_editors_count_them() -> None:

@@ -150,6 +150,17 @@ def test_a_bomb_of_aliases_ends_in_bounded_time_and_memory(kind: str) -> None:
             tracemalloc.stop()
 
 
+def test_a_name_that_is_there_twice_is_refused_where_it_is_again() -> None:
+    error = refused("app: {address: 0x0, size: 0x10}\nother:\n app: 1\napp: {address: 0x20, size: 0x10}\n")
+    assert (error.line, error.column) == (4, 1)
+    assert "'app' is there twice, first in line 1" in error.reason
+
+
+def test_partitions_may_be_merged_in_several_times() -> None:
+    text = "a: &a {size: 0x10}\nb: &b {<<: *a, address: 0x0}\n<<: {c: *a}\n<<: {d: *b}\n"
+    assert {entry.name for entry in parse_pm(text, PATH).entries} == {"a", "b", "c", "d"}
+
+
 def test_lines_are_those_that_editors_show() -> None:
     # YAML 1.1 ends lines at these as well; "\x85" is what an ellipsis of Windows-1252 is read as.
     (entry,) = parse_pm("# wait\x85 for it\u2028 \u2029\napp: {address: 1, size: 2}\n", Path("f")).entries

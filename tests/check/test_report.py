@@ -42,7 +42,7 @@ def test_text_is_as_linters_write_it_with_the_fix_below() -> None:
         "    fix: Write end_address: 0x5.",
         "prj.conf: QX301 error: no chip is chosen",
         '/q/a.conf:1:3: QX002 note: 50% <done> & "so"\\nnext',
-        "1 error, 1 warning, 1 note, 2 ignored (1 application, 3 variants)",
+        "1 error, 1 warning, 1 note, 2 ignored (1 application, 3 variants); --fix mends 1",
     ]
 
 
@@ -59,7 +59,10 @@ def test_severities_and_the_word_fix_have_a_style() -> None:
 
 def test_the_summary_says_what_was_looked_at() -> None:
     assert summary(Result((), 0, 2, 1)) == "0 errors, 0 warnings, 0 notes (2 applications, 1 variant)"
-    assert summary(Result(())) == "nothing to check: no application is here"
+    nothing = "nothing to check: no prj*.conf, sysbuild*.conf or pm_static*.yml is here; -d checks a build"
+    assert summary(Result(())) == nothing
+    mendable = Result((FIXED, WHOLE), 0, 1, 1)
+    assert summary(mendable).endswith("(1 application, 1 variant); --fix mends 1")
 
 
 # --- JSON ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ folder ``released`` is what the application was at its last tag in git.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -89,6 +90,16 @@ def test_a_bad_case_is_found_on_its_lines_and_nowhere_else(folder: Path, tmp_pat
 def test_a_near_miss_is_not_found(folder: Path, tmp_path: Path) -> None:
     found, _ = found_in_case(folder, tmp_path)
     assert found == set()
+
+
+@pytest.mark.parametrize("folder", BAD, ids=named)
+def test_a_finding_says_what_to_do_and_no_nonsense(folder: Path, tmp_path: Path) -> None:
+    found, _ = found_in_case(folder, tmp_path)
+    for finding in found:
+        assert finding.fix, finding.text
+        assert not finding.text.endswith("."), finding.text
+        # A number that is not known, or below nothing; "0x10-0x20" is a range.
+        assert not re.search(r"\bNone\b|(?<![\da-f])-0x", finding.text + finding.fix), finding.text
 
 
 @pytest.mark.parametrize("folder", SOURCES, ids=named)

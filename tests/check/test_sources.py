@@ -52,6 +52,25 @@ def test_without_board_files_there_is_one_variant(tmp_path: Path) -> None:
     ]
 
 
+def test_files_that_an_overlay_includes_come_before_it_each_once(tmp_path: Path) -> None:
+    tree(tmp_path, "prj.conf", "boards/kit_nrf52840.overlay", "a.dtsi", "b.dtsi")
+    (tmp_path / "boards/kit_nrf52840.overlay").write_text('#include "../a.dtsi"\n#include "none.dtsi"\n')
+    (tmp_path / "a.dtsi").write_text('#include "b.dtsi"\n#include "boards/kit_nrf52840.overlay"\n')
+    (variant,) = all_variants(tmp_path)
+    assert [file.path.name for file in variant.dt.files] == ["b.dtsi", "a.dtsi", "kit_nrf52840.overlay"]
+
+
+def test_the_linker_script_is_the_one_that_is_named_or_the_only_one(tmp_path: Path) -> None:
+    region = "MEMORY { EXTFLASH (rx) : ORIGIN = 0x10000200, LENGTH = 0x1000 }\n"
+    (tmp_path / "prj.conf").write_text("")
+    for name, count in (("a.ld", 1), ("b.ld", 0)):
+        (tmp_path / name).write_text(region)
+        assert len(all_variants(tmp_path)[0].linker) == count
+    for name, count in (("b.ld", 1), ("c.ld", 0), ("${ZEPHYR_BASE}/a.ld", 0)):
+        (tmp_path / "prj.conf").write_text(f'CONFIG_CUSTOM_LINKER_SCRIPT="{name}"\n')
+        assert [region.spot.path.name for region in all_variants(tmp_path)[0].linker] == [name] * count
+
+
 def test_a_boards_configuration_comes_after_the_general_one(tmp_path: Path) -> None:
     tree(tmp_path, "prj.conf", f"boards/{DK}.conf")
     (tmp_path / "prj.conf").write_text("CONFIG_A=y\nCONFIG_B=y\n", encoding="utf-8")
@@ -125,6 +144,12 @@ def test_static_partitions_are_searched_from_the_most_to_the_least_exact_name(tm
     for stem in stems:
         assert files(tmp_path, f"{DK}_1", "x")[-1] == f"{stem}.yml"
         (tmp_path / f"{stem}.yml").unlink()
+
+
+def test_general_partitions_are_checked_where_all_boards_have_their_own(tmp_path: Path) -> None:
+    tree(tmp_path, "prj.conf", "pm_static.yml", f"pm_static_{DK}.yml")
+    assert files(tmp_path, DK) == ["prj.conf", f"pm_static_{DK}.yml"]
+    assert files(tmp_path, None) == ["prj.conf", "pm_static.yml"]
 
 
 def test_partitions_for_a_board_and_suffix_are_a_variant_without_other_files(tmp_path: Path) -> None:

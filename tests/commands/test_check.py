@@ -79,7 +79,7 @@ def test_the_status_says_whether_something_is_as_bad_as_asked(
     ("arguments", "words"),
     [
         (["nowhere"], "no such file or folder"),
-        (["prj.conf/in"], "a file has nothing in it"),
+        (["prj.conf/in"], "what it is in is a file, no folder"),
         (["loop"], "cannot be read: Too many levels of symbolic links"),
         (["/dev/null"], "neither a file nor a folder"),
         (["a\0b"], "no path"),
@@ -148,10 +148,8 @@ def test_files_stand_for_their_applications_each_checked_once(app: Path, run: An
     put(app / "src" / "Kconfig", "")
     put(app / "samples" / "one" / "prj.conf", "")
     done = run("pm_static.yml", "src/Kconfig", app / "prj.conf")
-    assert done.out.splitlines()[-1].endswith("(1 application, 1 variant)")
-    assert (
-        run("prj.conf", "samples/one/prj.conf").out.splitlines()[-1].endswith("(2 applications, 2 variants)")
-    )
+    assert "(1 application, 1 variant)" in done.out.splitlines()[-1]
+    assert "(2 applications, 2 variants)" in run("prj.conf", "samples/one/prj.conf").out.splitlines()[-1]
 
 
 def test_settings_of_a_file_are_those_of_its_folder(app: Path, run: Any) -> None:
@@ -160,9 +158,35 @@ def test_settings_of_a_file_are_those_of_its_folder(app: Path, run: Any) -> None
 
 
 def test_a_folder_without_applications_says_so(app: Path, run: Any) -> None:
-    (app / "empty").mkdir()
-    done = run("empty")
-    assert (done.status, done.out) == (0, "nothing to check: no application is here\n")
+    (app.parent / "empty").mkdir()
+    done = run("../empty")
+    assert (done.status, done.out[:17]) == (0, "nothing to check:")
+
+
+def test_a_folder_of_an_application_stands_for_it(
+    app: Path, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (app / "boards" / "acme").mkdir(parents=True)
+    whole = rules(run("--format", "json"))
+    assert rules(run("boards", "--format", "json")) == whole == ["QX101"]
+    monkeypatch.chdir(app / "boards" / "acme")
+    assert rules(run("--format", "json")) == whole
+
+
+def test_a_build_folder_stands_for_no_application(app: Path, run: Any) -> None:
+    put(app / "build" / "CMakeCache.txt", "")
+    assert run("build").out.startswith("nothing to check:")
+
+
+def test_the_summary_says_what_fix_would_mend_until_it_is_done(app: Path, run: Any) -> None:
+    assert run().out.endswith("0 errors, 1 warning, 0 notes (1 application, 1 variant); --fix mends 1\n")
+    assert run("--fix").out.endswith("0 errors, 0 warnings, 0 notes (1 application, 1 variant)\n")
+
+
+def test_a_rule_is_explained_by_its_name_too_in_lines_that_fit(app: Path, run: Any) -> None:
+    named = run("--explain", "linker-origin-mismatch").out
+    assert named == run("--explain", "QX108").out
+    assert max(map(len, named.splitlines())) <= 100
 
 
 def test_all_rules_are_listed_and_explained(app: Path, run: Any) -> None:

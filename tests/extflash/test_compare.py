@@ -22,6 +22,7 @@ from west_qspi.soc import NRF5340, NRF52840, Soc
 
 MIB = 1 << 20
 FIXED_PINS = Pins(17, 18, 13, 14, 15, 16)  # nRF5340 Product Specification
+TWO_LINES = Pins(17, 18, 13, 14)  # a board of two data lines, as the Thingy:53
 DK_PINS = Pins(19, 17, 20, 21, 22, 23)  # nRF52840 DK
 WAKE, ENTER = Instruction(0xAB), Instruction(0xB7)
 WRITE_ENABLE, QUAD_ON = Instruction(0x06), Instruction(0x01, b"\x40")
@@ -426,6 +427,7 @@ def test_a_clock_against_one_that_is_refused_is_not_called_faster() -> None:
 
 IGNORED = ("note", "ignored on the nRF5340, whose QSPI pins are fixed")
 OTHER_PINS = ("error", "other pins: the chip would not answer")
+FEWER_LINES = ("note", "the same pins; the lines that only one of them has stay unused with fewer lines")
 
 
 @pytest.mark.parametrize(
@@ -434,6 +436,9 @@ OTHER_PINS = ("error", "other pins: the chip would not answer")
         (ini(pins=DK_PINS), tree(pins=FIXED_PINS), NRF5340, IGNORED),
         (json(pins=DK_PINS), tree(pins=FIXED_PINS), NRF5340, OTHER_PINS),
         (ini(pins=DK_PINS), json(pins=FIXED_PINS), NRF5340, OTHER_PINS),
+        (json(pins=FIXED_PINS), tree(pins=TWO_LINES), NRF5340, FEWER_LINES),
+        (json(pins=TWO_LINES), tree(pins=FIXED_PINS), NRF5340, FEWER_LINES),
+        (json(pins=FIXED_PINS), tree(pins=TWO_LINES), NRF52840, OTHER_PINS),
         (ini(pins=FIXED_PINS), tree(pins=DK_PINS), NRF52840, OTHER_PINS),
         (ini(pins=FIXED_PINS), tree(pins=DK_PINS), None, OTHER_PINS),
     ],

@@ -22,6 +22,12 @@ class View:
 
     files: tuple[DtSource, ...]
 
+    @property
+    def includes_others(self) -> bool:
+        """Tell whether a file includes one that is not among them."""
+        paths = {file.path for file in self.files}
+        return any(path not in paths for file in self.files for path in file.included())
+
     def nodes(self) -> tuple[SourceNode, ...]:
         """Return all nodes of all files, less those that are deleted later, with what is in them."""
         return self._nodes

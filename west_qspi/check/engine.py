@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from west_qspi.check.fixes import settled
 from west_qspi.check.ignores import Ignore, find_ignores
-from west_qspi.check.model import Finding, Severity, Stage
+from west_qspi.check.model import Edit, Finding, Severity, Stage
 from west_qspi.check.project import applications_for
 from west_qspi.check.reader import Reader
 from west_qspi.check.rule import BROKEN, UNUSED_IGNORE, Rule, all_rules, reported_rules
@@ -72,7 +72,7 @@ def check_variants(
     """Run the rules that are wanted over variants."""
     all_variants = tuple(all_variants)
     rules = [rule for rule in all_rules().values() if settings.wants(rule.id)]
-    found = {finding: None for variant in all_variants for finding in _findings(variant, rules)}
+    found = _agreed([(variant, tuple(_findings(variant, rules))) for variant in all_variants])
     broken = [
         Finding(BROKEN, Severity.ERROR, item.spot, item.reason, "Mend or remove the file.")
         for item in reader.broken.values()
@@ -85,6 +85,28 @@ def check_variants(
     unused = [item for ignore in ignores for item in _unused(ignore, used, run, settings)]
     ordered = sorted((*settled(left, reader.text), *unused), key=_order)
     return Result(tuple(ordered), silenced, applications, len(all_variants))
+
+
+def _agreed(found: list[tuple[Variant, tuple[Finding, ...]]]) -> tuple[Finding, ...]:
+    """Return all variants' findings once, without edits that another variant does not ask for.
+
+    A file that several variants take may be right for one of them as it is: what is mended for the other
+    would be wrong here, and be mended back the next time. What a build made is not mended at all.
+    """
+    asked: dict[Edit, set[int]] = {}
+    for number, (_, findings) in enumerate(found):
+        for edit in (edit for finding in findings for edit in finding.edits):
+            asked.setdefault(edit, set()).add(number)
+    taken = [frozenset(variant.files) for variant, _ in found] if asked else []
+    made = [variant.build.build.path for variant, _ in found if variant.build is not None]
+    contested = {
+        edit
+        for edit, numbers in asked.items()
+        if any(edit.path in files and number not in numbers for number, files in enumerate(taken))
+        or any(edit.path.is_relative_to(folder) for folder in made)
+    }
+    every = dict.fromkeys(finding for _, findings in found for finding in findings)
+    return tuple(replace(item, edits=()) if contested & set(item.edits) else item for item in every)
 
 
 def _findings(variant: Variant, rules: Iterable[Rule]) -> Iterator[Finding]:
@@ -141,11 +163,12 @@ def _unused(
     idle = sorted(rule for rule in judged if (ignore, rule) not in used)
     texts = []
     if not ignore.rules:
-        texts.append(("names no rule", "Name the rules that it is for, or remove the comment."))
+        text = "the comment silences nothing: it names no rule, or does not begin with qspi-check:"
+        texts.append((text, "Begin it with qspi-check: ignore[QX101], with its own rules, or remove it."))
     if unknown:
-        texts.append((f"ignores {', '.join(unknown)}, which is no rule", "Correct the number."))
+        texts.append((f"the comment ignores {', '.join(unknown)}, which is no rule", "Correct the number."))
     if idle:
-        text = f"ignores {', '.join(idle)}, which is not found here any more"
+        text = f"the comment ignores {', '.join(idle)}, which is not found here any more"
         texts.append((text, "Remove the comment, or the number from it."))
     for text, fix in texts:
         item = settings.applied(Finding(UNUSED_IGNORE, Severity.NOTE, ignore.spot, text, fix))

@@ -89,7 +89,9 @@ class _File:
         found = _placed(edit, self.lines)
         if found is not None:
             line, start = self.lines[edit.line - 1], found.column - 1
-            self.lines[edit.line - 1] = line[:start] + edit.new + line[start + len(edit.old) :]
+            end = line[len(line.rstrip("\r\n")) :] or "\n"
+            new = edit.new.replace("\n", end)
+            self.lines[edit.line - 1] = line[:start] + new + line[start + len(edit.old) :]
 
     @property
     def after(self) -> bytes:
@@ -108,14 +110,25 @@ def _lines(data: bytes) -> tuple[list[str], str]:
 def _placed(edit: Edit, lines: list[str]) -> Edit | None:
     """Return an edit with the column of its words, or None where they are not on its line exactly once.
 
-    A number within a longer one does not count.
+    A number within a longer one does not count; hexadecimal digits are the same in capitals. In a comment
+    nothing is changed: there the words say what the line itself has in another form.
     """
     if not (0 < edit.line <= len(lines) and edit.old):
         return None
     left = r"(?<![\w.])" if _is_word(edit.old[0]) else ""
     right = r"(?!\w|\.\d)" if _is_word(edit.old[-1]) else ""
-    found = list(re.finditer(left + re.escape(edit.old) + right, lines[edit.line - 1]))
-    return replace(edit, column=found[0].start() + 1) if len(found) == 1 else None
+    line, capitals = lines[edit.line - 1], "(?i)" if edit.old.startswith("0x") else ""
+    found = list(re.finditer(capitals + left + re.escape(edit.old) + right, line))
+    if len(found) != 1 or _is_commented(edit.path, line[: found[0].start()]):
+        return None
+    return replace(edit, old=found[0].group(), column=found[0].start() + 1)
+
+
+def _is_commented(path: Path, before: str) -> bool:
+    """Tell whether a comment begins in what stands before a place on its line."""
+    if path.suffix in (".ld", ".dts", ".dtsi", ".overlay"):
+        return "//" in before or before.rfind("/*") > before.rfind("*/")
+    return path.suffix != ".json" and re.search(r"(?:^|\s)[#;]", before) is not None
 
 
 def _is_word(character: str) -> bool:

@@ -19,6 +19,9 @@ _COMMENT = re.compile(
     re.VERBOSE,
 )
 _MARK = "qspi-check:"
+# Meant as one, but not written as one: it silences nothing, and is told of.
+_MISSPELT = re.compile(r"qspi-check:\s*ignore\b")
+_BEGIN = re.compile(r"#|;|//|/\*")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Ignore:
 
 
 def find_ignores(text: str, path: Path) -> tuple[Ignore, ...]:
-    """Return the comments of a file, whose lines end in newlines."""
+    """Return the comments of a file, whose lines end in newlines; one that is misspelt names no rules."""
     if _MARK not in text:
         return ()
     matches = {
@@ -44,7 +47,13 @@ def find_ignores(text: str, path: Path) -> tuple[Ignore, ...]:
         for number, line in enumerate(text.split("\n"), 1)
         if _MARK in line and (match := _COMMENT.fullmatch(line))
     }
-    return tuple(_ignore(number, matches, path) for number in matches)
+    misspelt = (
+        Ignore(Spot(path, number, match.start() + 1), frozenset(), number, "")
+        for number, line in enumerate(text.split("\n"), 1)
+        if _MARK in line and number not in matches and (match := _MISSPELT.search(line))
+        if _BEGIN.search(line, 0, match.start())
+    )
+    return (*(_ignore(number, matches, path) for number in matches), *misspelt)
 
 
 def _ignore(number: int, matches: dict[int, re.Match[str]], path: Path) -> Ignore:

@@ -136,7 +136,24 @@ def _told(variant: Variant) -> Iterator[tuple[str, UsedConfig, Hit]]:
             if config.runner is None and found not in alone and severity is Severity.ERROR:
                 severity = Severity.WARNING
             spot = Spot(config.path, found.source.line)
-            yield found.rule, config, Hit(spot, found.text, found.advice, severity=severity)
+            yield found.rule, config, Hit(spot, _with_key(found), _advice(found), severity=severity)
+
+
+def _with_key(found: Finding) -> str:
+    """Return what is wrong with the word of the file in front, as reports do not show the line itself."""
+    key = found.source.key
+    return found.text if not key or key in found.text else f"{key}: {found.text}"
+
+
+def _advice(found: Finding) -> str:
+    """Return what to write; what the file and the devicetree say differently can be wrong in either."""
+    if found.advice:
+        return found.advice
+    if "the devicetree says" in found.text:
+        return "Write what the devicetree says, or correct the devicetree."
+    if "this chip needs" in found.text:
+        return "Write what the chip needs; west qspi-config generate writes a right file from a build."
+    return ""
 
 
 @lru_cache(maxsize=256)

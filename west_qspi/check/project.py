@@ -110,12 +110,14 @@ def find_applications(root: Path) -> Iterator[Application]:
 def applications_for(path: Path) -> Iterator[Application]:
     """Yield the applications in a folder or, for a file, the one that it is a part of.
 
-    A file outside of all, such as a manifest, stands for those in its folder.
+    A folder without any, such as ``boards``, stands for the one that it is in; a file outside of all, such as
+    a manifest, for those in its folder.
     """
-    if path.is_dir():
-        yield from find_applications(path)
+    inside = tuple(find_applications(path)) if path.is_dir() else ()
+    if inside:
+        yield from inside
         return
-    around = list(_around(path.parent))
+    around = list(_around(path if path.is_dir() else path.parent))
     if any(is_build_folder(files) for _, files in around):
         return
     found: Application | None = None
@@ -123,7 +125,7 @@ def applications_for(path: Path) -> Iterator[Application]:
         if _is_application(files) and (found is None or _part_of(found.folder, folder, files)):
             found = Application(folder, files)
     if found is None:
-        yield from find_applications(path.parent)
+        yield from () if path.is_dir() else find_applications(path.parent)
     else:
         yield found
 

@@ -45,11 +45,13 @@ def text_lines(result: Result, root: Path, style: Style = plain) -> Iterator[str
 def summary(result: Result) -> str:
     """Return what was found and looked at, in one line."""
     if not result.applications and not result.findings:
-        return "nothing to check: no application is here"
+        return "nothing to check: no prj*.conf, sysbuild*.conf or pm_static*.yml is here; -d checks a build"
     counts = [_counted(result.count(severity), severity.value) for severity in Severity]
     looked = f"{_counted(result.applications, 'application')}, {_counted(result.variants, 'variant')}"
     silenced = f", {result.silenced} ignored" if result.silenced else ""
-    return f"{', '.join(counts)}{silenced} ({looked})"
+    mendable = sum(bool(item.edits) for item in result.findings)
+    mends = f"; --fix mends {mendable}" if mendable else ""
+    return f"{', '.join(counts)}{silenced} ({looked}){mends}"
 
 
 def _counted(number: int, what: str) -> str:

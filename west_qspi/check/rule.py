@@ -148,7 +148,7 @@ Good:
     app: {address: 0x10200, size: 0x3fe00}
 """
 _ABOUT_UNUSED = """\
-A comment ignores a rule that finds nothing there any more, or that does not exist.
+A comment ignores a rule that finds nothing there any more, or that does not exist, or none at all.
 
 Left in place it would hide the next mistake on that line. Comments that name rules which were not run are not
 judged.

@@ -29,7 +29,10 @@ _DTS = (".dts", ".overlay")
 
 
 def variants(application: Application, reader: Reader) -> Iterator[Variant]:
-    """Yield the ways in which an application is built that differ in the files they are built from."""
+    """Yield the ways in which an application is built that differ in the files they are built from.
+
+    Where all boards at hand have partitions of their own, the general ones are for any other board.
+    """
     seen = set()
     for suffix in ("", *application.suffixes):
         for board in application.boards or (None,):
@@ -37,6 +40,9 @@ def variants(application: Application, reader: Reader) -> Iterator[Variant]:
             if variant.files not in seen:
                 seen.add(variant.files)
                 yield variant
+    general = application.folder / "pm_static.yml"
+    if reader.has_file(general) and not any(general in files for files in seen):
+        yield _Files(application, None, "", reader).variant()
 
 
 def variant_for(application: Application, board: str | None, suffix: str, reader: Reader) -> Variant:
@@ -58,22 +64,23 @@ class _Files:
         app, mcuboot, sysbuild = self._app_confs(), self._mcuboot_confs(), self._sysbuild_confs()
         cmake = self._present(folder, "CMakeLists.txt", "sysbuild.cmake")
         calls = tuple(call for path in cmake for call in self.reader.calls(path))
-        overlays = self._app_overlays()
-        mcuboot_overlays = [*self._mcuboot_overlays(), *self._passed_overlays(calls)]
+        overlays = self._with_included(self._app_overlays())
+        mcuboot_overlays = self._with_included([*self._mcuboot_overlays(), *self._passed_overlays(calls)])
         board, defaults, board_cmake = self._board_sources(), self._board_defaults(), self._board_cmake()
         static = self._pm_static()
-        scripts, kconfigs = self._all(folder, "*.ld"), self._present(folder, "Kconfig", "Kconfig.sysbuild")
+        passed = [item for path in sysbuild for item in self.reader.settings(path) if item.image]
+        settings = self._config(defaults, app, [item for item in passed if item.image == folder.name])
+        scripts, kconfigs = self._scripts(settings), self._present(folder, "Kconfig", "Kconfig.sysbuild")
         board_calls = tuple(call for path in board_cmake for call in self.reader.calls(path))
         files = (*defaults, *app, *mcuboot, *sysbuild, *board, *overlays, *mcuboot_overlays)
         files = (*files, *scripts, *cmake, *board_cmake)
-        passed = [item for path in sysbuild for item in self.reader.settings(path) if item.image]
         return Variant(
             name=self.board or folder.name,
             folder=folder,
             board=self.board,
             suffix=self.suffix,
             soc=soc_of(self.board) if self.board else None,
-            app=self._config(defaults, app, [item for item in passed if item.image == folder.name]),
+            app=settings,
             mcuboot=self._config(defaults, mcuboot, [item for item in passed if item.image == "mcuboot"]),
             sysbuild=self._config((), sysbuild, ()),
             pm=self.reader.partitions(static) if static else None,
@@ -124,6 +131,15 @@ class _Files:
         except OSError:
             return []
 
+    def _scripts(self, config: Config) -> list[Path]:
+        """Return the linker script that is taken; where no option names it, the only one that there is."""
+        folder, named = self.application.folder, config.get("CONFIG_CUSTOM_LINKER_SCRIPT")
+        if named is not None and named.value:
+            path = located(named.value, folder)
+            return [path] if path is not None and self.reader.has_file(path) else []
+        found = self._all(folder, "*.ld")
+        return found if len(found) == 1 else []
+
     def _suffixed(self, folder: Path, stem: str, ending: str) -> Path | None:
         """Return ``stem_SUFFIX.ending`` or else ``stem.ending``, as ``zephyr_file`` does, or None."""
         names = [f"{stem}_{self.suffix}{ending}"] if self.suffix else []
@@ -157,6 +173,21 @@ class _Files:
             if not found and self.reader.has_file(beside):
                 found = [beside]
         return found or self._present(folder, "app.overlay")
+
+    def _with_included(self, paths: Iterable[Path]) -> list[Path]:
+        """Return overlays with the files at hand that they include, each before what includes it."""
+        found: dict[Path, None] = {}
+        waiting = [(path, False) for path in reversed(list(paths))]
+        begun = set()
+        while waiting:
+            path, ready = waiting.pop()
+            if ready:
+                found.setdefault(path)
+            elif path not in begun:
+                begun.add(path)
+                inner = [each for each in self.reader.source(path).included() if self.reader.has_file(each)]
+                waiting += [(path, True), *((each, False) for each in reversed(inner))]
+        return list(found)
 
     def _sysbuild_confs(self) -> list[Path]:
         found = self._suffixed(self.application.folder, "sysbuild", ".conf")

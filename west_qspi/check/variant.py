@@ -135,16 +135,17 @@ class Variant:
 
     @cached_property
     def mode(self) -> UpdateMode | None:
-        """What MCUboot does with a new image, None where that is not known.
+        """What MCUboot does with a new image, None where that is not known."""
+        return next((mode for symbol, mode in _MODES if self.updates_by(symbol)), None)
 
-        Sysbuild sets it, whatever MCUboot's own configuration says before a build.
+    def updates_by(self, *symbols: str) -> bool:
+        """Tell whether one of the options for how MCUboot updates is on, as far as that is known.
+
+        Sysbuild sets them, whatever MCUboot's own configuration says before a build.
         """
         overruled = self.build is None and self.by_sysbuild
         configs = (self.sysbuild,) if overruled else (self.sysbuild, self.mcuboot)
-        for symbol, mode in _MODES:
-            if any(config.on(symbol) for config in configs):
-                return mode
-        return None
+        return any(config.on(symbol) for config in configs for symbol in symbols)
 
     @property
     def direct_xip(self) -> bool:

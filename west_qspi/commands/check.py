@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from west_qspi.check import report
@@ -37,6 +38,7 @@ or [tool.west-qspi.check] in pyproject.toml, holds settings.
 
 Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or settings, or no build to check.
 """
+_WIDTH = 100
 _FORMATS = ("text", "json", "sarif", "github", "junit")
 
 
@@ -67,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--fix", action="store_true", help="mend what has exactly one right answer")
     mode.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
     mode.add_argument("--list", action="store_true", help="list all rules")
-    mode.add_argument("--explain", metavar="RULE", help="print a rule's documentation")
+    mode.add_argument("--explain", metavar="RULE", help="print a rule's documentation, by number or name")
 
 
 def main(args: argparse.Namespace, context: Context) -> int:
@@ -82,7 +84,9 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         console.result(report.rules_json(rules.values()), _listed(rules))
         return 0
     if args.explain:
-        rule = rules.get(args.explain.strip().upper())
+        wanted = args.explain.strip()
+        names = {rule.name: rule for rule in rules.values()}
+        rule = rules.get(wanted.upper()) or names.get(wanted.lower())
         if rule is None:
             raise UsageError(f"no rule '{args.explain}'; --list shows them")
         console.result(report.rules_json([rule]), _explained(rule))
@@ -151,7 +155,7 @@ def _existing(path: Path) -> Path:
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file or folder") from None
     except NotADirectoryError:
-        raise UsageError(f"{path}: a file has nothing in it") from None
+        raise UsageError(f"{path}: what it is in is a file, no folder") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError:
@@ -245,9 +249,9 @@ def _listed(rules: Mapping[str, Rule]) -> Iterator[str]:
 def _explained(rule: Rule) -> Iterator[str]:
     yield f"{rule.id} {rule.name} ({rule.severity.value}, needs {rule.stage.value})"
     yield ""
-    yield rule.summary
+    yield from wrap(rule.summary, _WIDTH)
     yield ""
-    yield f"Fix: {rule.fix}"
+    yield from wrap(f"Fix: {rule.fix}", _WIDTH)
     for head, text in (("Bad", rule.bad), ("Good", rule.good)):
         yield f"{head}:"
         yield from (f"    {line}" for line in text.splitlines())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from west_qspi.extflash import opcodes as op
 from west_qspi.extflash.clock import SAFE, actual_clock
 from west_qspi.extflash.fields import megahertz
-from west_qspi.extflash.model import FACTS, ExternalFlash, Kind
+from west_qspi.extflash.model import FACTS, NRF5340_PINS, ExternalFlash, Kind, Pins
 from west_qspi.extflash.opcodes import REACH_OF_3_BYTES
 from west_qspi.extflash.parts import FourByteEntry
 from west_qspi.extflash.setup import data_lines
@@ -155,7 +155,22 @@ def _frequency(found: ExternalFlash, reference: ExternalFlash, soc: Soc | None) 
 def _pins(found: ExternalFlash, reference: ExternalFlash, soc: Soc | None) -> Verdict:
     if soc is NRF5340 and Kind.JSON not in (found.kind, reference.kind):
         return Level.NOTE, "ignored on the nRF5340, whose QSPI pins are fixed"
+    if soc is NRF5340 and dedicated(found.pins) and dedicated(reference.pins):
+        return Level.NOTE, "the same pins; the lines that only one of them has stay unused with fewer lines"
     return Level.ERROR, "other pins: the chip would not answer"
+
+
+def dedicated(pins: Pins | None) -> bool:
+    """Tell whether pins are the nRF5340's own; those of the third and fourth line may be left out."""
+    return (
+        pins is not None
+        and replace(
+            pins,
+            io2=NRF5340_PINS.io2 if pins.io2 is None else pins.io2,
+            io3=NRF5340_PINS.io3 if pins.io3 is None else pins.io3,
+        )
+        == NRF5340_PINS
+    )
 
 
 def _instructions(found: ExternalFlash, reference: ExternalFlash, soc: Soc | None) -> Verdict:

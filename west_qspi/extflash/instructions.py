@@ -95,10 +95,15 @@ def _lost_ones(sent: Sequence[Instruction]) -> Iterator[Remark]:
     for before, item in zip((None, *sent), sent, strict=False):
         if item.opcode in STATUS_WRITES and (before is None or before.opcode not in WRITE_ENABLES):
             text = f"instruction {item} comes without a write enable (06) right before it: it does nothing"
-            yield Remark(False, text)
+            yield Remark(False, text, "Put 0x06 right before it.")
         if before is not None and before.opcode in STATUS_WRITES:
             text = f"instruction {item} follows a register write at once, while the chip is busy: it is lost"
             yield Remark(False, text, "Put register writes last.")
+
+
+_QUAD_ADVICE = (
+    "Add the register write that sets it, unless the chip has it set already: it stays set without power."
+)
 
 
 def quad_remark(sent: Sequence[Instruction], method: str | None) -> Remark | None:
@@ -112,7 +117,7 @@ def quad_remark(sent: Sequence[Instruction], method: str | None) -> Remark | Non
     writes = [item for item in sent if item.opcode in STATUS_WRITES]
     if not writes:
         text = "commands on four lines, and no instruction that sets the chip's quad enable bit"
-        return Remark(False, text, "Right if the chip came with it set.")
+        return Remark(False, text, _QUAD_ADVICE)
     methods = tuple(_BITS) if method is None else (method,)
     # The last write that touches the bit is what counts.
     for item in reversed(writes):
@@ -126,4 +131,4 @@ def quad_remark(sent: Sequence[Instruction], method: str | None) -> Remark | Non
             return Remark(method is not None, text, "Set the bit in it.")
     bit = "any" if method is None else f"the chip's ({method})"
     text = f"commands on four lines, and instruction {writes[-1]} does not set {bit} quad enable bit"
-    return Remark(False, text, "Right if the chip came with it set.")
+    return Remark(False, text, _QUAD_ADVICE)

@@ -117,8 +117,10 @@ def _addressing(flash: ExternalFlash, reference: ExternalFlash | None) -> Iterat
         yield Finding("QX405", Level.ERROR, source, text, "Use 24-bit addresses.")
     sent = [item.opcode for item in flash.instructions or ()]
     if flash.kind in _NRFJPROG and flash.address_bytes == 4 and op.ENTER_4_BYTE not in sent:
-        text = "32-bit addresses, but no instruction B7: the chip stays in the mode that it is in"
-        yield Finding("QX405", Level.WARNING, source, text, "Add the custom instruction 0xB7.")
+        text = (
+            "32-bit addresses, but no instruction B7: a chip that begins with 3-byte addresses misreads them"
+        )
+        yield Finding("QX405", Level.WARNING, source, text, "Add the custom instructions 0x06 and 0xB7.")
 
 
 def _programming(flash: ExternalFlash) -> Iterator[Finding]:
@@ -171,7 +173,7 @@ def _peripheral(flash: ExternalFlash, reference: ExternalFlash | None) -> Iterat
         yield Finding("QX419", Level.NOTE, source, text, "QSPI flash is on QSPI.")
     if reference is not None and reference.peripheral is None and on_qspi:
         text = "for a chip on the QSPI, but the devicetree has it on plain SPI"
-        yield Finding("QX419", Level.ERROR, source, text)
+        yield Finding("QX419", Level.ERROR, source, text, "Write the chip's SPIM, or correct the devicetree.")
 
 
 def _on_soc(flash: ExternalFlash, soc: Soc) -> Iterator[Finding]:
@@ -179,10 +181,11 @@ def _on_soc(flash: ExternalFlash, soc: Soc) -> Iterator[Finding]:
     if flash.frequency is not None and clock is None:
         known = ", ".join(code_clocks(soc))
         text = f"{code_of(flash.frequency)} is refused on the {soc.name}, which has {known}"
-        yield Finding("QX420", Level.ERROR, source, text)
+        yield Finding("QX420", Level.ERROR, source, text, "Write one of them.")
     elif clock is not None and clock > SAFE and clock <= max(code_clocks(soc).values()):
         text = f"{clock / _MEGA:g} MHz is more than is known to work untuned (32 MHz)"
-        yield Finding("QX407", Level.NOTE, source, text)
+        advice = "Write 32 MHz or less, or find the receive delay that this board needs."
+        yield Finding("QX407", Level.NOTE, source, text, advice)
     if flash.kind in _NRFJPROG and clock is not None and clock != flash.frequency:
         text = f"{code_of(flash.frequency or 0)} makes {clock / _MEGA:g} MHz on the {soc.name}"
         yield Finding("QX420", Level.WARNING, source, text, "M8, M16 and M32 are what they say.")
@@ -204,7 +207,7 @@ def _json_on_soc(flash: ExternalFlash, soc: Soc) -> Iterator[Finding]:
         return
     if flash.pins is not None and flash.pins != NRF5340_PINS:
         text = f"the nRF5340's QSPI has the pins {NRF5340_PINS}, not {flash.pins}"
-        yield Finding("QX409", Level.ERROR, flash.source("pins"), text)
+        yield Finding("QX409", Level.ERROR, flash.source("pins"), text, f"Write {NRF5340_PINS}.")
     if flash.rx_delay is not None and flash.rx_delay < 3 and (flash.frequency or 0) >= 8 * _MEGA:
         text = f"rx_delay {flash.rx_delay}: Nordic's example for the nRF5340 has 7"
         yield Finding("QX408", Level.NOTE, flash.source("rx_delay"), text, "Try 7 if reading goes wrong.")

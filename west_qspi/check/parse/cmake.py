@@ -19,7 +19,7 @@ _COMMENT = re.compile(r'#\[(=*)\[.*?(?:\]\1\]|\Z)|#[^\n]*|("[^"\\]*(?:\\.[^"\\]*
 _COMMAND = re.compile(r"\b(?P<name>[A-Za-z_]\w*)\s*\(", re.ASCII)
 _ARGUMENT = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\\?\Z)|([^\s()"]+)', re.DOTALL)
 _HERE = re.compile(
-    r"\$\{(?:CMAKE_CURRENT_SOURCE_DIR|CMAKE_CURRENT_LIST_DIR|APPLICATION_SOURCE_DIR|APP_DIR|BOARD_DIR)\}"
+    r"\$\{(?:CMAKE_CURRENT_SOURCE_DIR|CMAKE_CURRENT_LIST_DIR|APPLICATION_SOURCE_DIR|APP_DIR)\}"
 )
 
 

@@ -1,11 +1,12 @@
 """Devicetree sources: board files and overlays, as they are written, before the preprocessor.
 
-Nothing is resolved: includes are not followed, both branches of a condition count, macros stay words. What
-cannot be a node or a property is passed over. Grammar: Devicetree Specification v0.4, chapter 6.
+Nothing is resolved: includes are told of and not followed, both branches of a condition count, macros stay
+words. What cannot be a node or a property is passed over. Grammar: Devicetree Specification v0.4, chapter 6.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ _DIRECTIVE = re.compile(
     r"(?:[^\n\\]|\\.|\\\n)*",
     re.MULTILINE,
 )
+_INCLUDE = re.compile(r'^[ \t]*(?:#[ \t]*include|/include/)[ \t]*"([^"\n]+)"', re.MULTILINE)
 _MARK = re.compile(rf"{_QUOTED}|&\{{[^{{}};\"]*\}}|[{{}};]", re.DOTALL)
 _HEADER = re.compile(
     r"(?P<labels>(?:[A-Za-z_]\w*\s*:\s*)*)(?P<name>&\{[^}]*\}|&?[\w,.+?#@/-]+)\s*\Z", re.DOTALL
@@ -114,6 +116,7 @@ class SourceNode:
 class DtSource:
     """One file; ``problem`` is where its braces stop making sense, None where they do.
 
+    ``includes`` are the names in quotation marks that it includes, which are looked for beside it first.
     ``deleted`` are the labels of nodes that it deletes (``/delete-node/ &label;``), each with the number of
     ``nodes`` before the last such line.
     """
@@ -121,7 +124,13 @@ class DtSource:
     path: Path
     nodes: tuple[SourceNode, ...]
     problem: Spot | None = None
+    includes: tuple[str, ...] = ()
     deleted: Mapping[str, int] = field(default_factory=dict)
+
+    def included(self) -> Iterator[Path]:
+        """Yield where the files are that it includes, if they are beside it or in a place from there."""
+        for name in self.includes:
+            yield Path(os.path.normpath(self.path.parent / name))
 
     def walk(self) -> Iterator[SourceNode]:
         """Yield all nodes."""
@@ -159,7 +168,8 @@ class _Open:
 
 def parse_dtsource(text: str, path: Path) -> DtSource:
     """Read a file; never fails."""
-    plain = _blanked(_DIRECTIVE, _blanked(_COMMENT, text))
+    bare = _blanked(_COMMENT, text)
+    plain, includes = _blanked(_DIRECTIVE, bare), tuple(_INCLUDE.findall(bare))
     starts = [0, *(found.end() for found in re.finditer("\n", plain))]
     root = _Open("", (), Spot(path))
     stack, begun, problem = [root], 0, None
@@ -191,7 +201,7 @@ def parse_dtsource(text: str, path: Path) -> DtSource:
         while len(stack) > 1:
             node = stack.pop().closed()
             stack[-1].children.append(node)
-    return DtSource(path, tuple(root.children), problem, deleted)
+    return DtSource(path, tuple(root.children), problem, includes, deleted)
 
 
 def _statement(words: str, spot: Spot, node: _Open) -> None:

@@ -180,6 +180,7 @@ def _entries(node: MappingNode, path: Path) -> Iterator[PmEntry]:
     import yaml
 
     budget = _Budget()
+    _not_twice(node)
     for key, value in _pairs(node, budget):
         spot = _spot(key, path)
         if not isinstance(key, yaml.ScalarNode):
@@ -190,6 +191,17 @@ def _entries(node: MappingNode, path: Path) -> Iterator[PmEntry]:
         if not isinstance(value, yaml.MappingNode):
             raise NotYaml(spot.line, spot.column, f"'{key.value}' should have address, size and region")
         yield _entry(str(key.value), spot, value, path, budget)
+
+
+def _not_twice(node: MappingNode) -> None:
+    """Raise NotYaml for a name that is there again: YAML's readers pass over the first one without a word."""
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        first = lines.setdefault(str(key.value), line)
+        if first != line and key.tag != _MERGE:
+            text = f"'{key.value}' is there twice, first in line {first}, which Partition Manager passes over"
+            raise NotYaml(line, key.start_mark.column + 1, text)
 
 
 def _entry(name: str, spot: Spot, node: MappingNode, path: Path, budget: _Budget) -> PmEntry:

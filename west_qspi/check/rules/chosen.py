@@ -33,7 +33,10 @@ def app_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
         return  # the board's own files may choose it
     if not _for_board(variant.dt, name) or not _partitions_for_board(variant, name):
         return  # its overlay may be elsewhere, or the partitions are other boards'
+    if variant.dt.includes_others:
+        return
     text = f"'{entry.name}' is in external flash, but no overlay for {name} chooses {PM_CHOICE}"
+    text += ": the build stops, or leaves its partitions out"
     chip = board.chip or "CHIP"
     fix = f"Add / {{ chosen {{ {PM_CHOICE} = &{chip}; }}; }}; to boards/{name}.overlay."
     yield Hit(entry.spot, text, fix)
@@ -73,7 +76,10 @@ def mcuboot_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
         return
     if variant.dt_mcuboot.chosen(PM_CHOICE) is not None or not _mcuboot_files(variant):
         return
+    if variant.dt_mcuboot.includes_others:
+        return
     text = f"'{slots[0].name}' is in external flash, but MCUboot's devicetree does not choose {PM_CHOICE}"
+    text += ': MCUboot logs "Failed to open flash area", and installs no update'
     fix = f"Add the same to sysbuild/mcuboot/boards/{variant.board}.overlay."
     yield Hit(chosen.spot, text, fix)
 
@@ -113,11 +119,17 @@ def ext_flash_chosen_differs(variant: Variant) -> Iterator[Hit]:
     chosen = variant.dt_mcuboot.chosen(PM_CHOICE)
     if not _same_node(variant, app, mcuboot):
         if chosen is not None and variant.dt.chosen(PM_CHOICE) is not None:
-            text = f"MCUboot chooses '{mcuboot.label}', and the application '{app.label}'"
+            text = (
+                f"MCUboot chooses '{mcuboot.label}', and the application '{app.label}', for which the slots "
+                "are laid out: MCUboot finds nothing in them"
+            )
             yield Hit(chosen.spot, text, f"Write {PM_CHOICE} = &{app.label};")
     elif app.size and mcuboot.size and app.size != mcuboot.size:
         spot = mcuboot.size_spot or app.size_spot
-        text = f"'{app.label}' has {mcuboot.size:#x} bytes in MCUboot, and {app.size:#x} in the application"
+        text = (
+            f"'{app.label}' has {mcuboot.size:#x} bytes in MCUboot, and {app.size:#x} in the application, "
+            "for which the slots are laid out"
+        )
         guessed = mcuboot.size_spot is None or app.size_spot is None
         if spot is not None:
             fix = "Give it the same size in both."

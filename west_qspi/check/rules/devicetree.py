@@ -118,7 +118,9 @@ def dt_32bit_on_small_chip(variant: Variant) -> Iterator[Hit]:
     found = node.get("address-size-32") if node else None
     if chip is None or found is None or chip.size is None or chip.size > REACH_OF_3_BYTES:
         return
-    text = f"32-bit addresses for a chip of {chip.size:#x} bytes, which takes 24-bit ones only"
+    text = (
+        f"32-bit addresses for a chip of {chip.size:#x} bytes, which takes 24-bit ones only: reads go wrong"
+    )
     yield Hit(found.spot, text, "Remove address-size-32 and enter-4byte-addr.")
 
 
@@ -144,7 +146,7 @@ def enter_4byte_addr_missing(variant: Variant) -> Iterator[Hit]:
     if entry is None and "sfdp-bfp" not in node:
         yield Hit(
             found.spot,
-            "address-size-32 without enter-4byte-addr: the chip stays in 3-byte mode",
+            "address-size-32 without enter-4byte-addr: the chip stays in 3-byte mode, and misreads addresses",
             "Add enter-4byte-addr = <0x01>;",
         )
     elif entry is not None and entry.number is not None and not entry.number & 0b11:
@@ -174,7 +176,7 @@ def opcode_not_supported(variant: Variant) -> Iterator[Hit]:
     if write in wrong:
         right = "pp4io" if maker == 0xC2 else "pp4o"
         edit = Edit(found.spot.path, found.spot.line, f'"{write}"', f'"{right}"')
-        text = f"'{write}' is not a command of this part ({chip.jedec_id.hex(' ')})"
+        text = f"'{write}' is not a command of this part ({chip.jedec_id.hex(' ')}): writing does nothing"
         yield Hit(found.spot, text, f'Write "{right}", or "pp".', () if write == "pp2o" else (edit,))
 
 
@@ -208,7 +210,9 @@ def quad_enable_mismatch(variant: Variant) -> Iterator[Hit]:
         right = "S2B1v1" if second else _QUAD_DEFAULT
         spot = found.spot if found else quad[0].spot
         part = chip.jedec_id.hex(" ")
-        text = f"quad-enable-requirements is {said}, but parts with JEDEC id {part} need {right}"
+        text = (
+            f"quad-enable-requirements is {said}, but parts with JEDEC id {part} need {right}: reads go wrong"
+        )
         yield Hit(spot, text, f'Write quad-enable-requirements = "{right}";')
 
 
@@ -234,4 +238,5 @@ def sfdp_density_vs_size(variant: Variant) -> Iterator[Hit]:
     bits = 1 << (word & 0x7FFF_FFFF) if word >> 31 and word & 0x7FFF_FFFF < 40 else word + 1
     if bits != chip.size * 8:
         text = f"sfdp-bfp tells of a chip of {bits // 8:#x} bytes, but size makes {chip.size:#x}"
+        text += ": one of them is another chip's"
         yield Hit(found.spot, text, "Remove sfdp-bfp, or read it from the chip that is there.")

@@ -121,9 +121,8 @@ def _hits(
     names = {entry.name for entry in variant.pm.entries} if variant.pm else set()
     last = max(entries, key=lambda entry: entry.end or 0)
     fillers = (name for number in count() if (name := f"EMPTY_{number}") not in names)
-    for start, stop in gaps:
-        if stop < start:
-            continue  # partitions that overlap, which QX102 tells in better words
+    # What is left of a gap under partitions that overlap has no size: QX102 is about those.
+    for start, stop in (gap for gap in gaps if gap[0] < gap[1]):
         filler = f"Add '{next(fillers)}' with address {start:#x} and size {stop - start:#x}"
         fix = f"{filler}, or move what is around it."
         spot = behind.get(stop, last.at("size"))

@@ -93,7 +93,7 @@ def external_image_outside_slot(variant: Variant) -> Iterator[Hit]:
             pad = built.build.header_size if built else 0
             yield Hit(spot, text, f"Write ORIGIN = {slot.start + pad:#x} in the linker script.")
         elif found.end > slot.end:
-            text = f"{part.name} ends at {found.end:#x}, behind {place}"
+            text = f"{part.name} ends at {found.end:#x}, past {place}"
             yield Hit(slot_spot(variant, part.slot), text, "Make the slot larger, or the half smaller.")
 
 

@@ -82,10 +82,20 @@ def override_check_turns_off_driver(variant: Variant) -> Iterator[Hit]:
         if off is not None:
             text = f"{symbol}=n, and {why}: the first call into external flash faults"
             yield Hit(off, text, f"Write {symbol}=y in {off.path.name}.")
+    xip, override = f"{_QSPI}_XIP", variant.sysbuild.at(f"SB_CONFIG_{_OVERRIDE}")
+    if variant.app.get(xip) is None and override is not None and _all_here(variant):
+        text = f"{why.removesuffix('it')}{xip}, whose default is n, and no file here sets it"
+        yield Hit(override, text, f"Write {xip}=y in prj.conf.", severity=Severity.WARNING)
     off = _off(variant.mcuboot, _QSPI)
     if off is not None:
         text = f"{_QSPI}=n in MCUboot, and {why}: it cannot check the external half, and boots nothing"
         yield Hit(off, text, f"Write {_QSPI}=y in {off.path.name}.")
+
+
+def _all_here(variant: Variant) -> bool:
+    """Tell whether the application is here as a whole, without a Kconfig file, which could select options."""
+    names = ("CMakeLists.txt", "Kconfig")
+    return [variant.reader.has_file(variant.folder / name) for name in names] == [True, False]
 
 
 def _off(config: Config, symbol: str) -> Spot | None:
@@ -130,9 +140,19 @@ def mcuboot_ext_driver_disabled(variant: Variant) -> Iterator[Hit]:
     if found or driver != _QSPI or config.get(_QSPI) is not None or config.spot is None:
         return
     # A folder of the project's own replaces MCUboot's, with its board files.
-    if board.startswith(_QSPI_OFF) and not variant.reader.has_folder(variant.images / "mcuboot"):
+    if (
+        board.startswith(_QSPI_OFF)
+        and not variant.reader.has_folder(variant.images / "mcuboot")
+        and not _passed_more(variant)
+    ):
         text = f"'{slot}' is in external flash, but MCUboot's own file for {board} has {_QSPI}=n{_UNOPENED}"
         yield Hit(config.spot, text, f"Write {_QSPI}=y in {config.spot.path.name}.")
+
+
+def _passed_more(variant: Variant) -> bool:
+    """Tell whether a CMake file may pass MCUboot options that are in none of its files here."""
+    files = ("mcuboot_EXTRA_CONF_FILE", "mcuboot_OVERLAY_CONFIG", "mcuboot_CONF_FILE", "mcuboot_SNIPPET")
+    return any("mcuboot" in call.arguments[:1] or set(files) & {*call.arguments} for call in variant.cmake)
 
 
 @rule("QX207", "pm-override-driver-check-missing", Severity.ERROR, f"{DEVZONE}122816/")

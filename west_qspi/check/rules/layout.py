@@ -46,13 +46,13 @@ def xip_pad_app_missing(variant: Variant) -> Iterator[Hit]:
             f"Add '{slot.name}_pad' with address {start:#x} and size {header:#x}, and '{slot.name}_app' with "
             f"address {start + header:#x} and size {slot.size - header:#x}, both in external_flash."
         )
-        yield Hit(slot.spot, f"'{slot.name}' has no {' and no '.join(missing)}", fix)
+        yield Hit(slot.spot, f"'{slot.name}' has no {' and no '.join(missing)}: it is signed wrong", fix)
     if pad is not None and pad.size is not None and pad.size != header:
-        text = f"'{pad.name}' has {pad.size:#x} bytes, MCUboot's header has {header:#x}"
+        text = f"'{pad.name}' has {pad.size:#x} bytes, MCUboot's header has {header:#x}: it is signed wrong"
         yield Hit(pad.at("size"), text, f"Write size: {header:#x}.")
     if code is not None and code.address is not None and code.address != start + header:
         behind = f"'{slot.name}' begins at {start:#x} and has a header of {header:#x} bytes"
-        text = f"'{code.name}' is at {code.address:#x}, but {behind}"
+        text = f"'{code.name}' is at {code.address:#x}, but {behind}: code is signed for another place"
         yield Hit(code.at("address"), text, f"Write address: {start + header:#x}.")
 
 
@@ -82,7 +82,7 @@ def secondary_not_external(variant: Variant) -> Iterator[Hit]:
         text = f"'{slot.name}' is in {slot.region}, but {_SECONDARY}=y"
         yield Hit(slot.at("region"), text, "Write region: external_flash, and an address in the chip.")
     if not wanted and slot.region == EXTERNAL:
-        text = f"'{slot.name}' is in external flash, but {_SECONDARY}=n"
+        text = f"'{slot.name}' is in external flash, but {_SECONDARY}=n: MCUboot has no driver for it"
         yield Hit(slot.at("region"), text, f"Write {_SECONDARY}=y in sysbuild.conf.")
 
 
@@ -114,7 +114,11 @@ def app_not_after_pad(variant: Variant) -> Iterator[Hit]:
         return
     own = [entry for entry in entries if "span" not in entry.keys and entry.name != "app"]
     behind = next((each for each in own if (each.address or 0) <= pad.end < (each.end or 0)), None)
-    there = f", where '{behind.name}' is" if behind else ", where Partition Manager puts it all the same"
+    there = (
+        f", where '{behind.name}' is"
+        if behind
+        else ", where Partition Manager puts 'app' whatever is written"
+    )
     text = f"'app' is at {app.address:#x}, but 'mcuboot_pad' ends at {pad.end:#x}{there}"
     fix = f"Write address: {pad.end:#x}" + (f", and move '{behind.name}'." if behind else ".")
     yield Hit(app.at("address"), text, fix, severity=None if behind else Severity.WARNING)
@@ -138,7 +142,9 @@ def pad_size_vs_header(variant: Variant) -> Iterator[Hit]:
     header = written or (_DEFAULT_PAD if variant.soc else None)
     if pad is None or not pad.size or header is None or pad.size == header:
         return
-    text = f"'mcuboot_pad' has {pad.size:#x} bytes, MCUboot's header has {header:#x}"
+    text = (
+        f"'mcuboot_pad' has {pad.size:#x} bytes, MCUboot's header has {header:#x}: code is not at its place"
+    )
     # What sysbuild does not say here may be said on the command line.
     severity = None if written else Severity.WARNING
     yield Hit(pad.at("size"), text, f"Write size: {header:#x}.", severity=severity)
@@ -172,7 +178,9 @@ def netcore_partitions_missing(variant: Variant) -> Iterator[Hit]:
         fix = "Write region: ram_flash and address: 0x0; the external half of a split image is image 2."
         yield Hit(slot.at("region"), text, fix)
     elif slot is not None and slot.size is not None and slot.size < _NETWORK_FLASH:
-        text = f"'{slot.name}' has {slot.size:#x} bytes, the network core's flash has {_NETWORK_FLASH:#x}"
+        text = (
+            f"'{slot.name}' has {slot.size:#x} bytes, the network core's flash has {_NETWORK_FLASH:#x} bytes"
+        )
         edit = Edit(slot.at("size").path, slot.at("size").line, f"{slot.size:#x}", f"{_NETWORK_FLASH:#x}")
         fix = f"Write size: {_NETWORK_FLASH:#x}."
         yield Hit(slot.at("size"), text, fix, (edit,), Severity.WARNING)
@@ -193,7 +201,11 @@ def _holes(variant: Variant) -> Iterator[Hit]:
                 fix = f"Add '{name}' in {where} with size {_NETWORK_FLASH:#x}, for the network core."
             else:
                 fix = f"Rename '{above.name}' to '{name}', and its parts."
-            yield Hit(above.spot, f"there is '{above.name}', but no '{name}'", fix)
+            yield Hit(
+                above.spot,
+                f"there is '{above.name}', but no '{name}': MCUboot does not build, or takes no update of it",
+                fix,
+            )
 
 
 def _no_room_for_word(variant: Variant) -> Iterator[Hit]:
@@ -207,5 +219,5 @@ def _no_room_for_word(variant: Variant) -> Iterator[Hit]:
             f"'sram_primary' at {ram.address + _PCD:#x}."
         )
         spot: Spot = ram.at("address")
-        text = f"'sram_primary' begins at {ram.address:#x}, where 'pcd_sram' belongs, which is missing"
+        text = f"'sram_primary' begins at {ram.address:#x}, where 'pcd_sram' has to be"
         yield Hit(spot, text, fix, severity=Severity.WARNING)

@@ -67,7 +67,7 @@ def _differing(variant: Variant) -> Iterator[Hit]:
             continue
         if entry.end is not None and reg.numbers != (entry.address, entry.size):
             here = f"{reg.numbers[0]:#x}-{sum(reg.numbers):#x}"
-            text = f"'{label}' is {here} here, but {entry.extent} for Partition Manager, which counts"
+            text = f"'{label}' is {here} here, but {entry.extent} for Partition Manager, by which code goes"
             fix = f"Write reg = <{entry.address:#x} {entry.size:#x}>."
             yield Hit(reg.spot, text, fix)
 

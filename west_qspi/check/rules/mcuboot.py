@@ -36,11 +36,14 @@ def mcuboot_multithreading_off(variant: Variant) -> Iterator[Hit]:
         # sysbuild/mcuboot.conf
         CONFIG_MULTITHREADING=y
     """
+    variant = variant.as_written  # a build has MCUboot's default, with which the QSPI driver works
     setting = variant.mcuboot.get("CONFIG_MULTITHREADING")
     if setting is None or setting.value != "n" or variant.split or not variant.external_slots:
         return
     slot = variant.external_slots[0].name
-    text = f"'{slot}' is in external flash, but MCUboot has {setting.symbol}=n"
+    text = (
+        f"'{slot}' is in external flash, whose driver waits with threads, but MCUboot has {setting.symbol}=n"
+    )
     yield Hit(setting.spot, text, f"Write {setting.symbol}=y.")
 
 
@@ -90,7 +93,10 @@ def init_priority_before_qspi(variant: Variant) -> Iterator[Hit]:
                 continue
             said.add(symbol)
             whose = f"{_QSPI_PRIORITY}={qspi}" + ("" if written is not None else " by default")
-            text = f"{library} is in external flash and starts at {setting.number}, the flash with {whose}"
+            text = (
+                f"{library} is in external flash and starts with priority {setting.number}, not after the "
+                f"flash ({whose}): its code cannot be read yet, and the boot ends in a fault"
+            )
             if written is None and variant.app.get("CONFIG_FLASH_INIT_PRIORITY"):
                 text += "; CONFIG_FLASH_INIT_PRIORITY is not the QSPI driver's"
             # At the same priority the linker decides.
@@ -196,6 +202,7 @@ def mcuboot_prj_conf_replaced(variant: Variant) -> Iterator[Hit]:
     stack = variant.mcuboot.get("CONFIG_MAIN_STACK_SIZE")
     if stack is not None and stack.number is not None and stack.number < _STACK:
         text = f"{stack.symbol}={stack.value} is less than the {_STACK} of MCUboot's own configuration"
+        text += ": checking a signature overwrites other memory"
         yield Hit(stack.spot, text, f"Write CONFIG_MAIN_STACK_SIZE={_STACK}.")
     lacking = [f"CONFIG_MAIN_STACK_SIZE={_STACK}"] if stack is None else []
     if variant.mcuboot.get("CONFIG_FLASH") is None and not variant.split:
@@ -246,7 +253,8 @@ def fprotect_unaligned(variant: Variant) -> Iterator[Hit]:
         return
     for key, value in (("address", entry.address or 0), ("size", entry.size or 0)):
         if value % block:
-            text = f"'mcuboot': its {key} {value:#x} is no multiple of {block:#x}, in which it is protected"
+            text = f"'mcuboot': its {key} {value:#x} is not a multiple of {block:#x}"
+            text += ", in which flash is protected: MCUboot cannot protect itself, and starts nothing"
             fix = f"Write {key}: {-(-value // block) * block:#x}, or CONFIG_FPROTECT=n for MCUboot."
             yield Hit(entry.at(key), text, fix)
 

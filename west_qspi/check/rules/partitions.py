@@ -43,7 +43,7 @@ def end_address_mismatch(variant: Variant) -> Iterator[Hit]:
         spot = entry.at("end_address")
         text = (
             f"'{entry.name}' is {entry.address:#x} + {entry.size:#x} = {entry.end:#x}, but end_address says "
-            f"{entry.end_address:#x}"
+            f"{entry.end_address:#x}; Partition Manager goes by the size, people go by the end"
         )
         edit = Edit(spot.path, spot.line, f"{entry.end_address:#x}", f"{entry.end:#x}")
         yield Hit(spot, text, f"Write end_address: {entry.end:#x}.", (edit,))
@@ -82,14 +82,14 @@ def partitions_overlap(variant: Variant) -> Iterator[Hit]:
             f"bytes from {common.start:#x} on: "
         )
         text += COMPUTED if computed else "what one writes there, the other loses"
-        fix = f"Begin '{later.name}' at {free:#x} or behind"
+        fix = f"Begin '{later.name}' at {free:#x} or above"
         room = (later.address or 0) - (other.address or 0)
-        fix += f", or write size: {room:#x} for '{other.name}'." if room > 0 else "."
+        fix += f", or write size: {room:#x} for '{other.name}'." if room >= SECTOR else "."
         yield Hit(later.at("address"), text, fix, severity=Severity.WARNING if filler or computed else None)
 
 
 # Source: sdk-nrf, scripts/partition_manager.py, get_dynamic_area_start_and_size.
-COMPUTED = "Partition Manager passes over the numbers of 'app' and gives it the gap between the others"
+COMPUTED = "Partition Manager ignores the numbers of 'app' and gives it the gap between the others"
 
 
 def is_computed(variant: Variant, entry: PmEntry) -> bool:
@@ -162,7 +162,9 @@ def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
         user_storage: {address: 0x700000, size: 0x100000, region: external_flash}
     """
     chip = variant.chip
-    limits = {EXTERNAL: chip.size if chip else None, "flash_primary": variant.internal_size}
+    # Without a size Partition Manager has no region at all, but the part has its end.
+    external = (chip.size or chip.capacity) if chip else None
+    limits = {EXTERNAL: external, "flash_primary": variant.internal_size}
     for entry in _sized(variant):
         limit = limits.get(entry.region)
         if limit is not None and entry.end is not None and entry.end > limit and not entry.is_container:
@@ -170,8 +172,8 @@ def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
             if entry.region == EXTERNAL and chip is not None:
                 memory = f"'{chip.label}'"
             text = (
-                f"'{entry.name}' ({entry.extent}) ends {entry.end - limit:#x} bytes behind the {limit:#x} of "
-                f"{memory}: the build stops, or the first erase there fails with -22"
+                f"'{entry.name}' ({entry.extent}) ends {entry.end - limit:#x} bytes past the end of "
+                f"{memory} at {limit:#x}: the build stops, or the first erase there fails with -22"
             )
             # A file for all boards may be meant for one with another chip than this one, of a kit's, has.
             guessed = entry.region == EXTERNAL and chip is not None and chip.size_spot is None
@@ -201,14 +203,15 @@ def region_named_partition(variant: Variant) -> Iterator[Hit]:
         littlefs_storage: {address: 0x400000, size: 0x400000, region: external_flash}
     """
     variant = variant.as_written  # Partition Manager makes what it computes fit
-    entries = _sized(variant)
+    entries, members = _sized(variant), _members(variant)
     for entry in entries:
         if entry.name != entry.region:
             continue
+        others = [other for other in entries if other is not entry and other.region == entry.region]
         under = [
             other.name
-            for other in entries
-            if other is not entry and other.region == entry.region and _range(other).overlaps(_range(entry))
+            for other in others
+            if _range(other).overlaps(_range(entry)) and not _related(entry, other, members)
         ]
         if under:
             text = (
@@ -288,7 +291,12 @@ def absolute_xip_address(variant: Variant) -> Iterator[Hit]:
         spot = entry.at("address")
         text = (
             f"'{entry.name}' is at {entry.address:#x}, the address on the bus: counted from the start of the "
-            f"chip that is far behind its end; in the chip it is {right:#x}"
+            f"chip that is far past its end; in the chip it is {right:#x}"
         )
-        edit = Edit(spot.path, spot.line, f"{entry.address:#x}", f"{right:#x}")
-        yield Hit(spot, text, f"Write address: {right:#x}.", (edit,))
+        edits: tuple[Edit, ...] = (Edit(spot.path, spot.line, f"{entry.address:#x}", f"{right:#x}"),)
+        fix = f"address: {right:#x}"
+        if entry.end_address is not None and entry.end_address == entry.end:
+            end, moved = entry.at("end_address"), entry.end_address - (entry.address - right)
+            edits = (*edits, Edit(end.path, end.line, f"{entry.end_address:#x}", f"{moved:#x}"))
+            fix += f" and end_address: {moved:#x}"
+        yield Hit(spot, text, f"Write {fix}.", edits)

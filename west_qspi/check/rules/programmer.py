@@ -114,10 +114,10 @@ def _bytes_meant(variant: Variant, config: UsedConfig) -> int | None:
 _BITS = {".ini": "AddressMode = BIT{}", ".json": '"address_mode": "MODE{}BIT"'}
 
 
-def _written(hit: Hit, bits: int) -> str:
+def _written(hit: Hit, bits: int, more: str = "") -> str:
     """Return a fix with what has to be written in this kind of file for addresses of so many bits."""
     line = _BITS.get(hit.spot.path.suffix.lower(), "{}-bit addresses").format(bits)
-    return hit.fix.replace(f"Use {bits}-bit addresses", f"Write {line}")
+    return hit.fix.replace(f"Use {bits}-bit addresses", f"Write {line}{more}")
 
 
 @rule("QX404", "programmer-24bit-past-16mib", Severity.ERROR, f"{DEVZONE}123044/")
@@ -126,7 +126,8 @@ def programmer_24bit_past_16mib(variant: Variant) -> Iterator[Hit]:
 
     What is to go past 16 MiB goes 16 MiB below, onto code and slots.
 
-    Fix: write BIT32 (nrfjprog) or MODE32BIT (nrfutil).
+    Fix: write BIT32 (nrfjprog) or MODE32BIT (nrfutil). nrfjprog does not put the chip into its 4-byte mode:
+    add the custom instructions 0x06 and 0xB7.
 
     Bad:
         MemSize = 0x4000000
@@ -134,16 +135,33 @@ def programmer_24bit_past_16mib(variant: Variant) -> Iterator[Hit]:
     Good:
         MemSize = 0x4000000
         AddressMode = BIT32
+        InitializationCustomInstruction = 0x06
+        InitializationCustomInstruction = 0xB7
     """
     for config, hit in told(variant, "QX404"):
         if _bytes_meant(variant, config) is not None:
             continue  # QX403: then the addresses may be right
-        edits = tuple(
-            Edit(hit.spot.path, hit.spot.line, old, new)
-            for suffix, old, new in ((".ini", "BIT24", "BIT32"), (".json", "MODE24BIT", "MODE32BIT"))
-            if hit.spot.path.suffix.lower() == suffix and hit.spot.line and "; or" not in hit.fix
-        )
-        yield replace(hit, fix=_written(hit, 32), edits=edits)
+        sent = [item.opcode for item in (config.flash and config.flash.instructions) or ()]
+        silent = config.path.suffix.lower() != ".json" and _ENTER_4_BYTE not in sent
+        hit = replace(hit, fix=_written(hit, 32, _ENTERED if silent else ""))
+        if "; or" not in hit.fix and not (silent and sent):
+            hit = replace(hit, edits=_to_32_bits(hit.spot, silent))
+        yield hit
+
+
+_ENTER_4_BYTE = 0xB7
+_ENTERED = ", and add the custom instructions 0x06 and 0xB7, which put the chip into its 4-byte mode"
+
+
+def _to_32_bits(spot: Spot, silent: bool) -> tuple[Edit, ...]:
+    """Return what makes a file send 32-bit addresses and, where it was ``silent``, tells the chip so."""
+    if spot.path.suffix.lower() == ".json":
+        return (Edit(spot.path, spot.line, "MODE24BIT", "MODE32BIT"),)
+    if spot.path.suffix.lower() != ".ini":
+        return ()
+    told = "".join(f"InitializationCustomInstruction = {code}\n" for code in ("0x06", "0xB7"))
+    more = (Edit(spot.path, spot.line, "AddressMode", f"{told}AddressMode"),) if silent else ()
+    return (Edit(spot.path, spot.line, "BIT24", "BIT32"), *more)
 
 
 @rule("QX405", "programmer-32bit-on-small-chip", Severity.ERROR, f"{DEVZONE}123044/")

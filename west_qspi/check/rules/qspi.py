@@ -94,6 +94,7 @@ def has_dpd_with_xip(variant: Variant) -> Iterator[Hit]:
     if node is None or found is None or power is None or power.value != "y" or not _runs_from_flash(variant):
         return
     text = "the chip may go into deep power-down (CONFIG_PM_DEVICE_RUNTIME=y) while code is executed from it"
+    text += ": then the CPU hangs"
     yield Hit(found.spot, text, f"Add &{node.label} {{ /delete-property/ has-dpd; }};")
 
 
@@ -147,7 +148,7 @@ def qspi_pins(variant: Variant) -> Iterator[Hit]:
     elif not _nfc_pins_free(variant):
         for item in pins:
             if item.number in _NFC:
-                text = f"{item.signal} is on {item}, which is NFC's"
+                text = f"{item.signal} is on {item}, which is NFC's: the chip does not answer"
                 yield Hit(item.spot, text, "Add &uicr { nfct-pins-as-gpios; };")
     # A chip that only the board's own files describe may have been taken out.
     if variant.chip.node is None and not variant.external:
@@ -161,6 +162,7 @@ def _not_dedicated(pins: list[Selected]) -> Iterator[Hit]:
         right = _DEDICATED.get(item.signal)
         if right is not None and item.number != right:
             text = f"{item.signal} is on {item}, but the nRF5340 has it on P0.{right:02} only"
+            text += ": the chip does not answer"
             yield Hit(item.spot, text, f"Write NRF_PSEL({item.signal}, 0, {right}).")
 
 
@@ -181,6 +183,7 @@ def _shared(variant: Variant, used: dict[int, str]) -> Iterator[Hit]:
         for item in selected_pins(variant.dt, label):
             if item.number in used:
                 text = f"{item.signal} of '{label}' is on {item}, which is {used[item.number]}'s"
+                text += ": the chip may not answer"
                 yield Hit(item.spot, text, "Move it to another pin.", severity=Severity.WARNING)
 
 

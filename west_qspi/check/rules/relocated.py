@@ -41,6 +41,7 @@ def custom_linker_missing(variant: Variant) -> Iterator[Hit]:
         known = setting is not None or variant.app.on("CONFIG_HAVE_CUSTOM_LINKER_SCRIPT") is False
         if spot is not None and _SCRIPT not in variant.selected and not _mentions_script(variant):
             text = f"code goes to {REGION}, but {_SCRIPT} is {'empty' if setting else 'not set here'}"
+            text += ": Zephyr's own script has no such region, and linking fails"
             severity = None if known else Severity.WARNING
             yield Hit(spot, text, f"Write {_SCRIPT} with a script that has {REGION}.", severity=severity)
         return
@@ -51,7 +52,7 @@ def custom_linker_missing(variant: Variant) -> Iterator[Hit]:
         text = f"'{setting.value}' is not there: it is looked for in the application's folder"
         yield Hit(setting.spot, text, "Write the script's path from the application's folder.")
     elif first is not None and _lacks_region(path, variant):
-        text = f"'{setting.value}' has no region {REGION}, where {first.place} is to go"
+        text = f"'{setting.value}' has no region {REGION}, where {first.place} is to go: linking fails"
         yield Hit(setting.spot, text, f"Add {REGION} to MEMORY, at the external half's slot and header.")
 
 
@@ -98,12 +99,12 @@ def xip_driver_flag_missing(variant: Variant) -> Iterator[Hit]:
     for symbol in (_DRIVER, xip):
         setting = app.get(symbol)
         if setting is not None and setting.value == "n" and symbol not in variant.selected:
-            text = f"{first.place} is in external flash, but {symbol}=n"
+            text = f"{first.place} is in external flash, but {symbol}=n: the first call into it faults"
             yield Hit(setting.spot, text, f"Write {symbol}=y.")
             return
     # Its default is n; but a snippet, or a board of the SDK, may set it.
     if app.get(xip) is None and variant.soc is not None and xip not in variant.selected:
-        text = f"{first.place} is in external flash, but no file here sets {xip}"
+        text = f"{first.place} is in external flash, but no file here sets {xip}: without it, calls fault"
         severity = None if app.complete else Severity.WARNING
         yield Hit(first.spot, text, f"Write {xip}=y in prj.conf.", severity=severity)
 
@@ -130,7 +131,8 @@ def xip_flash_sched_lock(variant: Variant) -> Iterator[Hit]:
         return
     setting, release = variant.app.get(_LOCK), variant.release
     fix = f"Write {_LOCK}=y in prj.conf."
+    runs = f"{moved.library} runs from the flash that it writes to"
     if setting is not None:
-        yield Hit(setting.spot, f"{moved.library} runs from the flash that it writes to, but {_LOCK}=n", fix)
+        yield Hit(setting.spot, f"{runs}, but {_LOCK}=n: it stalls or faults", fix)
     elif release is not None and release >= (3, 4):
-        yield Hit(moved.spot, f"{moved.library} runs from the flash that it writes to, without {_LOCK}", fix)
+        yield Hit(moved.spot, f"{runs}, without {_LOCK}: it stalls or faults", fix)

@@ -21,7 +21,7 @@ def _in_spans(variant: Variant) -> set[str]:
 
 @rule("QX104", "external-partition-unaligned", Severity.ERROR, f"{DEVZONE}113627/")
 def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
-    """A partition in external flash does not begin and end at a sector of 4 KiB.
+    """A partition in external flash, or a slot in any, does not begin and end at a sector of 4 KiB.
 
     Erasing it takes bytes of its neighbour along, and MCUboot refuses slots that are no whole sectors: "not a
     compatible amount of sectors".
@@ -42,11 +42,25 @@ def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
             if value % SECTOR:
                 severity = Severity.WARNING if "nrf54l" in (variant.board or "") else None
                 severity = Severity.NOTE if entry.name.startswith("EMPTY_") else severity
-                text = f"'{entry.name}' ({entry.extent}): its {key} {value:#x} is no multiple of {SECTOR:#x}"
+                text = (
+                    f"'{entry.name}' ({entry.extent}): its {key} {value:#x} is not a multiple of {SECTOR:#x}"
+                )
                 if severity is not Severity.NOTE:
-                    text += ", and erasing it takes bytes of a neighbour along"
+                    text += ", what an erase takes at least: erasing it erases bytes of a neighbour too"
                 fix = f"Write {key}: {-(-value // SECTOR) * SECTOR:#x}, if the neighbours allow it."
                 yield Hit(entry.at(key), text, fix, severity=severity)
+    yield from _internal_slots(variant)
+
+
+def _internal_slots(variant: Variant) -> Iterator[Hit]:
+    """Find slots in internal flash, whose pages are as long on the SoCs that are known here."""
+    slots = (*variant.primary_slots, *variant.secondary_slots) if variant.soc else ()
+    for _, entry in slots:
+        for key, value in (("address", entry.address), ("size", entry.size)):
+            if entry.region == "flash_primary" and value is not None and value % SECTOR:
+                text = f"'{entry.name}': its {key} {value:#x} is no multiple of a page of {SECTOR:#x}"
+                fix = f"Write {key}: {-(-value // SECTOR) * SECTOR:#x}, if the neighbours allow it."
+                yield Hit(entry.at(key), text, fix, severity=Severity.WARNING)
 
 
 @rule("QX105", "slot-size-incompatible", Severity.ERROR, f"{DEVZONE}122540/")
@@ -80,19 +94,33 @@ def slot_size_incompatible(variant: Variant) -> Iterator[Hit]:
             f"{first} ({primary.size:#x})"
         )
         mode = variant.mode
+        if mode in (UpdateMode.SINGLE_SLOT, UpdateMode.FIRMWARE_LOADER):
+            continue  # the other slot, if any, has another program's image
         if mode is UpdateMode.OVERWRITE:
             if second < first:
                 text += ": an image that fills the primary cannot be uploaded"
                 fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
                 yield Hit(secondary.at("size"), text, fix, severity=Severity.WARNING)
             continue
-        if mode is UpdateMode.SWAP and abs(first - second) <= 1:
+        if mode is UpdateMode.SWAP and first - second in _spare_sectors(variant):
             continue
         text += ': MCUboot logs "Cannot upgrade" and boots the old image for ever'
         text += "" if mode else ", unless it overwrites, which is not known here"
         known = mode is UpdateMode.SWAP or variant.direct_xip
         fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
         yield Hit(secondary.at("size"), text, fix, severity=None if known else Severity.WARNING)
+
+
+def _spare_sectors(variant: Variant) -> tuple[int, ...]:
+    """Return how many sectors the primary slot may have more than the other, by the way to swap.
+
+    Source: sdk-mcuboot, ``boot_slots_compatible`` in ``swap_move.c``, ``swap_offset.c``, ``swap_scratch.c``.
+    """
+    for ending, spare in (("MOVE", (0, 1)), ("OFFSET", (0, -1)), ("SCRATCH", (0,))):
+        symbols = (f"CONFIG_BOOT_SWAP_USING_{ending}", f"SB_CONFIG_MCUBOOT_MODE_SWAP_USING_{ending}")
+        if variant.updates_by(*symbols):
+            return spare
+    return (0,) if variant.sysbuild.on("SB_CONFIG_MCUBOOT_MODE_SWAP_SCRATCH") else (0, 1, -1)
 
 
 def _has_network_slot(variant: Variant) -> bool:
@@ -159,6 +187,12 @@ def _linked(variant: Variant) -> Iterator[tuple[LinkerRegion, PmEntry]]:
             yield region, slot
 
 
+def _of_board(slot: PmEntry) -> str:
+    """Name a slot's file where there may be others: a script for several boards may be right for one."""
+    name = slot.spot.path.name
+    return "" if name == "pm_static.yml" else f" of {name}"
+
+
 @rule("QX108", "linker-origin-mismatch", Severity.ERROR, f"{DEVZONE}125871/")
 def linker_origin_mismatch(variant: Variant) -> Iterator[Hit]:
     """The linker script puts the external half somewhere else than its slot begins.
@@ -180,7 +214,7 @@ def linker_origin_mismatch(variant: Variant) -> Iterator[Hit]:
         if region.origin is None or region.origin == wanted:
             continue
         text = (
-            f"'{slot.name}' {slot.extent} needs ORIGIN = {wanted:#x}, "
+            f"'{slot.name}' {slot.extent}{_of_board(slot)} needs ORIGIN = {wanted:#x}, "
             f"LENGTH = {(slot.size or 0) - variant.pad:#x}; the script says ORIGIN = {region.origin:#x}, "
             "and the first call into external flash faults"
         )
@@ -208,13 +242,13 @@ def linker_length_vs_slot(variant: Variant) -> Iterator[Hit]:
         if region.length is None or 0 <= wanted - region.length < SECTOR:
             continue
         edit = Edit(region.spot.path, region.spot.line, region.length_text, f"{wanted:#x}")
-        fix = f"Write LENGTH = {wanted:#x}."
+        fix, whose = f"Write LENGTH = {wanted:#x}.", f"'{slot.name}'{_of_board(slot)}"
         if region.length > wanted:
-            more = f"{region.length - wanted:#x} more than '{slot.name}' has for code ({wanted:#x})"
+            more = f"{region.length - wanted:#x} more than {whose} has for code ({wanted:#x})"
             text = f"LENGTH {region.length:#x} is {more}: what is linked past it lies in the next partition"
             yield Hit(region.spot, text, fix, (edit,))
         else:
-            less = f"{wanted - region.length:#x} bytes of '{slot.name}' unused"
+            less = f"{wanted - region.length:#x} bytes of {whose} unused"
             text = f"LENGTH {region.length:#x} leaves {less}"
             yield Hit(region.spot, text, fix, (edit,), Severity.NOTE)
 

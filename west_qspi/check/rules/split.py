@@ -90,7 +90,7 @@ def split_image_mode(variant: Variant) -> Iterator[Hit]:
     for symbol in _OTHERS:
         setting = config.get(symbol)
         if setting is not None and setting.value == "y":
-            text = f"{_SPLIT}=y is not to be had with {symbol}=y"
+            text = f"{_SPLIT}=y cannot be together with {symbol}=y: sysbuild does not split the image"
             yield Hit(setting.spot, text, fix, severity=Severity.WARNING if newer else None)
             return
     if not _set_elsewhere(variant) and _SWAPS.isdisjoint(allowed or ()):
@@ -125,15 +125,19 @@ def split_image_deps(variant: Variant) -> Iterator[Hit]:
     elif release is None or release <= _READ:
         # Newer SDKs split without Partition Manager too.
         severity = Severity.WARNING if release is None else None
-        text, fix = f"{_SPLIT}=y depends on {manager.symbol}=y", f"Write {manager.symbol}=y."
+        text, fix = (
+            f"{_SPLIT}=y depends on {manager.symbol}=y: the image is built whole",
+            f"Write {manager.symbol}=y.",
+        )
         yield Hit(manager.spot, text, fix, severity=severity)
     for symbol in needed:
         setting = variant.sysbuild.get(symbol)
         text, fix = f"{_SPLIT}=y depends on {symbol}=y", f"Write {symbol}=y."
         if setting is not None and setting.value != "y":
-            yield Hit(setting.spot, text, fix)
+            yield Hit(setting.spot, f"{text}: the image is built whole", fix)
         elif setting is None and not _set_elsewhere(variant):
-            yield Hit(at, f"{text}, which no file here sets", fix, severity=Severity.WARNING)
+            text += ", which no file here sets: without it the image is built whole"
+            yield Hit(at, text, fix, severity=Severity.WARNING)
 
 
 @rule("QX217", "tfm-with-split-image", Severity.ERROR, "https://github.com/nrfconnect/sdk-zephyr/pull/2545")
@@ -160,7 +164,9 @@ def tfm_with_split_image(variant: Variant) -> Iterator[Hit]:
     severity = None if release is not None and release <= _READ else Severity.WARNING
     what = f"{setting.symbol}=y" if setting else f"the board {variant.board} has TF-M"
     text = f"{what}, with {_SPLIT}=y: signing a split image with TF-M is not supported in SDKs up to 2.9"
-    yield Hit(setting.spot if setting else at, text, "Build without TF-M, or whole.", severity=severity)
+    yield Hit(
+        setting.spot if setting else at, text, f"Build without TF-M, or write {_SPLIT}=n.", severity=severity
+    )
 
 
 @rule("QX224", "direct-xip-external", Severity.ERROR, f"{DEVZONE}125422/")
@@ -184,8 +190,9 @@ def direct_xip_external(variant: Variant) -> Iterator[Hit]:
     for name in ("mcuboot_primary", "mcuboot_secondary"):
         slot = variant.entry(name)
         if slot is not None and slot.region == EXTERNAL:
-            text = f"'{name}' is in external flash, from which MCUboot cannot start an image"
-            yield Hit(slot.at("region"), text, "Write region: flash_primary, or let MCUboot overwrite.")
+            text = f"'{name}' is in external flash, from which direct-XIP cannot start the application"
+            fix = "Write region: flash_primary, or SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY=y in sysbuild.conf."
+            yield Hit(slot.at("region"), text, fix)
 
 
 @rule(

@@ -10,6 +10,7 @@ from west_qspi.check.boards import board_in, known_board
 from west_qspi.check.folders import entries, folders, is_there
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.cmake import located
+from west_qspi.check.project import is_top
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 
@@ -50,9 +51,14 @@ def static_file_not_picked(variant: Variant) -> Iterator[Hit]:
         elif found and found["rest"] and not _is_searched(variant, found["rest"]):
             text = (
                 f"'{name}' is passed over: '{found['rest']}' is no board, and no file suffix of this project"
+                f"; only with FILE_SUFFIX={found['rest']} it is taken"
             )
             fix = f"Rename it to 'pm_static.yml', or name it in {_OWN_FILE}."
-            yield Hit(path, text, fix)
+            # A suffix may be given on the command line, with no other file of it.
+            yield Hit(path, text, fix, severity=Severity.NOTE)
+    if "pm.yml" in application.names - named and "CMakeLists.txt" in application.names:
+        text = "'pm.yml' is passed over: static partitions are in 'pm_static.yml'"
+        yield Hit(Spot(application.folder / "pm.yml"), text, "Rename it to 'pm_static.yml'.")
     yield from _missing(variant)
 
 
@@ -62,11 +68,19 @@ def _is_searched(variant: Variant, rest: str) -> bool:
     if application is None or board_in(rest) is not None or known_board(rest) is not None:
         return True
     own = {name for name, _ in application.own_boards} | set(application.boards)
-    names = {*own, *(board.split("_nrf")[0] for board in own)}
+    names = {*own, *(board.split("_nrf")[0] for board in own), *_boards_around(variant.folder)}
     if any(rest == name or rest.startswith(f"{name}_") for name in names):
         return True
-    ends = tuple(f"_{rest}{ending}" for ending in (".conf", ".overlay"))
+    ends = tuple(f"{mark}{rest}{ending}" for mark in "_-" for ending in (".conf", ".overlay"))
     return rest in application.suffixes or any(name.endswith(ends) for name in _all_names(variant))
+
+
+def _boards_around(folder: Path) -> Iterator[str]:
+    """Yield the names of folders that define boards, up to the top of the repository or the workspace."""
+    for place in (folder, *folder.parents):
+        yield from (board.name for maker in folders(place / "boards") for board in folders(maker))
+        if is_top(place) or is_there(place / "west.yml"):
+            return
 
 
 def _all_names(variant: Variant) -> Iterator[str]:
@@ -122,7 +136,10 @@ def bootloader_without_static(variant: Variant) -> Iterator[Hit]:
     found = [
         item for config in (variant.sysbuild, variant.app) for each in symbols if (item := config.get(each))
     ]
-    text = "MCUboot is built, but no static partitions fix its slots"
+    text = (
+        "MCUboot is built, but no static partitions fix its slots: a later build may move them, and devices "
+        "in the field cannot take its update"
+    )
     yield Hit(
         found[0].spot, text, "Copy the build's partitions.yml to pm_static.yml before the first release."
     )
@@ -179,6 +196,7 @@ def static_entry_incomplete(variant: Variant) -> Iterator[Hit]:
         missing = [key for key in ("address", "size") if key not in entry.keys]
         if entry.region not in _REGIONS and not _may_be_region(variant, entry.region):
             text = f"'{entry.name}' is in '{entry.region}', which is no region"
+            text += ": Partition Manager drops it silently"
             fix = f"Write one of {', '.join(_REGIONS)}."
             yield Hit(entry.at("region"), text, fix)
         if not missing or (entry.name == "app" and entry.region == "flash_primary"):
@@ -189,6 +207,7 @@ def static_entry_incomplete(variant: Variant) -> Iterator[Hit]:
             fix = f"Write size: {entry.end_address - entry.address:#x}."
         # With neither, it may only add to what an older SDK generates.
         adds = len(missing) > 1 and bool(entry.keys)
+        text += "" if adds else ": Partition Manager stops with a KeyError"
         yield Hit(entry.spot, text, fix, severity=Severity.NOTE if adds else None)
 
 

@@ -140,7 +140,7 @@ def stack_write_buffer_zero(variant: Variant) -> Iterator[Hit]:
         if found.number % 4:
             yield Hit(
                 found.spot,
-                f"{symbol}={found.value} is no multiple of 4: the build stops",
+                f"{symbol}={found.value} is not a multiple of 4: the build stops",
                 f"Write {symbol}=16.",
             )
         elif found.number == 0 and writes:

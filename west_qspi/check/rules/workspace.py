@@ -51,13 +51,17 @@ def child_image_leftovers(variant: Variant) -> Iterator[Hit]:
         moved = (variant.folder / "sysbuild" / entry.name).exists()
         spot = Spot(Path(entry.path))
         if moved and not always:
-            text = f"is ignored by sysbuild, which takes sysbuild/{entry.name} instead"
+            text = (
+                f"child_image/{entry.name} is ignored by sysbuild, which takes sysbuild/{entry.name} instead"
+            )
             yield Hit(spot, text, "Delete it, unless older SDKs still build this.", severity=Severity.NOTE)
         elif moved:
-            text = f"is read by nothing: SDK 3.0 and later take sysbuild/{entry.name}"
+            text = (
+                f"child_image/{entry.name} is read by nothing: SDK 3.0 and later take sysbuild/{entry.name}"
+            )
             yield Hit(spot, text, "Delete it.", severity=Severity.NOTE)
         else:
-            text = f"is ignored by sysbuild ({why}): the image is built without what it says"
+            text = f"child_image/{entry.name} is ignored by sysbuild ({why}): the image is built without it"
             yield Hit(spot, text, f"Move it to sysbuild/{entry.name}.")
 
 
@@ -84,17 +88,17 @@ def mcuboot_folder_and_file(variant: Variant) -> Iterator[Hit]:
         for ending, read in ((".conf", "prj.conf"), (".overlay", "app.overlay")):
             inner = place / f"{name}{ending}"
             if inner.is_file() and f"{name}/{inner.name}" not in passed:
-                text = f"is read by nothing: in sysbuild/{name} sysbuild looks for {read}"
+                text = f"{inner.name} is read by nothing: in sysbuild/{name} sysbuild looks for {read}"
                 yield Hit(Spot(inner), text, f"Rename it to {read}, or move it to sysbuild/{inner.name}.")
         conf, overlay = (place.parent / f"{name}{ending}" for ending in (".conf", ".overlay"))
         if conf.is_file() and (place / "prj.conf").is_file():
-            text = f"is added to sysbuild/{name}/prj.conf, and wins where both set an option"
+            text = f"{conf.name} is added to sysbuild/{name}/prj.conf, and wins where both set an option"
             fix = f"Move its lines to sysbuild/{name}/prj.conf, and delete it."
             yield Hit(Spot(conf), text, fix)
         unread = [path for path in _overlays(place) if path.name not in passed]
         if overlay.is_file() and unread:
             names = ", ".join(path.relative_to(place.parent).as_posix() for path in unread)
-            text = f"is the only overlay that is read: sysbuild/{names} are not"
+            text = f"{overlay.name} is the only overlay that is read: sysbuild/{names} are not"
             text = text if len(unread) > 1 else text.removesuffix("are not") + "is not"
             fix = f"Move what it says to sysbuild/{name}/app.overlay, and delete it."
             yield Hit(Spot(overlay), text, fix)

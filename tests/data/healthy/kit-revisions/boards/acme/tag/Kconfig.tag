@@ -1,0 +1,2 @@
+config BOARD_TAG
+	select SOC_NRF52840_QIAA

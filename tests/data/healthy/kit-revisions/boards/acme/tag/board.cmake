@@ -1,0 +1,6 @@
+if(BOARD_REVISION STREQUAL "2.0.0")
+  board_runner_args(nrfutil "--ext-mem-config-file=${BOARD_DIR}/support/spim.json")
+else()
+  board_runner_args(nrfutil "--ext-mem-config-file=${BOARD_DIR}/support/qspi.json")
+endif()
+include(${ZEPHYR_BASE}/boards/common/nrfutil.board.cmake)

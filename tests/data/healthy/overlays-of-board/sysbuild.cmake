@@ -1,0 +1,5 @@
+if(BOARD_REVISION)
+  set(mcuboot_EXTRA_DTC_OVERLAY_FILE ${BOARD_DIR}/mcuboot.overlay CACHE INTERNAL "")
+endif()
+set_config_bool(mcuboot CONFIG_BOOT_IMAGE_ACCESS_HOOKS n)
+add_overlay_config(mcuboot ${CMAKE_CURRENT_LIST_DIR}/mcuboot_extra.conf)

@@ -1,0 +1,2 @@
+#include <nrfx_qspi.h>
+int main(void) { return nrfx_qspi_dma_encrypt(0); }

@@ -1,0 +1,1 @@
+const int glyphs[2] = {1, 2};

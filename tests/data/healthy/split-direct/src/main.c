@@ -1,0 +1,2 @@
+void slow(void);
+int main(void) { slow(); return 0; }

@@ -1,0 +1,1 @@
+void slow(void) { }

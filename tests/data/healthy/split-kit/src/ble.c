@@ -1,0 +1,6 @@
+#include <zephyr/bluetooth/bluetooth.h>
+
+int ble_start(void)
+{
+	return bt_enable(NULL);
+}

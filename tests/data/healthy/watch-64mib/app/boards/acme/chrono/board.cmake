@@ -1,0 +1,8 @@
+if(CONFIG_BOARD_CHRONO_NRF5340_CPUAPP)
+  board_runner_args(nrfutil "--ext-mem-config-file=${BOARD_DIR}/support/mx25u51245g.json")
+  board_runner_args(nrfjprog "--qspiini=${BOARD_DIR}/support/mx25u51245g.ini")
+elseif(CONFIG_SOC_NRF5340_CPUNET)
+  board_runner_args(jlink "--device=nrf5340_xxaa_net" "--speed=4000")
+endif()
+include(${ZEPHYR_BASE}/boards/common/nrfutil.board.cmake)
+include(${ZEPHYR_BASE}/boards/common/nrfjprog.board.cmake)
