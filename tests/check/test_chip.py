@@ -36,6 +36,14 @@ def test_the_size_in_bytes_counts_before_the_other_as_in_the_driver() -> None:
     assert chip(described("size = <0x4000000>; size-in-bytes = <0x1000000>;")).size == 16 * MIB
 
 
+def test_a_known_board_has_no_chip_any_more_where_that_is_deleted() -> None:
+    gone = "/delete-node/ &mx25r64;\n"
+    assert chip("", DK).label == "mx25r64"
+    assert find_chip(View((parse_dtsource(gone, Path("app.overlay")),)), DK) is None
+    other = gone + '&qspi { mx25r64: w25@0 { compatible = "nordic,qspi-nor"; }; };\n'
+    assert (chip(other, DK).size, chip(other, DK).jedec_id) == (None, None)
+
+
 def test_a_size_is_told_with_its_place() -> None:
     found = chip("\n" + described("jedec-id = [ef 40 18];\n  size = <0x8000000>;"))
     assert found.size_spot is not None

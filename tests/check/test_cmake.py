@@ -50,10 +50,12 @@ def test_places_count_from_one_and_comments_do_not_move_them() -> None:
 
 
 def test_arguments_after_a_keyword_end_at_the_next_one() -> None:
-    (call,) = parse_cmake("zephyr_code_relocate(FILES a.c b.c LOCATION EXTFLASH_TEXT NOCOPY)", PATH)
-    assert call.after("FILES") == ("a.c", "b.c")
-    assert call.after("NOCOPY") == ()
-    assert call.after("LIBRARY") == ()
+    words = ("FILES", "LIBRARY", "LOCATION", "NOCOPY")
+    (call,) = parse_cmake("zephyr_code_relocate(FILES a.c README LOCATION EXTFLASH_TEXT NOCOPY)", PATH)
+    assert call.after("FILES", words) == ("a.c", "README")
+    assert call.after("LOCATION", words) == ("EXTFLASH_TEXT",)
+    assert call.after("NOCOPY", words) == ()
+    assert call.after("LIBRARY", words) == ()
 
 
 @pytest.mark.parametrize(

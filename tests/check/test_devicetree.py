@@ -37,6 +37,33 @@ def test_a_chip_is_told_by_its_compatible_or_its_properties() -> None:
     assert [chip.label for chip in view(text).chips] == ["a", "b", "d"]
 
 
+def test_what_is_deleted_later_is_not_there() -> None:
+    for texts in ((BOARD, "/delete-node/ &mx;\n"), (f"{BOARD}/delete-node/ &mx;\n",)):
+        found = view(*texts)
+        assert (found.chips, found.node("mx"), found.deletes("mx")) == ((), None, True)
+        assert found.node("qspi") is not None
+
+
+def test_what_is_described_after_a_deletion_is_all_there_is() -> None:
+    again = "/delete-node/ &mx;\n&qspi { mx: other@0 { size-in-bytes = <1>; }; };"
+    (chip,) = view(BOARD, again).chips
+    assert (chip.compatible, "size" in chip, "size-in-bytes" in chip) == ((), False, True)
+    (chip,) = view(BOARD, again, '&mx { readoc = "read2io"; };').chips
+    assert "readoc" in chip
+
+
+def test_a_partition_that_is_deleted_in_its_node_is_none() -> None:
+    board = '&mx { partitions { compatible = "fixed-partitions"; a: a@0 { }; b: b@1 { }; }; };'
+    node = view(board, "/delete-node/ &a;").node("mx")
+    assert node is not None
+    assert [part.labels for part in fixed_partitions(node.parts)] == [("b",)]
+
+
+def test_a_deletion_within_a_node_is_not_one_of_its_file() -> None:
+    found = view(BOARD, "&qspi { /delete-node/ &mx; };")
+    assert not found.deletes("mx")
+
+
 def test_a_node_is_switched_off_by_its_status_only() -> None:
     for status, disabled in (("", False), ('status = "okay";', False), ('status = "disabled";', True)):
         node = view(f"a: a {{ {status} }};").node("a")
@@ -79,6 +106,14 @@ def test_partitions_are_those_of_fixed_partitions_only() -> None:
     assert node is not None
     assert [part.labels for part in fixed_partitions(node.parts)] == [("a",)]
     assert [child.name for child in node.children()] == ["partitions", "other"]
+
+
+def test_many_deletions_take_time_by_their_number_only() -> None:
+    nodes = "".join(f"a{n}: a{n} {{ }}; /delete-node/ &a{n};" for n in range(20_000))
+    tree = view(nodes)
+    begun = process_time()
+    assert tree.nodes() == ()
+    assert process_time() - begun < 4
 
 
 def test_many_chips_take_time_by_their_number_only() -> None:

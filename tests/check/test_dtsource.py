@@ -118,7 +118,9 @@ def test_files_that_are_included_by_a_quoted_name_are_told_of() -> None:
 
 
 def test_labels_that_are_deleted_at_the_top_are_kept() -> None:
-    assert parsed("/delete-node/ &a;\n/delete-node/ &b;\n/ { };").deleted == ("a", "b")
+    found = parsed("/delete-node/ &a;\n/ { };\n/delete-node/ &b;\n/ { };").deleted
+    # Each with the nodes of the file that are before it.
+    assert found == {"a": 0, "b": 1}
 
 
 def test_both_branches_of_a_condition_count_and_the_last_word_wins() -> None:

@@ -33,8 +33,10 @@ def test_what_nobody_sets_is_not_known_unless_these_are_all() -> None:
 
 def test_numbers_and_texts_are_read() -> None:
     found = config('CONFIG_N=0x10\nCONFIG_T="a b"\nSB_CONFIG_S=y\n')
+    text = found.get("T")
     assert (found.number("N"), found.number("T"), found.number("X")) == (16, None, None)
-    assert (found.text("T"), found.text("X")) == ("a b", None)
+    assert text is not None
+    assert (text.value, found.get("X")) == ("a b", None)
     assert found.on("SB_CONFIG_S") is True
     assert found.get("S") is None
 

@@ -1,15 +1,13 @@
-"""Partition files against options, devicetree and each other: numbers in words, severities, real projects."""
+"""Partition files against options, devicetree and each other: numbers in words, and severities."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.corpus import corpus
 from west_qspi.check.engine import check_sources
 from west_qspi.check.model import Finding, Severity
 from west_qspi.check.settings import Settings
@@ -139,32 +137,3 @@ def test_an_entry_that_only_adds_to_a_generated_one_is_no_error(
 def test_a_size_follows_from_the_end(tmp_path: Path) -> None:
     entry = "data: {address: 0x1000, end_address: 0x5000, region: external_flash}\n"
     assert only(tmp_path, "QX128", {"pm_static.yml": entry}).fix == "Write size: 0x4000."
-
-
-# --- real projects ---------------------------------------------------------------------------------
-
-
-@cache
-def of_corpus(folder: Path) -> tuple[Finding, ...]:
-    return check_sources([folder], Settings()).findings
-
-
-@pytest.mark.parametrize(
-    ("rule", "path"),
-    [
-        # The application is written over the bootloader: an upstream mistake, which the build corrects.
-        ("QX116", "mesh/dfu/target/pm_static_nrf52840dongle_nrf52840.yml"),
-        ("QX118", "FinnWBiggs__MCUBoot_ExFat/pm_static_MYOLD.yml"),
-        # 0x8000000 bytes of a chip of 0x1000000: bits taken for bytes.
-        ("QX120", "abdullahjaved06__W25Q128JV-ZephyrRTOS@f2e10c6/boards/nrf52840dk_nrf52840.overlay"),
-        ("QX126", "samples/nrf5340/extxip_smp_svr/pm_static_no_network_core.yml"),
-    ],
-)
-def test_a_real_defect_is_found(rule: str, path: str) -> None:
-    places = [item.spot.path.as_posix() for item in of_corpus(corpus()) if item.rule == rule]
-    assert [place for place in places if place.endswith(path)]
-
-
-@pytest.mark.parametrize("rule", ["QX107", "QX112", "QX113", "QX117", "QX124", "QX128"])
-def test_real_projects_have_none_of_these(rule: str) -> None:
-    assert [item for item in of_corpus(corpus()) if item.rule == rule] == []

@@ -11,12 +11,12 @@ from west_qspi.check.engine import check_sources
 from west_qspi.check.model import Severity
 from west_qspi.check.parse.dtsource import parse_dtsource
 from west_qspi.check.pins import qspi_pins, selected_pins
-from west_qspi.check.programmers import described, is_used, programmer_configs
+from west_qspi.check.programmers import UsedConfig, described, is_used, programmer_configs
 from west_qspi.check.project import find_applications
 from west_qspi.check.reader import Reader
 from west_qspi.check.settings import Settings
 from west_qspi.check.sources import variants
-from west_qspi.check.variant import UsedConfig, Variant
+from west_qspi.check.variant import Variant
 from west_qspi.extflash.model import Pins
 
 BOARD = "boards/acme/watch"

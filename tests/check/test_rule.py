@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,26 @@ def test_rules_come_by_number_the_engines_own_first() -> None:
     assert list(reported_rules()) == ["QX001", "QX002", *all_rules()]
     names = [each.name for each in reported_rules().values()]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("module", sorted({each.check.__module__ for each in all_rules().values()}))
+def test_a_module_of_rules_names_them(module: str) -> None:
+    numbers = (import_module(module).__doc__ or "").split(":")[0]
+    named = set()
+    for first, last in re.findall(r"QX(\d{3})(?: to QX(\d{3}))?", numbers):
+        named |= {f"QX{number}" for number in range(int(first), int(last or first) + 1)}
+    assert named == {each.id for each in all_rules().values() if each.check.__module__ == module}
+
+
+@pytest.mark.parametrize("each", all_rules().values(), ids=lambda each: each.id)
+def test_a_rule_says_what_to_do_and_shows_it(each: Rule) -> None:
+    # The page and --explain put these behind headings of their own.
+    assert not each.fix[:1].isupper()
+    assert each.fix.endswith(".")
+    assert each.bad
+    assert each.bad != each.good
+    assert each.good
+    assert each.source.startswith("https://")
 
 
 def test_places_are_written_as_linters_write_them() -> None:

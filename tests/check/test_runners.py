@@ -1,16 +1,11 @@
-"""Runners: what boards and applications pass to them, which one flashes, where their files are, and fuzz."""
+"""Runners: what boards and applications pass to them, which one flashes, and where their files are."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from pathlib import Path
-from time import process_time
 
 import pytest
 
-from tests.helpers.mutation import mutated
-from west_qspi.check.engine import check_sources
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import parse_cmake
 from west_qspi.check.runners import (
@@ -22,9 +17,6 @@ from west_qspi.check.runners import (
     runner_arguments,
     under_conditions,
 )
-from west_qspi.check.settings import Settings
-
-Record = Callable[[str, object], None]
 
 PATH = Path("board.cmake")
 COMMON = "include(${ZEPHYR_BASE}/boards/common/%s.board.cmake)\n"
@@ -148,65 +140,3 @@ def test_the_folder_of_a_board_that_is_elsewhere_is_not_known() -> None:
 )  # fmt: skip
 def test_what_only_cmake_knows_has_no_place(value: str) -> None:
     assert located(value, BOARD / "board.cmake") == ()
-
-
-# --- fuzz ------------------------------------------------------------------------------------------
-
-BOARD_CMAKE = (
-    'if(EXISTS ${BOARD_DIR}/x.ini)\n board_runner_args(nrfjprog "--qspiini=${BOARD_DIR}/support/q.ini")\n'
-    "elseif(CONFIG_BOARD_WATCH_NRF5340_CPUAPP OR CONFIG_BOARD_X)\n"
-    ' board_runner_args(nrfutil "--ext-mem-config-file=${APP_DIR}/q.json")\nendif()\n'
-    "board_set_flasher_ifnset(nrfutil)\ninclude(${ZEPHYR_BASE}/boards/common/nrfutil.board.cmake)\n"
-)
-LISTS = (
-    "macro(app_set_runner_args)\n board_runner_args(nrfjprog --qspiini ${CMAKE_CURRENT_LIST_DIR}/q.ini)\n"
-    "endmacro()\nfind_package(Zephyr)\nadd_custom_target(a COMMAND nrfjprog --program a.bin)\n"
-    "list(APPEND mcuboot_EXTRA_DTC_OVERLAY_FILE ${CMAKE_CURRENT_LIST_DIR}/m.overlay)\n"
-    "configure_file(a b)\n"
-)
-
-
-def test_runners_are_read_from_whatever_is_written(record_property: Record) -> None:
-    dice, begun, inputs = random.Random("qspi-check runners"), process_time(), 8_000
-    for _ in range(inputs):
-        text = mutated(BOARD_CMAKE, dice)
-        try:
-            calls = parse_cmake(text, PATH)
-            found = [*runner_arguments(calls), *filter(None, [default_runner(calls)])]
-            assert all(1 <= item.spot.line <= text.count("\n") + 1 for item in found)
-            assert [call for call, _ in under_conditions(calls)] == list(calls)
-            for item in found:
-                assert all("$" not in str(path) for path in located_argument(item, APP, (BOARD,)))
-        except BaseException as error:
-            error.args = (*error.args, f"input: {text!r}")
-            raise
-    assert process_time() - begun < 20
-    record_property("count: mutated inputs read for runners", inputs)
-
-
-def test_a_check_survives_whatever_is_written_for_runners(tmp_path: Path, record_property: Record) -> None:
-    board = tmp_path / "boards" / "acme" / "watch"
-    (board / "support").mkdir(parents=True)
-    files = {
-        "prj.conf": "CONFIG_FLASH=y\n",
-        "sysbuild.conf": "SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y\n",
-        "pm_static.yml": "data: {address: 0x0, size: 0x1000, region: external_flash}\n",
-        "west.yml": "manifest:\n  projects:\n    - name: sdk-nrf\n      revision: v2.9.0\n",
-        "boards/acme/watch/board.yml": "board:\n  name: watch\n",
-        "boards/acme/watch/watch_nrf5340_cpuapp.dts": (
-            '&qspi { w25: w25@0 { compatible = "nordic,qspi-nor"; jedec-id = [ef 40 17]; }; };\n'
-        ),
-    }
-    for name, text in files.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    dice, inputs = random.Random("qspi-check of runners"), 400
-    for _ in range(inputs):
-        texts = mutated(BOARD_CMAKE, dice), mutated(LISTS, dice)
-        for path, text in zip((board / "board.cmake", tmp_path / "CMakeLists.txt"), texts, strict=True):
-            path.write_bytes(text.encode("utf-8", "surrogatepass"))
-        try:
-            check_sources([tmp_path], Settings())
-        except BaseException as error:
-            error.args = (*error.args, f"inputs: {texts!r}")
-            raise
-    record_property("count: applications checked with mutated CMake files", inputs)

@@ -1,27 +1,17 @@
-"""Variants of an application: the files of each, files that cannot be read, fuzz, and real projects."""
+"""Variants of an application: the files of each, files that cannot be read, and real projects."""
 
 from __future__ import annotations
 
 import os
-import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import process_time
 
 import pytest
 
 from tests.helpers.corpus import corpus
-from tests.helpers.mutation import mutated
-from west_qspi.check.code import Code
-from west_qspi.check.parse.cmake import parse_cmake
-from west_qspi.check.parse.dtsource import parse_dtsource
-from west_qspi.check.parse.kconf import parse_kconf
-from west_qspi.check.parse.kconfigfile import parse_selected
-from west_qspi.check.parse.ldscript import parse_ldscript
-from west_qspi.check.parse.manifest import parse_manifest
-from west_qspi.check.parse.pmfile import NotYaml, PmFile, parse_pm
+from west_qspi.build.modes import UpdateMode
 from west_qspi.check.project import find_applications
 from west_qspi.check.reader import Reader
 from west_qspi.check.sources import variants
@@ -180,16 +170,50 @@ def test_mcuboot_is_configured_by_a_folder_or_a_file(tmp_path: Path, folder: str
         f"{folder}/mcuboot.conf",
         f"{folder}/mcuboot.overlay",
     )
-    assert files(tmp_path, DK) == [
+    confs = [
         "prj.conf",
         f"{folder}/mcuboot/prj.conf",
         f"{folder}/mcuboot/boards/{DK}.conf",
         f"{folder}/mcuboot.conf",
-        f"{folder}/mcuboot/boards/{DK}.overlay",
-        f"{folder}/mcuboot.overlay",
     ]
-    (tmp_path / folder / "mcuboot" / "boards" / f"{DK}.overlay").unlink()
-    assert f"{folder}/mcuboot/app.overlay" in files(tmp_path, DK)
+    inner, beside = f"{folder}/mcuboot/boards/{DK}.overlay", f"{folder}/mcuboot.overlay"
+    # Sysbuild names the file beside the folder as the only one (DTC_OVERLAY_FILE); child images add it.
+    assert files(tmp_path, DK) == [*confs, *([inner] if folder == "child_image" else []), beside]
+    (tmp_path / beside).unlink()
+    assert files(tmp_path, DK) == [*confs, inner]
+    (tmp_path / inner).unlink()
+    assert files(tmp_path, DK) == [*confs, f"{folder}/mcuboot/app.overlay"]
+
+
+@pytest.mark.parametrize(
+    "sign", ["sysbuild.conf", "Kconfig.sysbuild", "sysbuild.cmake", "sysbuild/other.conf"]
+)
+def test_sysbuild_passes_child_images_over(tmp_path: Path, sign: str) -> None:
+    tree(tmp_path, "prj.conf", "child_image/mcuboot.conf", "child_image/mcuboot/app.overlay")
+    assert len(files(tmp_path, None)) == 3
+    tree(tmp_path, sign)
+    assert not any("child_image" in name for name in files(tmp_path, None))
+
+
+def test_sdks_that_have_only_sysbuild_pass_child_images_over(tmp_path: Path) -> None:
+    tree(tmp_path, "prj.conf", "child_image/mcuboot.conf", "west.yml")
+    for release, found in (("v2.9.0", True), ("v3.0.0", False)):
+        text = f"manifest:\n  projects:\n    - name: sdk-nrf\n      revision: {release}\n"
+        (tmp_path / "west.yml").write_text(text, encoding="utf-8")
+        assert ("child_image/mcuboot.conf" in files(tmp_path, None)) is found
+
+
+def test_sysbuild_decides_how_mcuboot_updates(tmp_path: Path) -> None:
+    tree(tmp_path, "prj.conf", "sysbuild/mcuboot.conf")
+    (tmp_path / "sysbuild" / "mcuboot.conf").write_text("CONFIG_BOOT_UPGRADE_ONLY=y\n", encoding="utf-8")
+    for text, mode in (("", None), ("SB_CONFIG_MCUBOOT_MODE_SWAP_USING_MOVE=y\n", UpdateMode.SWAP)):
+        (tmp_path / "sysbuild.conf").write_text(text, encoding="utf-8")
+        (only,) = all_variants(tmp_path)
+        assert only.mode is mode
+    (tmp_path / "sysbuild.conf").unlink()
+    (tmp_path / "sysbuild").rename(tmp_path / "child_image")
+    (only,) = all_variants(tmp_path)
+    assert only.mode is UpdateMode.OVERWRITE
 
 
 def test_what_sysbuild_passes_on_reaches_its_image_only(tmp_path: Path) -> None:
@@ -293,129 +317,6 @@ def test_a_latin_1_file_with_carriage_returns_is_read(tmp_path: Path) -> None:
     setting = only.app.get("A")
     assert setting is not None
     assert (setting.value, setting.spot.line) == ("y", 2)
-
-
-# --- fuzz ------------------------------------------------------------------------------------------
-
-KCONF = '# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_C="a # b"\nmcuboot_CONFIG_D=0x1000 # why\n#if X\n'
-PM = (
-    "app: &a {address: 0x10000, size: 0x1000, region: external_flash}\n"
-    "b:\n  <<: *a\n  end_address: 0x2000\n  span: [app, c]\nc:\n  orig_span: &s\n  - app\n  span: *s\n"
-    "  placement:\n    align: {start: 0x1000}\nd:\n"
-)
-DTS = (
-    '#include "a.dtsi"\n/ { chosen { nordic,pm-ext-flash = &mx; }; /* c */ };\n&qspi { // c\n'
-    ' mx: flash@0 { compatible = "nordic,qspi-nor"; reg = <0 (1 << 2)>; jedec-id = [c2 28 17]; flag; };\n'
-    "#ifdef A\n /delete-node/ &old; /delete-property/ p;\n#endif\n};\n&{/soc/a} { r = &{/soc}; };\n"
-)
-LD = (
-    "MEMORY {\n#if defined(CONFIG_NCS_IS_VARIANT_IMAGE)\n"
-    " EXTFLASH (wx) : ORIGIN = 0x10120200, LENGTH = 0xffe00\n"
-    "#else\n EXTFLASH : org = (0x1000 + 2K), len = 1M - 010 /* c */\n#endif\n}\n"
-)
-CMAKE = (
-    'cmake_minimum_required(VERSION 3.20)\n#[=[ c ]=]\nset(A "b \\" ${C}") # c\n'
-    "zephyr_code_relocate(FILES a.c b.c LOCATION EXTFLASH_TEXT NOCOPY)\nif(A AND (B OR C))\nendif()\n"
-)
-KCONFIG = (
-    "menuconfig A\n\tbool\n\tdefault y if B\n\tselect C\n\timply D if E\n\thelp\n\t  Words.\n\n"
-    'config F\n\tstring\n\tdefault "f.ld"\n\nconfigdefault G\n\tdef_int 3\n\nsource "Kconfig.zephyr"\n'
-)
-MANIFEST = (
-    "manifest:\n  remotes:\n    - name: nrf\n      url-base: https://github.com/nrfconnect\n  projects:\n"
-    '    - name: "ncs"\n      repo-path: sdk-nrf # c\n      revision: v2.9.1-rc1\n      import: a\n'
-)
-CODE = (
-    '#include "xip.h"\n/* xip */ static int xip_on; // xip\nint f(void)\n{\n\treturn a_xip(1) /* c\n */;\n}\n'
-)
-
-
-def read_kconf(text: str) -> None:
-    for setting in parse_kconf(text, Path("f")):
-        assert setting.number is None or isinstance(setting.number, int)
-
-
-def read_pm(text: str) -> None:
-    found = understood(text)
-    if isinstance(found, NotYaml):
-        assert min(found.line, found.column) >= 1
-        return
-    for entry in found.entries:
-        assert (entry.end is None) == (entry.address is None or entry.size is None)
-
-
-def understood(text: str) -> PmFile | NotYaml:
-    try:
-        return parse_pm(text, Path("f"))
-    except NotYaml as error:
-        return error
-
-
-def read_dts(text: str) -> None:
-    source = parse_dtsource(text, Path("f"))
-    lines = text.count("\n") + 1
-    for node in source.walk():
-        assert 1 <= node.spot.line <= lines
-        for item in node.properties:
-            assert (item.number is None) or item.number in item.numbers
-            assert all(isinstance(word, str) for word in (*item.strings, item.reference or ""))
-            assert item.data is None or isinstance(item.data, bytes)
-    source.chosen("nordic,pm-ext-flash")
-
-
-def read_ld(text: str) -> None:
-    lines = text.count("\n") + 1
-    assert all(1 <= region.spot.line <= lines for region in parse_ldscript(text, Path("f")))
-
-
-def read_cmake(text: str) -> None:
-    lines = text.count("\n") + 1
-    for call in parse_cmake(text, Path("f")):
-        assert 1 <= call.spot.line <= lines
-        call.after("FILES")
-
-
-def read_kconfigfile(text: str) -> None:
-    assert all(symbol.startswith("CONFIG_") for symbol in parse_selected(text, Path("f")))
-
-
-def read_manifest(text: str) -> None:
-    found = parse_manifest(text, Path("f"))
-    assert found is None or 1 <= found.spot.line <= text.count("\n") + 1
-
-
-def read_code(text: str) -> None:
-    data = text.encode("utf-8", "surrogatepass")
-    lines = data.count(b"\n") + 1
-    assert all(1 <= line.spot.line <= lines for line in Code(Path(), [(Path("f"), data)]).lines("xip"))
-
-
-FUZZED = {
-    "kconf": (KCONF, read_kconf),
-    "pmfile": (PM, read_pm),
-    "dtsource": (DTS, read_dts),
-    "ldscript": (LD, read_ld),
-    "cmake": (CMAKE, read_cmake),
-    "kconfigfile": (KCONFIG, read_kconfigfile),
-    "manifest": (MANIFEST, read_manifest),
-    "code": (CODE, read_code),
-}
-
-
-@pytest.mark.parametrize("kind", FUZZED)
-def test_a_reader_survives_whatever_is_written(kind: str, record_property: Record) -> None:
-    seed, read = FUZZED[kind]
-    dice, begun = random.Random(f"qspi-check {kind}"), process_time()
-    inputs = 8_000
-    for _ in range(inputs):
-        text = mutated(seed, dice)
-        try:
-            read(text)
-        except BaseException as error:
-            error.args = (*error.args, f"input: {text!r}")
-            raise
-    assert process_time() - begun < 20
-    record_property(f"count: mutated inputs read by {kind}", inputs)
 
 
 # --- real projects ---------------------------------------------------------------------------------

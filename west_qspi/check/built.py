@@ -105,7 +105,7 @@ def built_variant(build: Build, reader: Reader, full: bool = False) -> Variant:
         sysbuild=_config(build.kconfig.path, written.sysbuild, reader) if build.kconfig else Config(),
         pm=partitions_with_origins(resolved, static) if resolved else static if _managed(build) else None,
         dt=_view(app, written.dt, reader),
-        dt_mcuboot=_view(mcuboot, written.dt_mcuboot, reader) if mcuboot else View((), complete=True),
+        dt_mcuboot=_view(mcuboot, written.dt_mcuboot, reader) if mcuboot else View(()),
         runner_arguments=passed,
         default_runner=default,
         build=Built(build, full, written, cache),
@@ -165,7 +165,7 @@ def _moved(build: Build, cache: Mapping[str, str], source: str) -> Path | None:
 def _written(build: Build, cache: Mapping[str, str], reader: Reader) -> Variant:
     application = _application(build, cache)
     if application is None:
-        return Variant(build.application.name, build.path)
+        return Variant(build.application.name, build.path, reader=reader)
     board = _board_name(build)
     if board is not None and board not in application.boards:
         # Where a board has one SoC, files may have the board's name without it.
@@ -207,7 +207,7 @@ def _view(image: Image, written: View, reader: Reader) -> View:
     path = image.directory / "zephyr" / "zephyr.dts"
     if not reader.has_file(path):
         return written
-    return View((source_with_origins(reader.source(path), written),), complete=True)
+    return View((source_with_origins(reader.source(path), written),))
 
 
 def _runners(

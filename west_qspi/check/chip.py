@@ -8,6 +8,9 @@ from west_qspi.check.boards import Board
 from west_qspi.check.devicetree import Node, View
 from west_qspi.check.model import Spot
 
+PM_CHOICE = "nordic,pm-ext-flash"
+"""What devicetree calls the choice of the flash in which Partition Manager places partitions."""
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -35,9 +38,11 @@ class Chip:
 
 def find_chip(view: View, board: Board | None) -> Chip | None:
     """Return the flash that Partition Manager or the QSPI uses; None where nothing tells."""
-    chosen = view.chosen("nordic,pm-ext-flash")
+    chosen = view.chosen(PM_CHOICE)
     label = chosen.reference if chosen else None
-    if label is None and board and board.chip:
+    if board and (board.chip is None or view.deletes(board.chip)):
+        board = None
+    if label is None and board:
         label = board.chip
     if label is None:
         qspi = [node for node in view.chips if "nordic,qspi-nor" in node.compatible and not node.disabled]

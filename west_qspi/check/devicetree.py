@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from west_qspi.check.model import Spot
@@ -17,12 +17,10 @@ _FLASH_PROPERTIES = ("jedec-id", "sfdp-bfp", "size-in-bytes", "readoc", "writeoc
 class View:
     """The files that make up one image's devicetree, in the order in which the build reads them.
 
-    ``complete`` tells that nothing else adds to it: it is a build's ``zephyr.dts``, or all of a board's files
-    are here.
+    A build's ``zephyr.dts`` is all there is; of sources, the SDK's own board files are not at hand.
     """
 
     files: tuple[DtSource, ...]
-    complete: bool = False
 
     @property
     def includes_others(self) -> bool:
@@ -31,26 +29,38 @@ class View:
         return any(path not in paths for file in self.files for path in file.included())
 
     def nodes(self) -> tuple[SourceNode, ...]:
-        """Return all nodes of all files but those that a later file deletes by their label."""
+        """Return all nodes of all files, less those that are deleted later, with what is in them."""
         return self._nodes
 
     @cached_property
     def _nodes(self) -> tuple[SourceNode, ...]:
-        return tuple(self._walk())
+        return tuple(node for file in self._left for node in file.walk())
 
-    def _walk(self) -> Iterator[SourceNode]:
-        gone: set[str] = set()
-        left = []
-        for file in reversed(self.files):
-            left.append((file, frozenset(gone)))
-            gone.update(file.deleted)
-        for file, labels in reversed(left):
-            yield from _without(file.nodes, labels) if labels else file.walk()
+    @cached_property
+    def _left(self) -> tuple[DtSource, ...]:
+        """The files without the nodes that are deleted behind them, in the same file or in a later one."""
+        if not self._deleted:
+            return self.files
+        found = []
+        for place, file in enumerate(self.files):
+            left = (_left(top, (place, at), self._deleted) for at, top in enumerate(file.nodes))
+            found.append(replace(file, nodes=tuple(node for node in left if node is not None)))
+        return tuple(found)
+
+    @cached_property
+    def _deleted(self) -> Mapping[str, tuple[int, int]]:
+        """Where a label is deleted for the last time: the file, and how many of its nodes are before that."""
+        places = ((place, file.deleted) for place, file in enumerate(self.files))
+        return {label: (place, number) for place, labels in places for label, number in labels.items()}
+
+    def deletes(self, label: str) -> bool:
+        """Tell whether these files delete a node, so that what others say of it does not count."""
+        return label in self._deleted
 
     def chosen(self, name: str) -> SourceProperty | None:
         """Return the last word on a ``/chosen`` property, or None."""
         found = None
-        for file in self.files:
+        for file in self._left:
             found = file.chosen(name) or found
         return found
 
@@ -113,11 +123,12 @@ class Node:
             yield from part.children
 
 
-def _without(nodes: Iterable[SourceNode], labels: frozenset[str]) -> Iterator[SourceNode]:
-    for node in nodes:
-        if labels.isdisjoint(node.handles):
-            yield node
-            yield from _without(node.children, labels)
+def _left(node: SourceNode, at: tuple[int, int], deleted: Mapping[str, tuple[int, int]]) -> SourceNode | None:
+    """Return what is left of a node that is in a file's node at that place, None for nothing."""
+    if any(at < deleted.get(label, at) for label in node.handles):
+        return None
+    children = (_left(child, at, deleted) for child in node.children)
+    return replace(node, children=tuple(child for child in children if child is not None))
 
 
 def _is_chip(part: SourceNode) -> bool:

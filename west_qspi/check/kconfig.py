@@ -42,11 +42,6 @@ class Config:
         setting = self.get(symbol)
         return setting.number if setting else None
 
-    def text(self, symbol: str) -> str | None:
-        """Return a symbol's text, or None."""
-        setting = self.get(symbol)
-        return setting.value if setting else None
-
     def at(self, *symbols: str) -> Spot | None:
         """Return where the first of these symbols that is set stands, else where the settings begin."""
         return next((found.spot for symbol in symbols if (found := self.get(symbol))), self.spot)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from west_qspi.check.model import Severity, Spot
 from west_qspi.check.pins import qspi_pins
 from west_qspi.check.rule import Hit
 from west_qspi.check.runners import CONFIG_OPTIONS, located_argument
-from west_qspi.check.variant import UsedConfig, Variant
+from west_qspi.check.variant import Variant
 from west_qspi.errors import ConfigurationError, FileUnreadable
 from west_qspi.soc import Soc
 
@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 
 _LARGEST = 0x1_0000
 _MARKS = {".ini": (b"MemSize",), ".json": (b'"flash_size"', b'"firmware_config"'), ".toml": (b"[qspi",)}
+
+
+@dataclass(frozen=True)
+class UsedConfig:
+    """A programmer configuration of the project.
+
+    ``runner`` is what it is passed to, None where nothing names it.
+    ``flash`` is None where the file cannot be read or understood; then ``problem`` says why, at ``spot``.
+    """
+
+    path: Path
+    runner: str | None
+    flash: ExternalFlash | None
+    spot: Spot
+    problem: str = ""
 
 
 def programmer_configs(variant: Variant) -> tuple[UsedConfig, ...]:

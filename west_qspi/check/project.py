@@ -14,13 +14,12 @@ from functools import cached_property
 from pathlib import Path
 
 from west_qspi.check.boards import board_in, is_board
+from west_qspi.check.folders import entries, file_names, is_folder
 
 _NEVER = {"node_modules", "__pycache__", "venv", "site-packages", "twister-out"}
 # The SDK's own repositories in a workspace: not the user's to mend.
 _SDK = {"zephyr", "nrf", "nrfxlib", "bootloader", "modules", "tools", "test", "find-my"}
 _DEEPEST = 12
-# What begins a repository or a workspace: what lies above it is somebody else's.
-TOPS = (".git", ".west")
 _PM_STATIC = re.compile(r"pm_static(?:_(?P<rest>.+))?\.yml")
 _PRJ = re.compile(r"prj(?:_(?P<suffix>.+))?\.conf")
 _SYSBUILD = re.compile(r"sysbuild(?:_(?P<suffix>.+))?\.conf")
@@ -37,6 +36,14 @@ class Application:
     def pm_files(self) -> tuple[str, ...]:
         """The static partition files, of any name."""
         return tuple(sorted(name for name in self.names if _PM_STATIC.fullmatch(name)))
+
+    @cached_property
+    def of_sysbuild(self) -> str:
+        """The name of something that only sysbuild reads; empty where there is nothing of the kind."""
+        for name in sorted(self.names, key=lambda name: (len(name), name)):
+            if _SYSBUILD.fullmatch(name) or name in ("Kconfig.sysbuild", "sysbuild.cmake"):
+                return name
+        return "sysbuild" if os.path.lexists(self.folder / "sysbuild") else ""
 
     @cached_property
     def boards(self) -> tuple[str, ...]:
@@ -59,7 +66,7 @@ class Application:
         for folder in dict.fromkeys(_board_folders(self.folder / "boards")):
             found += [
                 (path.stem, folder)
-                for path in map(Path, sorted(_listed(folder)))
+                for path in map(Path, file_names(folder))
                 if path.suffix in (".dts", ".overlay")
             ]
         return tuple(found)
@@ -81,26 +88,9 @@ def _rest(name: str) -> str:
 
 
 def _stems(folder: Path) -> Iterator[str]:
-    for path in map(Path, _listed(folder)):
+    for path in map(Path, file_names(folder)):
         if path.suffix in (".conf", ".overlay"):
             yield path.stem
-
-
-def _listed(folder: Path) -> list[str]:
-    """Return the names in a folder of what is no folder; none where it cannot be listed."""
-    try:
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if not _is_folder(entry)]
-    except OSError:
-        return []
-
-
-def _is_folder(entry: os.DirEntry[str], *, follow_links: bool = True) -> bool:
-    """Tell whether an entry is a folder; one whose links lead in a circle is none."""
-    try:
-        return entry.is_dir(follow_symlinks=follow_links)
-    except OSError:
-        return False
 
 
 def _board_folders(folder: Path) -> Iterator[Path]:
@@ -143,9 +133,14 @@ def applications_for(path: Path) -> Iterator[Application]:
 def _around(folder: Path) -> Iterator[tuple[Path, frozenset[str]]]:
     """Yield a folder and those above it with the files in them, up to the repository's or workspace's top."""
     for place in (folder, *folder.parents):
-        yield place, frozenset(_listed(place))
-        if any(os.path.lexists(place / top) for top in TOPS):
+        yield place, frozenset(file_names(place))
+        if is_top(place):
             return
+
+
+def is_top(folder: Path) -> bool:
+    """Tell whether a repository or a workspace begins here: what lies above it is somebody else's."""
+    return any(os.path.lexists(folder / name) for name in (".git", ".west"))
 
 
 def _part_of(inner: Path, outer: Path, files: frozenset[str]) -> bool:
@@ -155,30 +150,23 @@ def _part_of(inner: Path, outer: Path, files: frozenset[str]) -> bool:
 
 def application_at(folder: Path) -> Application | None:
     """Return the application in a folder itself, None where there is none."""
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return None
-    files = frozenset(entry.name for entry in entries if not _is_folder(entry))
+    files = frozenset(file_names(folder))
     return Application(folder, files) if _is_application(files) else None
 
 
 def _find(folder: Path, depth: int, *, in_workspace: bool = False) -> Iterator[Application]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    files = frozenset(entry.name for entry in entries if not _is_folder(entry))
+    inside = entries(folder)
+    files = frozenset(entry.name for entry in inside if not is_folder(entry))
     if is_build_folder(files):
         return
     if _is_application(files):
         yield Application(folder, files)
-    for entry in entries:
+    for entry in inside:
         if depth >= _DEEPEST or entry.name.startswith(".") or entry.name in _NEVER:
             continue
         if in_workspace and entry.name in _SDK:
             continue
-        if _is_folder(entry, follow_links=False) and not _belongs(entry.name, files):
+        if is_folder(entry, follow_links=False) and not _belongs(entry.name, files):
             yield from _find(Path(entry.path), depth + 1)
 
 

@@ -127,11 +127,3 @@ class Reader:
         if key not in self._kept:
             self._kept[key] = parse(self.text(path), path)
         return cast("T", self._kept[key])
-
-
-def is_there(path: Path) -> bool:
-    """Tell whether anything has a name that someone wrote: one that no file can have is not there."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
@@ -46,27 +45,17 @@ class Relocation:
 def relocations(calls: Iterable[Call]) -> Iterator[Relocation]:
     """Yield what commands relocate to external flash, in their order."""
     for call in calls:
-        words = call.arguments
-        place = next((word for before, word in pairwise(words) if before == "LOCATION"), "")
+        place = next(iter(call.after("LOCATION", _KEYWORDS)), "")
         region, *kinds = place.split("_")
         if call.name != "zephyr_code_relocate" or region != REGION:
             continue
         said = frozenset(kind for kind in kinds if kind in _KINDS)
-        library = next(iter(_after(words, "LIBRARY")), "")
+        files, library = call.after("FILES", _KEYWORDS), call.after("LIBRARY", _KEYWORDS)
         yield Relocation(
             call.spot,
             place,
-            _after(words, "FILES"),
-            library,
+            files,
+            next(iter(library), ""),
             said or frozenset(_KINDS),
-            "NOCOPY" not in words,
+            "NOCOPY" not in call.arguments,
         )
-
-
-def _after(words: tuple[str, ...], keyword: str) -> tuple[str, ...]:
-    """Return what stands between a keyword and the next one."""
-    if keyword not in words:
-        return ()
-    rest = words[words.index(keyword) + 1 :]
-    end = next((at for at, word in enumerate(rest) if word in _KEYWORDS), len(rest))
-    return rest[:end]

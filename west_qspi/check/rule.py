@@ -22,6 +22,10 @@ Check = Callable[[Variant], Iterator["Hit"]]
 DEVZONE = "https://devzone.nordicsemi.com/f/nordic-q-a/"
 SDK_NRF = "https://github.com/nrfconnect/sdk-nrf/"
 ZEPHYR = "https://github.com/zephyrproject-rtos/zephyr/"
+XIP_GUIDE = (
+    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/app_dev/device_guides/nrf53/"
+    "qspi_xip_guide_nrf5340.html"
+)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from west_qspi.check.model import Finding, Severity
-from west_qspi.check.project import TOPS
+from west_qspi.check.project import is_top
 from west_qspi.check.rule import BROKEN
 from west_qspi.errors import FileUnreadable, SettingsError
 from west_qspi.extflash.printable import plain
@@ -99,7 +99,7 @@ def load_settings(folder: Path, rules: Collection[str]) -> Settings:
                 found = _read(path, at, rules)
                 if found is not None:
                     return found
-        if any(os.path.lexists(place / top) for top in TOPS):
+        if is_top(place):
             break
     return Settings(root=folder)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from west_qspi.check.boards import soc_of, without_revision
@@ -17,7 +18,7 @@ from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call, located
 from west_qspi.check.parse.kconf import Setting
 from west_qspi.check.parse.manifest import SdkVersion
-from west_qspi.check.project import Application
+from west_qspi.check.project import Application, is_top
 from west_qspi.check.reader import Reader
 from west_qspi.check.runners import default_runner, runner_arguments
 from west_qspi.check.variant import Variant
@@ -92,21 +93,23 @@ class _Files:
             runner_arguments=tuple(runner_arguments((*board_calls, *calls))),
             default_runner=default_runner(board_calls),
             selected=frozenset().union(*map(self.reader.selected, kconfigs)),
-            sdk=self._sdk(),
+            sdk=self._sdk,
             code=self.reader.code(folder),
             scripts=self.reader.scripts(folder),
             history=self.reader.history,
             application=self.application,
             files=(*files, *([static] if static else ())),
+            reader=self.reader,
         )
 
+    @cached_property
     def _sdk(self) -> SdkVersion | None:
         """Return the SDK of the nearest manifest, as far up as the repository or the workspace reaches."""
         folder = self.application.folder
         for place in (folder, *folder.parents):
             if self.reader.has_file(place / "west.yml"):
                 return self.reader.sdk(place / "west.yml")
-            if any((place / top).exists() for top in (".git", ".west")):
+            if is_top(place):
                 break
         return None
 
@@ -169,8 +172,7 @@ class _Files:
             beside = folder / f"{name}.overlay"
             if not found and self.reader.has_file(beside):
                 found = [beside]
-        general = folder / "app.overlay"
-        return found or ([general] if self.reader.has_file(general) else [])
+        return found or self._present(folder, "app.overlay")
 
     def _with_included(self, paths: Iterable[Path]) -> list[Path]:
         """Return overlays with the files at hand that they include, each before what includes it."""
@@ -191,34 +193,27 @@ class _Files:
         found = self._suffixed(self.application.folder, "sysbuild", ".conf")
         return [found] if found else []
 
-    def _mcuboot_folders(self) -> list[Path]:
-        folder = self.application.folder
-        return [
-            path
-            for name in ("sysbuild", "child_image")
-            if self.reader.has_folder(path := folder / name / "mcuboot")
-        ]
+    @cached_property
+    def _images(self) -> Path:
+        """The folder with what is for other images: sysbuild does not look into ``child_image``."""
+        by_sysbuild = self.application.of_sysbuild or (self._sdk is not None and self._sdk.only_sysbuild)
+        return self.application.folder / ("sysbuild" if by_sysbuild else "child_image")
 
     def _mcuboot_confs(self) -> list[Path]:
-        found = []
-        for inner in self._mcuboot_folders():
-            prj = self._suffixed(inner, "prj", ".conf")
-            found += [*([prj] if prj else []), *self._for_board(inner, ".conf")]
-        for name in ("sysbuild", "child_image"):
-            beside = self._suffixed(self.application.folder / name, "mcuboot", ".conf")
-            found += [beside] if beside else []
-        return found
+        found = [self._suffixed(self._images, "mcuboot", ".conf")]
+        inner = self._images / "mcuboot"
+        if self.reader.has_folder(inner):
+            found = [self._suffixed(inner, "prj", ".conf"), *self._for_board(inner, ".conf"), *found]
+        return [path for path in found if path is not None]
 
     def _mcuboot_overlays(self) -> list[Path]:
-        found = []
-        for inner in self._mcuboot_folders():
-            own = self._for_board(inner, ".overlay")
-            general = inner / "app.overlay"
-            found += own or ([general] if self.reader.has_file(general) else [])
-        for name in ("sysbuild", "child_image"):
-            beside = self._suffixed(self.application.folder / name, "mcuboot", ".overlay")
-            found += [beside] if beside else []
-        return found
+        """Return MCUboot's overlays; sysbuild's one beside the folder takes the place of those in it."""
+        inner, beside = self._images / "mcuboot", self._present(self._images, "mcuboot.overlay")
+        if beside and self._images.name == "sysbuild":
+            return beside
+        if not self.reader.has_folder(inner):
+            return beside
+        return [*(self._for_board(inner, ".overlay") or self._present(inner, "app.overlay")), *beside]
 
     def _passed_overlays(self, calls: Iterable[Call]) -> list[Path]:
         """Return the overlays that CMake files pass on to MCUboot; what is not there is left out."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,39 +14,25 @@ from west_qspi.check.boards import Board, known_board
 from west_qspi.check.chip import Chip, find_chip
 from west_qspi.check.code import Code
 from west_qspi.check.devicetree import View
+from west_qspi.check.folders import entries, folders, is_file
 from west_qspi.check.history import History
 from west_qspi.check.kconfig import Config
-from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
 from west_qspi.check.parse.ldscript import LinkerRegion
 from west_qspi.check.parse.manifest import SdkVersion
 from west_qspi.check.parse.pmfile import PmEntry, PmFile
+from west_qspi.check.reader import Reader
 from west_qspi.check.runners import RunnerArgument
+from west_qspi.memory import MemoryKind
 from west_qspi.soc import Soc
 
 if TYPE_CHECKING:
     from west_qspi.check.built import Built
     from west_qspi.check.project import Application
-    from west_qspi.extflash.model import ExternalFlash
 
 EXTERNAL = "external_flash"
 _NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 SECTOR = 0x1000
-
-
-@dataclass(frozen=True)
-class UsedConfig:
-    """A programmer configuration of the project.
-
-    ``runner`` is what it is passed to, None where nothing names it.
-    ``flash`` is None where the file cannot be read or understood; then ``problem`` says why, at ``spot``.
-    """
-
-    path: Path
-    runner: str | None
-    flash: ExternalFlash | None
-    spot: Spot
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +46,7 @@ class Variant:
     application's own Kconfig files may set. ``default_runner`` is what ``west flash`` uses, as far as that is
     known. ``code`` are the application's C files, ``scripts`` what builds, flashes and tests it.
     ``history`` tells of the last release. ``build`` is the loaded build, None from sources.
+    ``reader`` is for what only one rule looks into.
     ``kept`` is what was worked out for several rules, by name.
     """
 
@@ -89,6 +75,7 @@ class Variant:
     application: Application | None = None
     files: tuple[Path, ...] = ()
     build: Built | None = None
+    reader: Reader = field(default_factory=Reader, compare=False, repr=False)
     kept: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @property
@@ -119,6 +106,11 @@ class Variant:
         return None
 
     @property
+    def managed(self) -> bool | None:
+        """Tell whether Partition Manager places partitions; None: not known, and then it does as a rule."""
+        return self.sysbuild.on("SB_CONFIG_PARTITION_MANAGER")
+
+    @property
     def network_update(self) -> bool | None:
         """Tell whether the network core's image is updated too; None: not known."""
         for config, symbol in (
@@ -130,14 +122,49 @@ class Variant:
                 return found.value == "y"
         return None
 
+    @cached_property
+    def by_sysbuild(self) -> bool:
+        """Tell whether sysbuild builds the application, as far as its files and its SDK tell."""
+        own = self.application is not None and self.application.of_sysbuild
+        return bool(own or self.sysbuild.settings or (self.sdk and self.sdk.only_sysbuild))
+
     @property
+    def images(self) -> Path:
+        """The folder with what is for other images; sysbuild does not look into ``child_image``."""
+        return self.folder / ("sysbuild" if self.by_sysbuild else "child_image")
+
+    @cached_property
     def mode(self) -> UpdateMode | None:
         """What MCUboot does with a new image, None where that is not known."""
-        for symbol, mode in _MODES:
-            for config in (self.sysbuild, self.mcuboot):
-                if config.on(symbol):
-                    return mode
-        return None
+        return next((mode for symbol, mode in _MODES if self.updates_by(symbol)), None)
+
+    def updates_by(self, *symbols: str) -> bool:
+        """Tell whether one of the options for how MCUboot updates is on, as far as that is known.
+
+        Sysbuild sets them, whatever MCUboot's own configuration says before a build.
+        """
+        overruled = self.build is None and self.by_sysbuild
+        configs = (self.sysbuild,) if overruled else (self.sysbuild, self.mcuboot)
+        return any(config.on(symbol) for config in configs for symbol in symbols)
+
+    @property
+    def direct_xip(self) -> bool:
+        """Tell whether MCUboot starts images where they lie, as far as that is known."""
+        return self.mode in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
+
+    @property
+    def compressed(self) -> bool:
+        """Tell whether updates are compressed, so that the slots of an image may differ in size."""
+        return bool(
+            self.sysbuild.on("SB_CONFIG_MCUBOOT_COMPRESSED_IMAGE_SUPPORT")
+            or self.mcuboot.on("CONFIG_NRF_COMPRESS")
+            or self.app.on("CONFIG_NRF_COMPRESS")
+        )
+
+    @property
+    def release(self) -> tuple[int, int] | None:
+        """The SDK's release, major and minor; None: not known."""
+        return self.sdk.release if self.sdk else None
 
     @property
     def xip_number(self) -> int | None:
@@ -199,10 +226,16 @@ class Variant:
     def programmer_files(self) -> tuple[Path, ...]:
         """The ini, json and toml files beside the application and in its boards' folders, of any content."""
         boards = self.folder / "boards"
-        inner = [maker for maker in _folders(boards) if maker.name != "support"]
-        own = [board for maker in inner for board in _folders(maker)]
+        inner = [maker for maker in folders(boards) if maker.name != "support"]
+        own = [board for maker in inner for board in folders(maker)]
         places = [self.folder, self.folder / "support", boards, *own, *(board / "support" for board in own)]
         return tuple(path for place in places for path in _programmer_files(place))
+
+    @property
+    def internal_size(self) -> int | None:
+        """The bytes of internal flash that the application core has, or None."""
+        kinds = self.soc.internal if self.soc else ()
+        return next((memory.size for memory in kinds if memory.kind is MemoryKind.APPLICATION), None)
 
     # --- the chip -------------------------------------------------------------------------------------
 
@@ -241,27 +274,7 @@ _MODES = (
 )
 
 
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        return []
-
-
-def _folders(folder: Path) -> Iterator[Path]:
-    return (Path(entry.path) for entry in _listed(folder) if entry.is_dir(follow_symlinks=False))
-
-
 def _programmer_files(folder: Path) -> Iterator[Path]:
     endings = (".ini", ".json", ".toml")
-    names = (entry for entry in _listed(folder) if entry.name.lower().endswith(endings))
-    return (Path(entry.path) for entry in names if _is_file(entry))
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a file; one whose links lead in a circle is none."""
-    try:
-        return entry.is_file()
-    except OSError:
-        return False
+    found = (entry for entry in entries(folder) if entry.name.lower().endswith(endings))
+    return (Path(entry.path) for entry in found if is_file(entry))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +31,12 @@ class Call:
     arguments: tuple[str, ...]
     spot: Spot
 
-    def after(self, keyword: str) -> tuple[str, ...]:
-        """Return the arguments from a keyword on to the next word in capitals."""
+    def after(self, keyword: str, keywords: Collection[str]) -> tuple[str, ...]:
+        """Return the arguments between a keyword and the next of those that the command has."""
         if keyword not in self.arguments:
             return ()
         rest = self.arguments[self.arguments.index(keyword) + 1 :]
-        end = next((at for at, word in enumerate(rest) if re.fullmatch(r"[A-Z][A-Z_]+", word)), len(rest))
+        end = next((at for at, word in enumerate(rest) if word in keywords), len(rest))
         return rest[:end]
 
 

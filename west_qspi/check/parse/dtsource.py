@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,14 +117,15 @@ class DtSource:
     """One file; ``problem`` is where its braces stop making sense, None where they do.
 
     ``includes`` are the names in quotation marks that it includes, which are looked for beside it first.
-    ``deleted`` are the labels of nodes that it deletes where it is read.
+    ``deleted`` are the labels of nodes that it deletes (``/delete-node/ &label;``), each with the number of
+    ``nodes`` before the last such line.
     """
 
     path: Path
     nodes: tuple[SourceNode, ...]
     problem: Spot | None = None
     includes: tuple[str, ...] = ()
-    deleted: tuple[str, ...] = ()
+    deleted: Mapping[str, int] = field(default_factory=dict)
 
     def included(self) -> Iterator[Path]:
         """Yield where the files are that it includes, if they are beside it or in a place from there."""
@@ -172,6 +173,7 @@ def parse_dtsource(text: str, path: Path) -> DtSource:
     starts = [0, *(found.end() for found in re.finditer("\n", plain))]
     root = _Open("", (), Spot(path))
     stack, begun, problem = [root], 0, None
+    deleted: dict[str, int] = {}
     for mark in _MARK.finditer(plain):
         if mark[0][0] in '"&':
             continue
@@ -191,12 +193,15 @@ def parse_dtsource(text: str, path: Path) -> DtSource:
             stack[-1].children.append(node)
         else:
             _statement(words.strip(), spot, stack[-1])
+            if len(stack) == 1:
+                deleted.update(dict.fromkeys(root.deleted, len(root.children)))
+                root.deleted.clear()
     if len(stack) > 1:
         problem = problem or stack[-1].spot
         while len(stack) > 1:
             node = stack.pop().closed()
             stack[-1].children.append(node)
-    return DtSource(path, tuple(root.children), problem, includes, tuple(root.deleted))
+    return DtSource(path, tuple(root.children), problem, includes, deleted)
 
 
 def _statement(words: str, spot: Spot, node: _Open) -> None:

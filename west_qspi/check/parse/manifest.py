@@ -13,11 +13,14 @@ from pathlib import Path
 from west_qspi.check.model import Spot
 
 _NAMES = ("sdk-nrf", "nrf")
-_KEY = re.compile(
-    r"(?:^[ \t]*(?:-[ \t]*)?|[{,][ \t]*)(?P<key>name|repo-path|revision|url)[ \t]*:[ \t]*[\"']?"
-    r"(?P<value>[^\s\"'#,{}\]]+)"
+# The begin of an item, in block or flow style, the end of one in flow style, or one of the keys in it.
+_MARK = re.compile(
+    r"(?P<item>^[ \t]*-)|(?P<brace>[{}])"
+    r"|(?:^|,|(?<=\{)|(?<=-[ \t]))[ \t]*[\"']?(?P<key>name|repo-path|revision|url)[\"']?[ \t]*:[ \t]*"
+    r"[\"']?(?P<value>[^\s\"'#,{}\[\]]+)"
 )
-_ITEM = re.compile(r"[\[,][ \t]*\{")  # the next item of a list in one line
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
+_DEEPEST = 32
 _RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d{1,3})?(?:[-.].*)?", re.ASCII)
 
 
@@ -33,6 +36,11 @@ class SdkVersion:
     def release(self) -> tuple[int, int]:
         """The release as numbers that compare."""
         return self.major, self.minor
+
+    @property
+    def only_sysbuild(self) -> bool:
+        """Tell whether it builds with sysbuild alone. Source: sdk-nrf, migration guide for 3.0."""
+        return self.release >= (3, 0)
 
 
 def parse_manifest(text: str, path: Path) -> SdkVersion | None:
@@ -51,18 +59,17 @@ def _of_sdk(value: str) -> bool:
 
 
 def _projects(text: str, path: Path) -> Iterator[dict[str, tuple[str, Spot]]]:
-    """Yield the keys of each item of a list, with their places; a list in an item counts by itself."""
-    current: dict[str, tuple[str, Spot]] = {}
+    """Yield the keys of each item of a list, with their places; items in an item count by themselves."""
+    around: list[dict[str, tuple[str, Spot]]] = [{}]
     for number, line in enumerate(text.split("\n"), 1):
-        if line.lstrip().startswith("-"):
-            yield current
-            current = {}
-        plain = line.partition("#")[0]
-        items = [found.start() for found in _ITEM.finditer(plain)]
-        for found in _KEY.finditer(plain):
-            if items and items[0] <= found.start():
-                yield current
-                current = {}
-                items = [start for start in items if start > found.start()]
-            current[found["key"]] = found["value"], Spot(path, number, found.start("value") + 1)
-    yield current
+        for found in _MARK.finditer(_COMMENT.sub("", line)):
+            if found["item"]:
+                yield from around
+                around = [{}]
+            elif found["brace"] == "{" and len(around) < _DEEPEST:
+                around.append({})
+            elif found["brace"] == "}" and len(around) > 1:
+                yield around.pop()
+            elif found["key"]:
+                around[-1][found["key"]] = found["value"], Spot(path, number, found.start("value") + 1)
+    yield from around

@@ -21,6 +21,7 @@ _DEEPEST = 32
 _MOST = 1 << 18
 # What ends a line for YAML 1.1, but for no editor; in Windows' encodings the first one is an ellipsis.
 _OTHER_BREAKS = str.maketrans("\x85\u2028\u2029", "   ")
+_STORES = ("storage", "littlefs", "nvs", "settings", "fatfs", "lfs")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -58,9 +59,20 @@ class PmEntry:
         return None if self.address is None or self.size is None else self.address + self.size
 
     @property
+    def extent(self) -> str:
+        """Where it lies, in words: its first address, and the first one after it."""
+        return f"{self.address or 0:#x}-{self.end or 0:#x}"
+
+    @property
     def is_container(self) -> bool:
         """Tell whether it only groups others."""
         return bool(self.members)
+
+    @property
+    def holds_data(self) -> bool:
+        """Tell by its name whether it is for what an application stores by itself."""
+        name = self.name.lower()
+        return any(kind in name for kind in _STORES) and not name.startswith(("mcuboot_", "empty_"))
 
     def at(self, key: str) -> Spot:
         """Return where a key's value stands, or the entry."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from west_qspi.check.chip import Chip, find_chip
+from west_qspi.check.chip import PM_CHOICE, Chip, find_chip
 from west_qspi.check.devicetree import View
 from west_qspi.check.model import Severity
 from west_qspi.check.parse.cmake import located
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
-
-_CHOSEN = "nordic,pm-ext-flash"
 
 
 @rule("QX301", "app-ext-flash-chosen-missing", Severity.ERROR, f"{SDK_NRF}pull/2325")
@@ -29,7 +27,7 @@ def app_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
     """
     board, name = variant.known_board, variant.board
     entry = next((item for item in variant.external if item.name != EXTERNAL), None)
-    if entry is None or name is None or variant.dt.chosen(_CHOSEN) is not None:
+    if entry is None or name is None or variant.dt.chosen(PM_CHOICE) is not None:
         return
     if board is None or board.chosen:
         return  # the board's own files may choose it
@@ -37,10 +35,10 @@ def app_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
         return  # its overlay may be elsewhere, or the partitions are other boards'
     if variant.dt.includes_others:
         return
-    text = f"'{entry.name}' is in external flash, but no overlay for {name} chooses {_CHOSEN}"
+    text = f"'{entry.name}' is in external flash, but no overlay for {name} chooses {PM_CHOICE}"
     text += ": the build stops, or leaves its partitions out"
     chip = board.chip or "CHIP"
-    fix = f"Add / {{ chosen {{ {_CHOSEN} = &{chip}; }}; }}; to boards/{name}.overlay."
+    fix = f"Add / {{ chosen {{ {PM_CHOICE} = &{chip}; }}; }}; to boards/{name}.overlay."
     yield Hit(entry.spot, text, fix)
 
 
@@ -72,15 +70,15 @@ def mcuboot_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
         sysbuild/mcuboot/boards/nrf5340dk_nrf5340_cpuapp.overlay as well
     """
     board = variant.known_board
-    chosen = variant.dt.chosen(_CHOSEN)
+    chosen = variant.dt.chosen(PM_CHOICE)
     slots = variant.external_slots
     if not slots or chosen is None or variant.has_mcuboot is False or board is None or board.chosen:
         return
-    if variant.dt_mcuboot.chosen(_CHOSEN) is not None or not _mcuboot_files(variant):
+    if variant.dt_mcuboot.chosen(PM_CHOICE) is not None or not _mcuboot_files(variant):
         return
     if variant.dt_mcuboot.includes_others:
         return
-    text = f"'{slots[0].name}' is in external flash, but MCUboot's devicetree does not choose {_CHOSEN}"
+    text = f"'{slots[0].name}' is in external flash, but MCUboot's devicetree does not choose {PM_CHOICE}"
     text += ': MCUboot logs "Failed to open flash area", and installs no update'
     fix = f"Add the same to sysbuild/mcuboot/boards/{variant.board}.overlay."
     yield Hit(chosen.spot, text, fix)
@@ -92,7 +90,7 @@ def _mcuboot_files(variant: Variant) -> bool:
         return False  # sysbuild.cmake may pass it an overlay
     if variant.board and _for_board(variant.dt_mcuboot, variant.board):
         return True
-    others = (variant.folder / "sysbuild" / "mcuboot" / "boards").is_dir()
+    others = variant.reader.has_folder(variant.images / "mcuboot" / "boards")
     return not others and bool(variant.dt_mcuboot.files or variant.mcuboot.settings)
 
 
@@ -118,14 +116,14 @@ def ext_flash_chosen_differs(variant: Variant) -> Iterator[Hit]:
     app, mcuboot = variant.chip, find_chip(variant.dt_mcuboot, variant.known_board)
     if app is None or mcuboot is None:
         return
-    chosen = variant.dt_mcuboot.chosen(_CHOSEN)
+    chosen = variant.dt_mcuboot.chosen(PM_CHOICE)
     if not _same_node(variant, app, mcuboot):
-        if chosen is not None and variant.dt.chosen(_CHOSEN) is not None:
+        if chosen is not None and variant.dt.chosen(PM_CHOICE) is not None:
             text = (
                 f"MCUboot chooses '{mcuboot.label}', and the application '{app.label}', for which the slots "
                 "are laid out: MCUboot finds nothing in them"
             )
-            yield Hit(chosen.spot, text, f"Write {_CHOSEN} = &{app.label};")
+            yield Hit(chosen.spot, text, f"Write {PM_CHOICE} = &{app.label};")
     elif app.size and mcuboot.size and app.size != mcuboot.size:
         spot = mcuboot.size_spot or app.size_spot
         text = (

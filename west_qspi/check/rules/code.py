@@ -14,7 +14,7 @@ from west_qspi.build.modes import ImageKind
 from west_qspi.check.linked import Linked, applications, named, programs
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.relocation import Relocation, relocations
-from west_qspi.check.rule import DEVZONE, ZEPHYR, Hit, rule
+from west_qspi.check.rule import DEVZONE, XIP_GUIDE, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
 from west_qspi.errors import BuildError
 from west_qspi.memory import Range, joined
@@ -22,10 +22,6 @@ from west_qspi.soc import NRF52840
 
 if TYPE_CHECKING:
     from west_qspi.build.linked import Call
-
-_GUIDE = (
-    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/device_guides/nrf53/qspi_xip_guide_nrf5340.html"
-)
 
 
 def _unlinked(variant: Variant) -> Iterator[Relocation]:
@@ -117,7 +113,7 @@ def writable_data_in_xip(variant: Variant) -> Iterator[Hit]:
 # --- initialisation ----------------------------------------------------------------------------------
 
 
-@rule("QX506", "init-fn-in-xip", Severity.ERROR, _GUIDE, Stage.BUILD)
+@rule("QX506", "init-fn-in-xip", Severity.ERROR, XIP_GUIDE, Stage.BUILD)
 def init_function_in_xip(variant: Variant) -> Iterator[Hit]:
     """A function in external flash is called on a level of initialisation before the QSPI driver's.
 

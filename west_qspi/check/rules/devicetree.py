@@ -1,4 +1,4 @@
-"""QX304 to QX315: what devicetree says of the chip of external flash."""
+"""QX304 to QX309, QX315: what devicetree says of the chip of external flash."""
 
 from __future__ import annotations
 

@@ -1,18 +1,16 @@
-"""QX603 to QX609: updates of devices in the field, of several images, and of a chip that code runs from."""
+"""QX603, QX605, QX606, QX608, QX609: updates in the field, of several images, and of chips with code."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 from west_qspi.check.model import Edit, Severity
 from west_qspi.check.parse.pmfile import NotYaml, PmEntry, PmFile, parse_pm
+from west_qspi.check.relocation import relocations
 from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
-
-_STORES = ("storage", "littlefs", "nvs", "settings", "fatfs", "lfs")
 
 
 @rule("QX603", "layout-changed-since-release", Severity.WARNING, f"{DEVZONE}106962/")
@@ -65,14 +63,12 @@ def _moved(entry: PmEntry, before: PmEntry, tag: str) -> Iterator[Hit]:
 
 def _kept(entry: PmEntry) -> bool:
     """Tell whether devices in the field rely on a partition: MCUboot's slots as a whole, and data."""
-    name = entry.name
-    if name.startswith("mcuboot_"):
-        return re.fullmatch(r"mcuboot_(?:primary|secondary)(?:_\d+)?", name) is not None
-    return any(kind in name.lower() for kind in _STORES) and not name.startswith("EMPTY_")
+    slot = re.fullmatch(r"mcuboot_(?:primary|secondary)(?:_\d+)?", entry.name)
+    return slot is not None or entry.holds_data
 
 
 def _where(entry: PmEntry) -> str:
-    return f"{entry.address or 0:#x}-{entry.end or 0:#x} in {entry.region}"
+    return f"{entry.extent} in {entry.region}"
 
 
 _MCUBOOT = "https://github.com/mcu-tools/mcuboot/"
@@ -126,13 +122,7 @@ def serial_recovery_qspi(variant: Variant) -> Iterator[Hit]:
 
 def _on_qspi(variant: Variant) -> bool:
     """Tell whether the external flash is known to be on the QSPI, and not on SPI."""
-    if variant.split:
-        return True
-    chip, board = variant.chip, variant.known_board
-    if chip is None:
-        return False
-    names = chip.node.compatible if chip.node else ()
-    return "nordic,qspi-nor" in names or (not names and board is not None and board.chip == chip.label)
+    return bool(variant.split) or (variant.chip is not None and variant.chip.bus == "qspi")
 
 
 _UPLOAD = re.compile(r"\bmcumgr\b.*?\bimage\W+upload\b(?P<arguments>.*)")
@@ -191,21 +181,17 @@ def xip_while_writing_qspi(variant: Variant) -> Iterator[Hit]:
     Good:
         CONFIG_NORDIC_QSPI_NOR_XIP_FLASH_SCHED_LOCK=y   with both
     """
-    stored = [
-        entry.name for entry in variant.external if _kept(entry) and not entry.name.startswith("mcuboot_")
-    ]
+    stored = [entry.name for entry in variant.external if entry.holds_data]
     if not stored or variant.app.on(_LOCK) or not _on_qspi(variant):
         return
-    for call in variant.cmake:
-        place = next((word for before, word in pairwise(call.arguments) if before == "LOCATION"), "")
-        if call.name == "zephyr_code_relocate" and place.startswith("EXTFLASH"):
-            text = (
-                f"runs from the chip that {', '.join(stored)} {'is' if len(stored) == 1 else 'are'} written"
-                " in: a thread that runs it while the chip erases or writes stalls or faults"
-            )
-            fix = f"Write {_LOCK}=y in prj.conf, if the SDK has it; or move the data to internal flash."
-            yield Hit(call.spot, text, fix)
-            return
+    first = next(relocations(variant.cmake), None)
+    if first is not None:
+        text = (
+            f"runs from the chip that {', '.join(stored)} {'is' if len(stored) == 1 else 'are'} written"
+            " in: a thread that runs it while the chip erases or writes stalls or faults"
+        )
+        fix = f"Write {_LOCK}=y in prj.conf, if the SDK has it; or move the data to internal flash."
+        yield Hit(first.spot, text, fix)
 
 
 _TIMEOUT = "CONFIG_NORDIC_QSPI_NOR_TIMEOUT_MS"

@@ -1,4 +1,4 @@
-"""QX601 and QX602: what a build packs for an update over the air, and what the application takes of it."""
+"""QX601, QX602: what a build packs for an update over the air, and what the application takes of it."""
 
 from __future__ import annotations
 

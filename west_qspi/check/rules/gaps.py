@@ -9,7 +9,6 @@ from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.pmfile import PmEntry
 from west_qspi.check.rule import DEVZONE, Hit, rule
 from west_qspi.check.variant import EXTERNAL, SECTOR, Variant
-from west_qspi.memory import MemoryKind
 
 _INTERNAL = "flash_primary"
 
@@ -32,7 +31,7 @@ def external_static_gaps(variant: Variant) -> Iterator[Hit]:
         EMPTY_0: {address: 0xd4000, size: 0x4c000, region: external_flash}
         mcuboot_primary_1: {address: 0x120000, size: 0x40000, region: external_flash}
     """
-    if variant.pm is None or variant.sysbuild.on("SB_CONFIG_PARTITION_MANAGER") is False:
+    if variant.pm is None or variant.managed is False:
         return
     if not variant.app.number("CONFIG_PM_EXTERNAL_FLASH_BASE"):
         yield from _external(variant, variant.pm.within(EXTERNAL))
@@ -58,8 +57,7 @@ def _external(variant: Variant, entries: tuple[PmEntry, ...]) -> Iterator[Hit]:
 
 
 def _internal(variant: Variant, entries: list[PmEntry]) -> Iterator[Hit]:
-    kinds = variant.soc.internal if variant.soc else ()
-    size = next((memory.size for memory in kinds if memory.kind is MemoryKind.APPLICATION), None)
+    size = variant.internal_size
     end = max((entry.end or 0 for entry in entries), default=0)
     if size is None or not end or not _whole(entries) or end > size:
         return

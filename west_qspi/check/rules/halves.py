@@ -1,4 +1,4 @@
-"""QX503 and QX510: the halves of a split image against each other, and against what is flashed."""
+"""QX503, QX510: the halves of a split image against each other, and against what is flashed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.parts import Part, flashed, header_of, parts
-from west_qspi.check.rule import DEVZONE, Hit, rule
+from west_qspi.check.rule import DEVZONE, XIP_GUIDE, Hit, rule
 from west_qspi.check.variant import Variant
 from west_qspi.memory import Range
 
@@ -17,16 +17,12 @@ if TYPE_CHECKING:
     from west_qspi.check.built import Built
     from west_qspi.mcuboot.image import Header
 
-_GUIDE = (
-    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/app_dev/device_guides/nrf53/"
-    "qspi_xip_guide_nrf5340.html"
-)
 # imgtool may round the body up; a build that is another one differs by more, or is found by its bytes.
 _ROUNDING = 32
 _UPPER = re.compile(rb"^:02000004([0-9A-Fa-f]{4})", re.MULTILINE)
 
 
-@rule("QX503", "split-halves-differ", Severity.ERROR, _GUIDE, Stage.BUILD)
+@rule("QX503", "split-halves-differ", Severity.ERROR, XIP_GUIDE, Stage.BUILD)
 def split_halves_differ(variant: Variant) -> Iterator[Hit]:
     """The two halves of a split image are not of one build.
 
@@ -136,7 +132,7 @@ def external_half_not_flashed(variant: Variant) -> Iterator[Hit]:
         runners = app.directory / "zephyr" / "runners.yaml"
         names = ", ".join(path.name for path in files)
         text = f"{names}: nothing of {part.name}, which '{part.slot.partition.name}' needs"
-        spot = Spot(runners, _line_of(runners, "hex_file:")) if runners.is_file() else Spot(files[0])
+        spot = Spot(runners, _line_of(variant, runners, "hex_file:")) if runners.is_file() else Spot(files[0])
         yield Hit(spot, text, "Flash a file that holds both halves, such as merged.hex.")
 
 
@@ -156,9 +152,6 @@ def _reaches(built: Built, path: Path, window: Range) -> bool:
         return True
 
 
-def _line_of(path: Path, word: str) -> int:
-    try:
-        lines = path.read_text("utf-8", "replace").split("\n")
-    except OSError:
-        return 0
+def _line_of(variant: Variant, path: Path, word: str) -> int:
+    lines = variant.reader.text(path).split("\n")
     return next((number for number, line in enumerate(lines, 1) if line.strip().startswith(word)), 0)

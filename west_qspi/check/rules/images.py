@@ -1,4 +1,4 @@
-"""QX501 to QX511: the signed images of a build against the slots that they are for."""
+"""QX501, QX502, QX508, QX509, QX511: the signed images of a build against the slots that they are for."""
 
 from __future__ import annotations
 

@@ -1,19 +1,15 @@
-"""QX203 to QX207, QX213, QX214: options of the application, MCUboot and sysbuild, against each other."""
+"""QX203, QX205 to QX207, QX213, QX214: options of application, MCUboot and sysbuild, against each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Severity, Spot
-from west_qspi.check.reader import Reader
-from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
+from west_qspi.check.relocation import relocations
+from west_qspi.check.rule import DEVZONE, SDK_NRF, XIP_GUIDE, Hit, rule
 from west_qspi.check.variant import Variant
 
-_GUIDE = (
-    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/device_guides/nrf53/qspi_xip_guide_nrf5340.html"
-)
 _SPLIT = "SB_CONFIG_QSPI_XIP_SPLIT_IMAGE"
 _OVERRIDE = "PM_OVERRIDE_EXTERNAL_DRIVER_CHECK"
 _QSPI, _SPI = "CONFIG_NORDIC_QSPI_NOR", "CONFIG_SPI_NOR"
@@ -22,15 +18,9 @@ _QSPI_OFF = ("nrf52840dk", "nrf52840dongle")
 
 
 def _driver(variant: Variant) -> str | None:
-    """Return the option of the external flash's driver, None where its compatible is not known."""
-    chip = variant.chip
-    names = chip.node.compatible if chip and chip.node else ()
-    if "nordic,qspi-nor" in names:
-        return _QSPI
-    if names:
-        return _SPI
-    board = variant.known_board
-    return _QSPI if chip and board and board.chip == chip.label else None
+    """Return the option of the external flash's driver, None where its bus is not known."""
+    bus = variant.chip.bus if variant.chip else None
+    return {"qspi": _QSPI, "spi": _SPI}.get(bus or "")
 
 
 def _forced(variant: Variant) -> bool:
@@ -62,24 +52,15 @@ def relocation_without_split_image(variant: Variant) -> Iterator[Hit]:
         return
     # Nothing selects the option, but it may be given on the command line, or by an SDK of one's own.
     known = variant.split is False
-    for call in variant.cmake:
-        place = _after(call.arguments, "LOCATION")
-        if call.name == "zephyr_code_relocate" and place.startswith("EXTFLASH"):
-            text = f"relocates to {place}, but the image is not split"
-            text += "" if known else ", as far as its sources tell"
-            text += ': signing fails, "Image size + trailer exceeds requested size"'
-            fix = (
-                f"Write {_SPLIT}=y in sysbuild.conf, and add the slots of the external half to pm_static.yml."
-            )
-            yield Hit(call.spot, text, fix, severity=None if known else Severity.WARNING)
+    for moved in relocations(variant.cmake):
+        text = f"relocates to {moved.place}, but the image is not split"
+        text += "" if known else ", as far as its sources tell"
+        text += ': signing fails, "Image size + trailer exceeds requested size"'
+        fix = f"Write {_SPLIT}=y in sysbuild.conf, and add the slots of the external half to pm_static.yml."
+        yield Hit(moved.spot, text, fix, severity=None if known else Severity.WARNING)
 
 
-def _after(words: tuple[str, ...], keyword: str) -> str:
-    """Return the word behind a keyword, which may be in capitals itself; an empty one where there is none."""
-    return next((word for before, word in pairwise(words) if before == keyword), "")
-
-
-@rule("QX205", "override-check-turns-off-driver-default", Severity.ERROR, _GUIDE)
+@rule("QX205", "override-check-turns-off-driver-default", Severity.ERROR, XIP_GUIDE)
 def override_check_turns_off_driver(variant: Variant) -> Iterator[Hit]:
     """The image is split, the driver check is overridden, and an image lacks its QSPI driver.
 
@@ -113,9 +94,8 @@ def override_check_turns_off_driver(variant: Variant) -> Iterator[Hit]:
 
 def _all_here(variant: Variant) -> bool:
     """Tell whether the application is here as a whole, without a Kconfig file, which could select options."""
-    reader = Reader()
     names = ("CMakeLists.txt", "Kconfig")
-    return [reader.has_file(variant.folder / name) for name in names] == [True, False]
+    return [variant.reader.has_file(variant.folder / name) for name in names] == [True, False]
 
 
 def _off(config: Config, symbol: str) -> Spot | None:
@@ -160,8 +140,11 @@ def mcuboot_ext_driver_disabled(variant: Variant) -> Iterator[Hit]:
     if found or driver != _QSPI or config.get(_QSPI) is not None or config.spot is None:
         return
     # A folder of the project's own replaces MCUboot's, with its board files.
-    replaced = any((variant.folder / name / "mcuboot").is_dir() for name in ("sysbuild", "child_image"))
-    if board.startswith(_QSPI_OFF) and not replaced and not _passed_more(variant):
+    if (
+        board.startswith(_QSPI_OFF)
+        and not variant.reader.has_folder(variant.images / "mcuboot")
+        and not _passed_more(variant)
+    ):
         text = f"'{slot}' is in external flash, but MCUboot's own file for {board} has {_QSPI}=n{_UNOPENED}"
         yield Hit(config.spot, text, f"Write {_QSPI}=y in {config.spot.path.name}.")
 

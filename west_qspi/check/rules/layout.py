@@ -1,10 +1,9 @@
-"""QX107 to QX124: slots and their parts, against what the options ask for."""
+"""QX107, QX112, QX116, QX117, QX124: slots and their parts, against what the options ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from west_qspi.build.modes import UpdateMode
 from west_qspi.check.model import Edit, Severity, Spot
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
@@ -14,7 +13,6 @@ _SECONDARY = "SB_CONFIG_PM_EXTERNAL_FLASH_MCUBOOT_SECONDARY"
 _PAD = "SB_CONFIG_PM_MCUBOOT_PAD"
 # sdk-nrf, sysbuild/Kconfig.sysbuild: of the SoCs that are known here.
 _DEFAULT_PAD = 0x200
-_DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
 # With one of these, something lies between MCUboot's header and the application, or before both.
 _BETWEEN = ("tfm", "spm", "b0", "s0", "s1")
 _NETWORK_FLASH = 0x4_0000
@@ -76,7 +74,7 @@ def secondary_not_external(variant: Variant) -> Iterator[Hit]:
     """
     slot, wanted = variant.entry("mcuboot_secondary"), variant.sysbuild.on(_SECONDARY)
     # With direct-XIP both slots of the application are executed, so both are internal.
-    if slot is None or wanted is None or variant.mode in _DIRECT or _compressed(variant):
+    if slot is None or wanted is None or variant.direct_xip or variant.compressed:
         return
     if variant.pm is None or not variant.pm.path.stem.endswith(variant.suffix):
         return  # a suffix that has no partitions of its own may be for other boards
@@ -86,10 +84,6 @@ def secondary_not_external(variant: Variant) -> Iterator[Hit]:
     if not wanted and slot.region == EXTERNAL:
         text = f"'{slot.name}' is in external flash, but {_SECONDARY}=n: MCUboot has no driver for it"
         yield Hit(slot.at("region"), text, f"Write {_SECONDARY}=y in sysbuild.conf.")
-
-
-def _compressed(variant: Variant) -> bool:
-    return bool(variant.sysbuild.on("SB_CONFIG_MCUBOOT_COMPRESSED_IMAGE_SUPPORT"))
 
 
 @rule("QX116", "app-not-after-pad", Severity.ERROR, f"{DEVZONE}125871/")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from west_qspi.check.devicetree import Node, fixed_partitions
 from west_qspi.check.model import Severity
 from west_qspi.check.parse.dtsource import SourceNode
-from west_qspi.check.parse.pmfile import PmEntry
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 
@@ -22,8 +21,7 @@ _SIZE = "CONFIG_PM_PARTITION_SIZE_"
 
 
 def _managed(variant: Variant) -> bool:
-    manager = variant.sysbuild.on("SB_CONFIG_PARTITION_MANAGER")
-    return variant.pm is not None and bool(variant.pm.entries) and manager is not False
+    return variant.pm is not None and bool(variant.pm.entries) and variant.managed is not False
 
 
 @rule("QX120", "dt-partitions-ignored-by-pm", Severity.WARNING, f"{DEVZONE}118417/")
@@ -69,13 +67,9 @@ def _differing(variant: Variant) -> Iterator[Hit]:
             continue
         if entry.end is not None and reg.numbers != (entry.address, entry.size):
             here = f"{reg.numbers[0]:#x}-{sum(reg.numbers):#x}"
-            text = f"'{label}' is {here} here, but {_span(entry)} for Partition Manager, by which code goes"
+            text = f"'{label}' is {here} here, but {entry.extent} for Partition Manager, by which code goes"
             fix = f"Write reg = <{entry.address:#x} {entry.size:#x}>."
             yield Hit(reg.spot, text, fix)
-
-
-def _span(entry: PmEntry) -> str:
-    return f"{entry.address:#x}-{entry.end:#x}"
 
 
 def _undeclared(variant: Variant) -> Iterator[Hit]:

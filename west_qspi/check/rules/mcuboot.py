@@ -1,4 +1,4 @@
-"""QX211 to QX227: how MCUboot is configured, and what runs before its flash does."""
+"""QX211, QX212, QX215, QX216, QX226, QX227: how MCUboot is configured, and what runs before its flash."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from west_qspi.check.initorder import called_before_driver
 from west_qspi.check.linked import applications
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.relocation import relocations
-from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
+from west_qspi.check.rule import DEVZONE, SDK_NRF, XIP_GUIDE, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 from west_qspi.soc import NRF5340, NRF52840
 
-_GUIDE = (
-    "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/device_guides/nrf53/qspi_xip_guide_nrf5340.html"
-)
 _COUNT = "SB_CONFIG_MCUBOOT_UPDATEABLE_IMAGES"
 _NUMBER = "CONFIG_UPDATEABLE_IMAGE_NUMBER"
 _STACK = 10240
@@ -64,7 +61,7 @@ _PRIORITIES = {
 }
 
 
-@rule("QX212", "init-priority-before-qspi", Severity.ERROR, _GUIDE)
+@rule("QX212", "init-priority-before-qspi", Severity.ERROR, XIP_GUIDE)
 def init_priority_before_qspi(variant: Variant) -> Iterator[Hit]:
     """Code that was moved to external flash is called while the kernel starts, before that flash can be read.
 
@@ -223,9 +220,9 @@ def _matter(variant: Variant) -> bool:
 
 def _replaced(variant: Variant) -> Path | None:
     """Return the project's own ``prj.conf`` for MCUboot, or None."""
-    folders = [variant.folder / name / "mcuboot" for name in ("sysbuild", "child_image")]
+    folder = variant.images / "mcuboot"
     return next(
-        (path for path in variant.files if path.parent in folders and path.name.startswith("prj")), None
+        (path for path in variant.files if path.parent == folder and path.name.startswith("prj")), None
     )
 
 

@@ -1,4 +1,4 @@
-"""QX101 to QX129: partition files by themselves (``pm_static*.yml``, ``partitions.yml``)."""
+"""QX101 to QX103, QX114, QX115, QX129: partition files (``pm_static*.yml``, ``partitions.yml``) alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, SECTOR, Variant
 from west_qspi.memory import Range
 
-_REGIONS = ("flash_primary", EXTERNAL, "sram_primary", "otp", "ram_flash")
 # Containers of the immutable bootloader, TF-M and their slots: laid over others on purpose.
 _LAYERED = ("s0", "s1", "tfm", "b0", "spm", "nonsecure", "provision")
 
@@ -22,10 +21,6 @@ def _sized(variant: Variant) -> list[PmEntry]:
 
 def _range(entry: PmEntry) -> Range:
     return Range(entry.address or 0, entry.size or 0)
-
-
-def _span(entry: PmEntry) -> str:
-    return f"{entry.address or 0:#x}-{entry.end or 0:#x}"
 
 
 @rule("QX101", "end-address-mismatch", Severity.WARNING, f"{SDK_NRF}pull/13783")
@@ -72,7 +67,7 @@ def partitions_overlap(variant: Variant) -> Iterator[Hit]:
     """
     members = _members(variant)
     for first, second in _overlapping(_sized(variant)):
-        if _related(first, second, members) or _on_purpose(variant, first, second):
+        if _related(first, second, members) or _on_purpose(first, second):
             continue
         common = _range(first).common(_range(second))
         if common is None:
@@ -83,7 +78,7 @@ def partitions_overlap(variant: Variant) -> Iterator[Hit]:
         computed = any(is_computed(variant, entry) for entry in (first, second))
         free = -(-(other.end or 0) // SECTOR) * SECTOR
         text = (
-            f"'{later.name}' ({_span(later)}) overlaps '{other.name}' ({_span(other)}) by {common.size:#x} "
+            f"'{later.name}' ({later.extent}) overlaps '{other.name}' ({other.extent}) by {common.size:#x} "
             f"bytes from {common.start:#x} on: "
         )
         text += COMPUTED if computed else "what one writes there, the other loses"
@@ -133,7 +128,7 @@ def _related(first: PmEntry, second: PmEntry, members: dict[str, set[str]]) -> b
     return first.name in other or second.name in one or bool(one & other)
 
 
-def _on_purpose(variant: Variant, first: PmEntry, second: PmEntry) -> bool:
+def _on_purpose(first: PmEntry, second: PmEntry) -> bool:
     names = {first.name, second.name}
     if any(entry.name == entry.region for entry in (first, second)):
         return True  # QX114
@@ -168,9 +163,8 @@ def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
     """
     chip = variant.chip
     # Without a size Partition Manager has no region at all, but the part has its end.
-    limits = {EXTERNAL: (chip.size or chip.capacity) if chip else None}
-    if variant.soc is not None:
-        limits["flash_primary"] = 0x10_0000
+    external = (chip.size or chip.capacity) if chip else None
+    limits = {EXTERNAL: external, "flash_primary": variant.internal_size}
     for entry in _sized(variant):
         limit = limits.get(entry.region)
         if limit is not None and entry.end is not None and entry.end > limit and not entry.is_container:
@@ -178,7 +172,7 @@ def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
             if entry.region == EXTERNAL and chip is not None:
                 memory = f"'{chip.label}'"
             text = (
-                f"'{entry.name}' ({_span(entry)}) ends {entry.end - limit:#x} bytes past the end of "
+                f"'{entry.name}' ({entry.extent}) ends {entry.end - limit:#x} bytes past the end of "
                 f"{memory} at {limit:#x}: the build stops, or the first erase there fails with -22"
             )
             # A file for all boards may be meant for one with another chip than this one, of a kit's, has.
@@ -221,7 +215,7 @@ def region_named_partition(variant: Variant) -> Iterator[Hit]:
         ]
         if under:
             text = (
-                f"'{entry.name}' ({_span(entry)}), the rest of its region, lies over {', '.join(under)}: "
+                f"'{entry.name}' ({entry.extent}), the rest of its region, lies over {', '.join(under)}: "
                 "code that takes it for free space overwrites them"
             )
             yield Hit(entry.spot, text, "Delete the entry: Partition Manager adds one for what is free.")
@@ -256,7 +250,7 @@ def span_bounds(variant: Variant) -> Iterator[Hit]:
         beyond = start < (entry.address or 0) or end > (entry.end or 0)
         if beyond:
             text = (
-                f"'{entry.name}' ({_span(entry)}) is smaller than its members ({start:#x}-{end:#x}): what is"
+                f"'{entry.name}' ({entry.extent}) is smaller than its members ({start:#x}-{end:#x}): what is"
                 " beyond is neither checked nor updated with it"
             )
             fix = f"Write address: {start:#x} and size: {end - start:#x}, or move the members into it."
@@ -264,7 +258,7 @@ def span_bounds(variant: Variant) -> Iterator[Hit]:
             yield Hit(entry.at("size"), text, fix, severity=Severity.WARNING if computed else None)
         elif (entry.size or 0) - (end - start) >= SECTOR:
             spare = (entry.size or 0) - (end - start)
-            text = f"'{entry.name}' ({_span(entry)}) has {spare:#x} bytes that no member uses"
+            text = f"'{entry.name}' ({entry.extent}) has {spare:#x} bytes that no member uses"
             fix = f"Write size: {end - start:#x}, or let its last member end at {entry.end or 0:#x}."
             yield Hit(entry.at("size"), text, fix, severity=Severity.NOTE)
 

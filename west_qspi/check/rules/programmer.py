@@ -1,16 +1,16 @@
-"""QX402 to QX412: the files that tell a programmer about the external flash."""
+"""QX402 to QX405, QX412: the files that tell a programmer about the external flash."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+from west_qspi.check.folders import is_there
 from west_qspi.check.model import Edit, Severity, Spot
-from west_qspi.check.programmers import is_used, own_folders, programmer_configs, told
-from west_qspi.check.reader import is_there
+from west_qspi.check.programmers import UsedConfig, is_used, own_folders, programmer_configs, told
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.runners import CONFIG_OPTIONS, located_argument, under_conditions
-from west_qspi.check.variant import UsedConfig, Variant
+from west_qspi.check.variant import Variant
 
 # What may write a file, or copy it to where it is looked for.
 _MAKERS = ("configure_file", "file", "add_custom_command", "execute_process")
@@ -32,7 +32,7 @@ def ini_memsize_wrong(variant: Variant) -> Iterator[Hit]:
     """
     for config, hit in told(variant, "QX402"):
         size = config.flash.size if config.flash else None
-        text, fix, edits = hit.text, hit.fix, _whole_mebibytes(hit.spot, size or 0)
+        text, fix, edits = hit.text, hit.fix, _whole_mebibytes(variant, hit.spot, size or 0)
         if edits and size:
             lost = int(edits[0].new, 16) - size
             text += f" Its last {lost:,} bytes cannot be programmed"
@@ -50,15 +50,15 @@ def ini_memsize_wrong(variant: Variant) -> Iterator[Hit]:
             yield Hit(spot, text, "Write the chip's size in bytes.", severity=Severity.ERROR)
 
 
-def _whole_mebibytes(spot: Spot, size: int) -> tuple[Edit, ...]:
+def _whole_mebibytes(variant: Variant, spot: Spot, size: int) -> tuple[Edit, ...]:
     """Return the edits that make decimal megabytes binary ones, in each of the ways to write the number."""
     if not size or size % 1_000_000:
         return ()
     right = size // 1_000_000 << 20
-    try:
-        line = spot.path.read_text("utf-8", "replace").splitlines()[spot.line - 1]
-    except (OSError, IndexError):
+    lines = variant.reader.text(spot.path).split("\n")
+    if not 0 < spot.line <= len(lines):
         return ()
+    line = lines[spot.line - 1]
     words = [word for word in line.replace("=", " ").replace(",", " ").split() if _number(word) == size]
     return (Edit(spot.path, spot.line, words[0], f"{right:#x}"),) if words else ()
 

@@ -1,4 +1,4 @@
-"""QX310 to QX316: the QSPI peripheral, its pins and its clock, and the chip on it."""
+"""QX310 to QX314, QX316: the QSPI peripheral, its pins and its clock, and the chip on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""QX413 and QX414: what is flashed, against what the programmer reaches."""
+"""QX413, QX414: what is flashed, against what the programmer reaches."""
 
 from __future__ import annotations
 

@@ -7,12 +7,9 @@ from pathlib import Path
 
 from west_qspi.check.model import Severity
 from west_qspi.check.parse.cmake import located
-from west_qspi.check.parse.textfile import read_source
-from west_qspi.check.reader import Reader
 from west_qspi.check.relocation import REGION, relocations
 from west_qspi.check.rule import ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
-from west_qspi.errors import FileUnreadable
 
 _SCRIPT = "CONFIG_CUSTOM_LINKER_SCRIPT"
 _DRIVER = "CONFIG_NORDIC_QSPI_NOR"
@@ -35,7 +32,8 @@ def custom_linker_missing(variant: Variant) -> Iterator[Hit]:
     """
     first = next(relocations(variant.cmake), None)
     # Without its CMake file an application is not here as a whole, and neither may the script be.
-    if (first is None and not variant.split) or not Reader().has_file(variant.folder / "CMakeLists.txt"):
+    whole = variant.reader.has_file(variant.folder / "CMakeLists.txt")
+    if (first is None and not variant.split) or not whole:
         return
     setting = variant.app.get(_SCRIPT)
     if setting is None or not setting.value:
@@ -50,7 +48,7 @@ def custom_linker_missing(variant: Variant) -> Iterator[Hit]:
     path = located(setting.value, variant.folder)
     if path is None:
         return
-    if not Reader().has_file(path):
+    if not variant.reader.has_file(path):
         text = f"'{setting.value}' is not there: it is looked for in the application's folder"
         yield Hit(setting.spot, text, "Write the script's path from the application's folder.")
     elif first is not None and _lacks_region(path, variant):
@@ -64,9 +62,8 @@ def _mentions_script(variant: Variant) -> bool:
 
 
 def _lacks_region(path: Path, variant: Variant) -> bool:
-    try:
-        text = read_source(path)
-    except FileUnreadable:
+    text = variant.reader.text(path)
+    if path in variant.reader.broken:
         return False
     # Devicetree can have regions too, and a script can include one of its own.
     regions = (found.strings for node in variant.dt.nodes() if (found := node.get("zephyr,memory-region")))
@@ -132,7 +129,7 @@ def xip_flash_sched_lock(variant: Variant) -> Iterator[Hit]:
     moved = next((one for one in relocations(variant.cmake) if one.library.startswith(writers)), None)
     if moved is None or _LOCK in variant.selected or variant.app.on(_LOCK):
         return
-    setting, release = variant.app.get(_LOCK), variant.sdk.release if variant.sdk else None
+    setting, release = variant.app.get(_LOCK), variant.release
     fix = f"Write {_LOCK}=y in prj.conf."
     runs = f"{moved.library} runs from the flash that it writes to"
     if setting is not None:

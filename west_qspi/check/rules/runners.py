@@ -1,4 +1,4 @@
-"""QX401 to QX417: what runners are told of the external flash, and what they do to it."""
+"""QX401, QX411, QX415 to QX417: what runners are told of the external flash, and what they do to it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from west_qspi.check.folders import entries, is_file
 from west_qspi.check.model import Severity
 from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
 from west_qspi.check.runners import included_runners
@@ -16,7 +17,6 @@ _NRFUTIL, _NRFJPROG = "nrfutil", "nrfjprog"
 _JSON, _INI = "--ext-mem-config-file", "--qspiini"
 _BOARD_SYMBOL = re.compile(r"(?:CONFIG_)?BOARD_(?P<name>[A-Z0-9_]+)", re.ASCII)
 _IN_KCONFIG = re.compile(r"\bBOARD_([A-Z0-9_]+)\b", re.ASCII)
-_LARGEST = 0x4_0000
 # What code or the build puts there itself; everything else that is no slot is the user's.
 _REBUILT = ("nrf70_wifi_fw", "EMPTY_", "external_flash", "mcuboot_")
 # Zephyr 4.0 and with it 3.0 of the SDK erase what a file touches; before, the runner asked for all of it.
@@ -193,20 +193,10 @@ def _board_names(variant: Variant, folder: Path) -> set[str]:
     """Return the boards of a folder as in symbols: by its devicetree sources and its Kconfig files."""
     own = variant.application.own_boards if variant.application else ()
     found = {re.sub(r"\W", "_", name).upper() for name, where in own if where == folder}
-    for path in _kconfig_files(folder):
-        try:
-            if path.stat().st_size <= _LARGEST:
-                found |= set(_IN_KCONFIG.findall(path.read_text("utf-8", "replace")))
-        except OSError:
-            continue
+    for entry in entries(folder):
+        if entry.name.startswith("Kconfig") and is_file(entry):
+            found |= set(_IN_KCONFIG.findall(variant.reader.text(Path(entry.path))))
     return found
-
-
-def _kconfig_files(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.glob("Kconfig*") if path.is_file())
-    except OSError:
-        return []
 
 
 def _closest(name: str, names: set[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""QX104 to QX119: slots of MCUboot and the linker script of the external half, against the partitions."""
+"""QX104 to QX106, QX108 to QX110: slots of MCUboot, and the linker script against its slot."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, SECTOR, Variant
 
 _GUIDE = "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/samples/nrf5340/extxip_smp_svr/README.html"
-_SWAPS = (UpdateMode.SWAP,)
 _PADS = ("_pad", "_app")
-
-
-def _span(entry: PmEntry) -> str:
-    return f"{entry.address or 0:#x}-{entry.end or 0:#x}"
 
 
 def _in_spans(variant: Variant) -> set[str]:
@@ -48,7 +43,7 @@ def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
                 severity = Severity.WARNING if "nrf54l" in (variant.board or "") else None
                 severity = Severity.NOTE if entry.name.startswith("EMPTY_") else severity
                 text = (
-                    f"'{entry.name}' ({_span(entry)}): its {key} {value:#x} is not a multiple of {SECTOR:#x}"
+                    f"'{entry.name}' ({entry.extent}): its {key} {value:#x} is not a multiple of {SECTOR:#x}"
                 )
                 if severity is not Severity.NOTE:
                     text += ", what an erase takes at least: erasing it erases bytes of a neighbour too"
@@ -91,7 +86,7 @@ def slot_size_incompatible(variant: Variant) -> Iterator[Hit]:
         secondary = secondaries.get(number)
         if secondary is None or number == network or not (primary.size and secondary.size):
             continue
-        if _compressed(variant) or primary.size == secondary.size:
+        if variant.compressed or primary.size == secondary.size:
             continue
         first, second = primary.size // SECTOR, secondary.size // SECTOR
         text = (
@@ -107,11 +102,11 @@ def slot_size_incompatible(variant: Variant) -> Iterator[Hit]:
                 fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
                 yield Hit(secondary.at("size"), text, fix, severity=Severity.WARNING)
             continue
-        if mode in _SWAPS and first - second in _spare_sectors(variant):
+        if mode is UpdateMode.SWAP and first - second in _spare_sectors(variant):
             continue
         text += ': MCUboot logs "Cannot upgrade" and boots the old image for ever'
         text += "" if mode else ", unless it overwrites, which is not known here"
-        known = mode in (*_SWAPS, UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
+        known = mode is UpdateMode.SWAP or variant.direct_xip
         fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
         yield Hit(secondary.at("size"), text, fix, severity=None if known else Severity.WARNING)
 
@@ -123,7 +118,7 @@ def _spare_sectors(variant: Variant) -> tuple[int, ...]:
     """
     for ending, spare in (("MOVE", (0, 1)), ("OFFSET", (0, -1)), ("SCRATCH", (0,))):
         symbols = (f"CONFIG_BOOT_SWAP_USING_{ending}", f"SB_CONFIG_MCUBOOT_MODE_SWAP_USING_{ending}")
-        if variant.mcuboot.on(symbols[0]) or variant.sysbuild.on(symbols[1]):
+        if variant.updates_by(*symbols):
             return spare
     return (0,) if variant.sysbuild.on("SB_CONFIG_MCUBOOT_MODE_SWAP_SCRATCH") else (0, 1, -1)
 
@@ -131,14 +126,6 @@ def _spare_sectors(variant: Variant) -> tuple[int, ...]:
 def _has_network_slot(variant: Variant) -> bool:
     entry = variant.entry("mcuboot_primary_1")
     return entry is not None and entry.region == "ram_flash"
-
-
-def _compressed(variant: Variant) -> bool:
-    return bool(
-        variant.sysbuild.on("SB_CONFIG_MCUBOOT_COMPRESSED_IMAGE_SUPPORT")
-        or variant.mcuboot.on("CONFIG_NRF_COMPRESS")
-        or variant.app.on("CONFIG_NRF_COMPRESS")
-    )
 
 
 @rule("QX106", "xip-slot-entries-missing", Severity.ERROR, _GUIDE)
@@ -189,11 +176,10 @@ def _others_are_taken(variant: Variant) -> bool:
 def _linked(variant: Variant) -> Iterator[tuple[LinkerRegion, PmEntry]]:
     """Yield the external regions of the linker script with the slot that each is for."""
     number = variant.xip_number
-    direct = variant.mode in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
     for region in variant.linker:
         if not region.name.upper().startswith("EXTFLASH") or number is None:
             continue
-        if region.variant and not direct:
+        if region.variant and not variant.direct_xip:
             continue  # the branch of a twin that is not built
         kind = "secondary" if region.variant else "primary"
         slot = variant.entry(f"mcuboot_{kind}_{number}")
@@ -228,7 +214,7 @@ def linker_origin_mismatch(variant: Variant) -> Iterator[Hit]:
         if region.origin is None or region.origin == wanted:
             continue
         text = (
-            f"'{slot.name}' {_span(slot)}{_of_board(slot)} needs ORIGIN = {wanted:#x}, "
+            f"'{slot.name}' {slot.extent}{_of_board(slot)} needs ORIGIN = {wanted:#x}, "
             f"LENGTH = {(slot.size or 0) - variant.pad:#x}; the script says ORIGIN = {region.origin:#x}, "
             "and the first call into external flash faults"
         )
@@ -285,7 +271,7 @@ def xip_slot_wrong_region(variant: Variant) -> Iterator[Hit]:
         slot = variant.entry(f"mcuboot_{kind}_{number}")
         if slot is not None and slot.region != EXTERNAL:
             text = (
-                f"'{slot.name}' ({_span(slot)}) holds the external half, but is in {slot.region}: code that "
+                f"'{slot.name}' ({slot.extent}) holds the external half, but is in {slot.region}: code that "
                 "is linked to external flash is never programmed there"
             )
             fix = "Write region: external_flash, and its address in the chip."

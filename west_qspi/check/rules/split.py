@@ -6,19 +6,14 @@ import re
 from collections.abc import Iterator
 
 from west_qspi.build.modes import UpdateMode
-from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Severity, Spot
-from west_qspi.check.parse.textfile import read_source
-from west_qspi.check.reader import Reader
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
-from west_qspi.errors import FileUnreadable
 
 _XIP = f"{SDK_NRF}blob/main/sysbuild/Kconfig.xip"
 _SPLIT = "SB_CONFIG_QSPI_XIP_SPLIT_IMAGE"
 _MODE = "SB_CONFIG_MCUBOOT_MODE_"
 _ALLOWED = (f"{_MODE}OVERWRITE_ONLY", f"{_MODE}DIRECT_XIP")
-_DIRECT = (f"{_MODE}DIRECT_XIP", f"{_MODE}DIRECT_XIP_WITH_REVERT", "CONFIG_BOOT_DIRECT_XIP")
 _OTHERS = tuple(
     f"{_MODE}{name}"
     for name in (
@@ -37,10 +32,6 @@ _SWAPS = {name for name in _OTHERS if "_SWAP_" in name}
 _READ = (2, 9)
 
 
-def _release(variant: Variant) -> tuple[int, int] | None:
-    return variant.sdk.release if variant.sdk else None
-
-
 def _at_split(variant: Variant) -> Spot | None:
     return variant.sysbuild.at(_SPLIT) if variant.split else None
 
@@ -55,17 +46,15 @@ def _set_elsewhere(variant: Variant) -> bool:
     if (variant.board or "").startswith("thingy53") or variant.sysbuild.on("SB_CONFIG_MATTER"):
         return True
     boards = {where for _, where in variant.application.own_boards} if variant.application else set()
-    return any(Reader().has_file(place / "Kconfig.sysbuild") for place in (variant.folder, *boards))
+    return any(variant.reader.has_file(place / "Kconfig.sysbuild") for place in (variant.folder, *boards))
 
 
 def _modes_of_sdk(variant: Variant) -> frozenset[str] | None:
     """Return the modes on which the option depends in the SDK of the workspace, None without that."""
     for place in variant.folder.absolute().parents:
-        if Reader().has_folder(place / ".west"):
-            try:
-                text = read_source(place / "nrf" / "sysbuild" / "Kconfig.xip")
-            except FileUnreadable:
-                return None
+        if variant.reader.has_folder(place / ".west"):
+            path = place / "nrf" / "sysbuild" / "Kconfig.xip"
+            text = variant.reader.text(path) if variant.reader.has_file(path) else ""
             _, found, rest = text.partition("config QSPI_XIP_SPLIT_IMAGE\n")
             words = re.split(r"^(?:menu)?config ", rest, maxsplit=1, flags=re.MULTILINE)[0]
             modes = re.findall(r"\bMCUBOOT_MODE_\w+", words, re.ASCII)
@@ -90,7 +79,7 @@ def split_image_mode(variant: Variant) -> Iterator[Hit]:
         SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY=y
     """
     at, variant = _at_refusable(variant), variant.as_written
-    config, release = variant.sysbuild, _release(variant)
+    config, release = variant.sysbuild, variant.release
     if at is None or any(config.on(symbol) for symbol in _ALLOWED):
         return
     allowed = _modes_of_sdk(variant)
@@ -126,7 +115,7 @@ def split_image_deps(variant: Variant) -> Iterator[Hit]:
         SB_CONFIG_PM_EXTERNAL_FLASH_MCUBOOT_SECONDARY=y
     """
     at, variant = _at_refusable(variant), variant.as_written
-    release = _release(variant)
+    release = variant.release
     if at is None:
         return
     manager = variant.sysbuild.get("SB_CONFIG_PARTITION_MANAGER")
@@ -165,7 +154,7 @@ def tfm_with_split_image(variant: Variant) -> Iterator[Hit]:
     Good:
         CONFIG_BUILD_WITH_TFM=n   and SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y
     """
-    at, release = _at_split(variant), _release(variant)
+    at, release = _at_split(variant), variant.release
     if at is None or variant.app.on("CONFIG_BUILD_WITH_TFM") is False:
         return
     setting = variant.app.get("CONFIG_BUILD_WITH_TFM")
@@ -196,11 +185,7 @@ def direct_xip_external(variant: Variant) -> Iterator[Hit]:
         # SB_CONFIG_MCUBOOT_MODE_DIRECT_XIP=y
         mcuboot_secondary: {address: 0x80000, size: 0x70000, region: flash_primary}
     """
-    # Sysbuild sets the mode, whatever MCUboot's own configuration says.
-    image = Config() if variant.sysbuild.settings and variant.build is None else variant.mcuboot
-    if variant.mode not in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT):
-        return
-    if not any(config.on(symbol) for config in (variant.sysbuild, image) for symbol in _DIRECT):
+    if not variant.direct_xip:
         return
     for name in ("mcuboot_primary", "mcuboot_secondary"):
         slot = variant.entry(name)

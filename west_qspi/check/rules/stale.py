@@ -1,4 +1,4 @@
-"""QX512 and QX514: a build that was not made from the static partitions that are there now."""
+"""QX512, QX514: a build that was not made from the static partitions that are there now."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def partitions_not_from_static(variant: Variant) -> Iterator[Hit]:
     for entry in static.entries:
         made = variant.pm.get(entry.name)
         if made is not None and not _is_computed(entry) and (made.address, made.size) != _place(entry):
-            text = f"'{entry.name}' is {_said(entry)} here, and {_said(made)} in the build"
+            text = f"'{entry.name}' is {entry.extent} here, and {made.extent} in the build"
             yield Hit(entry.spot, text, "Change the file that the build takes, and build with --pristine.")
 
 
@@ -72,10 +72,6 @@ def _is_computed(entry: PmEntry) -> bool:
 
 def _place(entry: PmEntry) -> tuple[int | None, int | None]:
     return entry.address, entry.size
-
-
-def _said(entry: PmEntry) -> str:
-    return f"{entry.address or 0:#x}-{entry.end or 0:#x}"
 
 
 def _static_file(variant: Variant) -> Path | None:

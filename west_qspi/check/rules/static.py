@@ -1,4 +1,4 @@
-"""QX118 to QX128: static partition files that are not taken, not complete, or not what they seem."""
+"""QX118, QX119, QX126, QX128: static partition files that are not taken, or not whole, or misleading."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from west_qspi.check.boards import board_in, known_board
+from west_qspi.check.folders import entries, folders, is_there
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.cmake import located
-from west_qspi.check.project import TOPS
-from west_qspi.check.reader import is_there
+from west_qspi.check.project import is_top
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 
@@ -78,9 +78,8 @@ def _is_searched(variant: Variant, rest: str) -> bool:
 def _boards_around(folder: Path) -> Iterator[str]:
     """Yield the names of folders that define boards, up to the top of the repository or the workspace."""
     for place in (folder, *folder.parents):
-        boards = place / "boards"
-        yield from (name for maker in _names(boards) for name in _names(boards / maker))
-        if any(is_there(place / top) for top in ("west.yml", *TOPS)):
+        yield from (board.name for maker in folders(place / "boards") for board in folders(maker))
+        if is_top(place) or is_there(place / "west.yml"):
             return
 
 
@@ -88,15 +87,7 @@ def _all_names(variant: Variant) -> Iterator[str]:
     if variant.application is not None:
         yield from variant.application.names
     for inner in ("boards", "sysbuild", "sysbuild/mcuboot", "child_image", "child_image/mcuboot"):
-        yield from _names(variant.folder / inner)
-
-
-def _names(folder: Path) -> list[str]:
-    """Return the names in a folder; none where it cannot be listed."""
-    try:
-        return [path.name for path in folder.iterdir()]
-    except (OSError, ValueError):
-        return []
+        yield from (entry.name for entry in entries(variant.folder / inner))
 
 
 def _named_by_cmake(variant: Variant) -> set[str]:
@@ -109,7 +100,7 @@ def _missing(variant: Variant) -> Iterator[Hit]:
     for call in variant.cmake:
         if call.name == "set" and call.arguments[:1] == (_OWN_FILE,) and len(call.arguments) > 1:
             path = located(call.arguments[1], call.spot.path.parent)
-            if path is not None and path.name not in _names(path.parent):
+            if path is not None and not is_there(path):
                 text = f"{_OWN_FILE} names '{call.arguments[1]}', which is not there"
                 yield Hit(call.spot, text, "Correct the path.")
 
@@ -132,9 +123,14 @@ def bootloader_without_static(variant: Variant) -> Iterator[Hit]:
     application, board = variant.application, variant.board or ""
     if not variant.has_mcuboot or variant.pm is not None or application is None or application.pm_files:
         return
-    manager = variant.sysbuild.on("SB_CONFIG_PARTITION_MANAGER")
     named = any(_OWN_FILE in call.arguments for call in variant.cmake)
-    if manager is False or named or board.startswith(_WITHOUT) or "_nrf54h" in board or _in_boards(variant):
+    if (
+        variant.managed is False
+        or named
+        or board.startswith(_WITHOUT)
+        or "_nrf54h" in board
+        or _in_boards(variant)
+    ):
         return
     symbols = ("SB_CONFIG_BOOTLOADER_MCUBOOT", "CONFIG_BOOTLOADER_MCUBOOT")
     found = [
@@ -152,10 +148,8 @@ def bootloader_without_static(variant: Variant) -> Iterator[Hit]:
 def _in_boards(variant: Variant) -> bool:
     """Tell whether static partitions are kept with boards, or in a folder ``configuration``."""
     kept, boards = variant.folder / "configuration", variant.folder / "boards"
-    makers = [boards / name for name in _names(boards)]
-    places = [*makers, kept]
-    found = (place / name for place in places for name in _names(place))
-    inside = any(_STATIC.fullmatch(name) for place in found for name in _names(place))
+    found = (inner for place in (*folders(boards), kept) for inner in folders(place))
+    inside = any(_STATIC.fullmatch(entry.name) for place in found for entry in entries(place))
     return inside or variant.folder.parent.name == "configuration"
 
 

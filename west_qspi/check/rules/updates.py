@@ -114,8 +114,7 @@ def _to_sector(setting: Setting) -> tuple[Edit, ...]:
 
 def _stored(variant: Variant) -> tuple[str, ...]:
     """Return the partitions in external flash that an application erases by itself."""
-    kinds = ("storage", "littlefs", "nvs", "settings", "fatfs", "lfs")
-    return tuple(entry.name for entry in variant.external if any(kind in entry.name for kind in kinds))
+    return tuple(entry.name for entry in variant.external if entry.holds_data)
 
 
 @rule("QX210", "stack-write-buffer-zero", Severity.ERROR, f"{ZEPHYR}issues/26419")

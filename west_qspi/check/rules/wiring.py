@@ -1,4 +1,4 @@
-"""QX406 to QX419: a programmer's file against the board: lines, pins, clock, peripheral."""
+"""QX406 to QX409, QX418, QX419: a programmer's file against the board: lines, pins, clock, peripheral."""
 
 from __future__ import annotations
 

@@ -7,41 +7,22 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from west_qspi.check.folders import entries, folders, is_there
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.parse.cmake import Call, located
-from west_qspi.check.reader import is_there
 from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
 
 _DOCS = "https://docs.nordicsemi.com/bundle/ncs-latest/page/nrf/"
-# The releases of sdk-nrf from which on something is so. Source: its release notes and migration guides.
-_SYSBUILD_ONLY = (3, 0)
+# Source: sdk-nrf, release notes.
 _MANAGER_DEPRECATED = (3, 3)
-
-
-def _release(variant: Variant) -> tuple[int, int]:
-    """Return the SDK's release; the lowest where it is not known."""
-    return variant.sdk.release if variant.sdk else (0, 0)
-
-
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted(found, key=lambda entry: entry.name)
-    except OSError:
-        return []
-
-
-def _folders(folder: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in _listed(folder) if entry.is_dir(follow_symlinks=False)]
 
 
 def _by_sysbuild(variant: Variant) -> str:
     """Return what tells that sysbuild builds the application; an empty text where nothing does."""
-    for name in ("sysbuild.conf", "Kconfig.sysbuild", "sysbuild.cmake", "sysbuild"):
-        if (variant.folder / name).exists():
-            return f"there is {name}"
-    if variant.sdk is not None and variant.sdk.release >= _SYSBUILD_ONLY:
+    if variant.application is not None and variant.application.of_sysbuild:
+        return f"there is {variant.application.of_sysbuild}"
+    if variant.sdk is not None and variant.sdk.only_sysbuild:
         return f"SDK {variant.sdk.major}.{variant.sdk.minor} has only sysbuild"
     return ""
 
@@ -63,8 +44,8 @@ def child_image_leftovers(variant: Variant) -> Iterator[Hit]:
     why = _by_sysbuild(variant)
     if not why:
         return
-    always = _release(variant) >= _SYSBUILD_ONLY
-    for entry in _listed(variant.folder / "child_image"):
+    always = variant.sdk is not None and variant.sdk.only_sysbuild
+    for entry in entries(variant.folder / "child_image"):
         if entry.name.startswith("."):
             continue
         moved = (variant.folder / "sysbuild" / entry.name).exists()
@@ -102,8 +83,8 @@ def mcuboot_folder_and_file(variant: Variant) -> Iterator[Hit]:
         sysbuild/mcuboot.conf
     """
     passed = " ".join(word for call in variant.cmake for word in call.arguments)
-    for folder in _folders(variant.folder / "sysbuild"):
-        name, place = folder.name, Path(folder.path)
+    for place in folders(variant.folder / "sysbuild"):
+        name = place.name
         for ending, read in ((".conf", "prj.conf"), (".overlay", "app.overlay")):
             inner = place / f"{name}{ending}"
             if inner.is_file() and f"{name}/{inner.name}" not in passed:
@@ -125,7 +106,7 @@ def mcuboot_folder_and_file(variant: Variant) -> Iterator[Hit]:
 
 def _overlays(folder: Path) -> Iterator[Path]:
     for place in (folder, folder / "boards"):
-        yield from (Path(entry.path) for entry in _listed(place) if entry.name.endswith(".overlay"))
+        yield from (Path(entry.path) for entry in entries(place) if entry.name.endswith(".overlay"))
 
 
 _FILES = re.compile(r"(?:\w+?_)??(?:EXTRA_)?(?:DTC_OVERLAY_FILE|CONF_FILE|OVERLAY_CONFIG)|PM_STATIC_YML_FILE")
