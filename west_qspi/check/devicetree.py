@@ -66,8 +66,17 @@ class View:
 
     def node(self, label: str) -> Node | None:
         """Return the node of that label as all files together describe it, or None."""
-        parts = tuple(part for part in self.nodes() if label in part.handles)
-        return Node(label, parts) if parts else None
+        parts = self._parts.get(label)
+        return Node(label, tuple(parts)) if parts else None
+
+    @cached_property
+    def _parts(self) -> Mapping[str, list[SourceNode]]:
+        """What all files say of a node, by each of its labels."""
+        found: dict[str, list[SourceNode]] = {}
+        for part in self.nodes():
+            for label in dict.fromkeys(part.handles):
+                found.setdefault(label, []).append(part)
+        return found
 
     @cached_property
     def chips(self) -> tuple[Node, ...]:

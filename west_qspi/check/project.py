@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from west_qspi.check.boards import board_in, is_board
-from west_qspi.check.folders import entries, file_names, is_folder
+from west_qspi.check.folders import entries, file_names, folders, is_file, is_folder
 
 _NEVER = {"node_modules", "__pycache__", "venv", "site-packages", "twister-out"}
 # The SDK's own repositories in a workspace: not the user's to mend.
@@ -72,6 +72,15 @@ class Application:
         return tuple(found)
 
     @cached_property
+    def programmer_files(self) -> tuple[Path, ...]:
+        """The ini, json and toml files beside the application and in its boards' folders, of any content."""
+        boards = self.folder / "boards"
+        inner = [maker for maker in folders(boards) if maker.name != "support"]
+        own = [board for maker in inner for board in folders(maker)]
+        places = [self.folder, self.folder / "support", boards, *own, *(board / "support" for board in own)]
+        return tuple(path for place in places for path in _programmer_files(place))
+
+    @cached_property
     def suffixes(self) -> tuple[str, ...]:
         """The file suffixes (``FILE_SUFFIX``) that configurations are there for."""
         found = {
@@ -91,6 +100,12 @@ def _stems(folder: Path) -> Iterator[str]:
     for path in map(Path, file_names(folder)):
         if path.suffix in (".conf", ".overlay"):
             yield path.stem
+
+
+def _programmer_files(folder: Path) -> Iterator[Path]:
+    endings = (".ini", ".json", ".toml")
+    found = (entry for entry in entries(folder) if entry.name.lower().endswith(endings))
+    return (Path(entry.path) for entry in found if is_file(entry))
 
 
 def _board_folders(folder: Path) -> Iterator[Path]:

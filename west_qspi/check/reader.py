@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +101,28 @@ class Reader:
         """Return the scripts of a folder, the same for every variant."""
         key = (folder, "scripts")
         return cast("Code", self._kept.setdefault(key, Code(folder, language=SCRIPTS)))
+
+    def present(self, folder: Path, *names: str) -> list[Path]:
+        """Return those of some files that are there, in order."""
+        there = self._names(folder)
+        wanted = names if there is None else [name for name in names if name in there]
+        return [path for name in wanted if self.has_file(path := folder / name)]
+
+    def _names(self, folder: Path) -> frozenset[str] | None:
+        """Return what is in a folder, None where each file has to be asked for to know why it cannot be told.
+
+        Most files that a variant may have are not there: asking the system for each takes longer than rules.
+        """
+        key = (folder, "names")
+        if key not in self._kept:
+            try:
+                with os.scandir(folder) as found:
+                    self._kept[key] = frozenset(entry.name for entry in found)
+            except (FileNotFoundError, NotADirectoryError):
+                self._kept[key] = frozenset()
+            except (OSError, ValueError):
+                self._kept[key] = None
+        return cast("frozenset[str] | None", self._kept[key])
 
     def has_file(self, path: Path) -> bool:
         """Tell whether a file is there to be read; links in a circle count, as reading them says why."""

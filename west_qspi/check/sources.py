@@ -62,7 +62,7 @@ class _Files:
     def variant(self) -> Variant:
         folder = self.application.folder
         app, mcuboot, sysbuild = self._app_confs(), self._mcuboot_confs(), self._sysbuild_confs()
-        cmake = self._present(folder, "CMakeLists.txt", "sysbuild.cmake")
+        cmake = self.reader.present(folder, "CMakeLists.txt", "sysbuild.cmake")
         calls = tuple(call for path in cmake for call in self.reader.calls(path))
         overlays = self._with_included(self._app_overlays())
         mcuboot_overlays = self._with_included([*self._mcuboot_overlays(), *self._passed_overlays(calls)])
@@ -70,7 +70,10 @@ class _Files:
         static = self._pm_static()
         passed = [item for path in sysbuild for item in self.reader.settings(path) if item.image]
         settings = self._config(defaults, app, [item for item in passed if item.image == folder.name])
-        scripts, kconfigs = self._scripts(settings), self._present(folder, "Kconfig", "Kconfig.sysbuild")
+        scripts, kconfigs = (
+            self._scripts(settings),
+            self.reader.present(folder, "Kconfig", "Kconfig.sysbuild"),
+        )
         board_calls = tuple(call for path in board_cmake for call in self.reader.calls(path))
         files = (*defaults, *app, *mcuboot, *sysbuild, *board, *overlays, *mcuboot_overlays)
         files = (*files, *scripts, *cmake, *board_cmake)
@@ -113,9 +116,6 @@ class _Files:
                 break
         return None
 
-    def _present(self, folder: Path, *names: str) -> list[Path]:
-        return [path for name in names if self.reader.has_file(path := folder / name)]
-
     def _config(self, defaults: Iterable[Path], paths: Iterable[Path], more: Iterable[Setting]) -> Config:
         """Merge a board's defaults, an image's own files and what sysbuild passes on, in that order."""
         paths = tuple(paths)
@@ -143,10 +143,7 @@ class _Files:
     def _suffixed(self, folder: Path, stem: str, ending: str) -> Path | None:
         """Return ``stem_SUFFIX.ending`` or else ``stem.ending``, as ``zephyr_file`` does, or None."""
         names = [f"{stem}_{self.suffix}{ending}"] if self.suffix else []
-        return next(
-            (path for name in (*names, f"{stem}{ending}") if self.reader.has_file(path := folder / name)),
-            None,
-        )
+        return next(iter(self.reader.present(folder, *names, f"{stem}{ending}")), None)
 
     @property
     def _board_names(self) -> tuple[str, ...]:
@@ -168,11 +165,8 @@ class _Files:
     def _app_overlays(self) -> list[Path]:
         folder = self.application.folder
         found = self._for_board(folder, ".overlay")
-        for name in self._board_names:
-            beside = folder / f"{name}.overlay"
-            if not found and self.reader.has_file(beside):
-                found = [beside]
-        return found or self._present(folder, "app.overlay")
+        beside = self.reader.present(folder, *(f"{name}.overlay" for name in self._board_names))
+        return found or beside[:1] or self.reader.present(folder, "app.overlay")
 
     def _with_included(self, paths: Iterable[Path]) -> list[Path]:
         """Return overlays with the files at hand that they include, each before what includes it."""
@@ -208,12 +202,12 @@ class _Files:
 
     def _mcuboot_overlays(self) -> list[Path]:
         """Return MCUboot's overlays; sysbuild's one beside the folder takes the place of those in it."""
-        inner, beside = self._images / "mcuboot", self._present(self._images, "mcuboot.overlay")
+        inner, beside = self._images / "mcuboot", self.reader.present(self._images, "mcuboot.overlay")
         if beside and self._images.name == "sysbuild":
             return beside
         if not self.reader.has_folder(inner):
             return beside
-        return [*(self._for_board(inner, ".overlay") or self._present(inner, "app.overlay")), *beside]
+        return [*(self._for_board(inner, ".overlay") or self.reader.present(inner, "app.overlay")), *beside]
 
     def _passed_overlays(self, calls: Iterable[Call]) -> list[Path]:
         """Return the overlays that CMake files pass on to MCUboot; what is not there is left out."""
@@ -238,16 +232,16 @@ class _Files:
         found = []
         for folder in self._own_folders:
             names = [f"{name}{ending}" for name in reversed(self._board_names) for ending in _DTS]
-            found += [*self._all(folder, "*.dtsi"), *self._present(folder, *names)]
+            found += [*self._all(folder, "*.dtsi"), *self.reader.present(folder, *names)]
         return found
 
     def _board_defaults(self) -> list[Path]:
         """Return the settings that a board of the project gives to every image."""
         names = [f"{name}_defconfig" for name in reversed(self._board_names)]
-        return [path for folder in self._own_folders for path in self._present(folder, *names)]
+        return [path for folder in self._own_folders for path in self.reader.present(folder, *names)]
 
     def _board_cmake(self) -> list[Path]:
-        return [path for folder in self._own_folders for path in self._present(folder, "board.cmake")]
+        return [path for folder in self._own_folders for path in self.reader.present(folder, "board.cmake")]
 
     def _pm_static(self) -> Path | None:
         """Return the static partitions that are taken, by sdk-nrf's search order."""
@@ -256,7 +250,7 @@ class _Files:
         if self.suffix:
             stems = [*(f"{stem}_{self.suffix}" for stem in stems), f"pm_static_{self.suffix}", *stems]
         for where in (folder, *self._own_folders):
-            for stem in (*stems, "pm_static"):
-                if self.reader.has_file(where / f"{stem}.yml"):
-                    return where / f"{stem}.yml"
+            found = self.reader.present(where, *(f"{stem}.yml" for stem in (*stems, "pm_static")))
+            if found:
+                return found[0]
         return None

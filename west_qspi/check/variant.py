@@ -14,7 +14,6 @@ from west_qspi.check.boards import Board, known_board
 from west_qspi.check.chip import Chip, find_chip
 from west_qspi.check.code import Code
 from west_qspi.check.devicetree import View
-from west_qspi.check.folders import entries, folders, is_file
 from west_qspi.check.history import History
 from west_qspi.check.kconfig import Config
 from west_qspi.check.parse.cmake import Call
@@ -222,14 +221,10 @@ class Variant:
         entry = self.entry("mcuboot_pad")
         return written or (entry.size if entry and entry.size else 0) or 0x200
 
-    @cached_property
+    @property
     def programmer_files(self) -> tuple[Path, ...]:
         """The ini, json and toml files beside the application and in its boards' folders, of any content."""
-        boards = self.folder / "boards"
-        inner = [maker for maker in folders(boards) if maker.name != "support"]
-        own = [board for maker in inner for board in folders(maker)]
-        places = [self.folder, self.folder / "support", boards, *own, *(board / "support" for board in own)]
-        return tuple(path for place in places for path in _programmer_files(place))
+        return self.application.programmer_files if self.application else ()
 
     @property
     def internal_size(self) -> int | None:
@@ -272,9 +267,3 @@ _MODES = (
     ("CONFIG_BOOT_SWAP_USING_OFFSET", UpdateMode.SWAP),
     ("CONFIG_BOOT_SWAP_USING_SCRATCH", UpdateMode.SWAP),
 )
-
-
-def _programmer_files(folder: Path) -> Iterator[Path]:
-    endings = (".ini", ".json", ".toml")
-    found = (entry for entry in entries(folder) if entry.name.lower().endswith(endings))
-    return (Path(entry.path) for entry in found if is_file(entry))
