@@ -14,10 +14,11 @@ import pytest
 from tests.helpers.buildcases import is_build_case, made_case
 from west_qspi.build.build import Build
 from west_qspi.check.engine import check_sources
-from west_qspi.check.fixes import mended, settled
+from west_qspi.check.fixes import Mended, mended, settled, write_all
 from west_qspi.check.model import Edit, Finding, Severity, Spot
 from west_qspi.check.report import shown_path
 from west_qspi.check.settings import Settings
+from west_qspi.errors import FileUnwritable
 
 DATA = Path(__file__).parents[1] / "data" / "check"
 CASES = sorted(DATA.glob("QX*/bad*"))
@@ -297,3 +298,12 @@ def test_what_a_rule_mends_it_does_not_find_again(case: Path, tmp_path: Path) ->
         file.write()
     left = check_sources([folder], settings).findings
     assert {item.spot for item in left} == {item.spot for item in before} - fixable
+
+
+def test_where_one_file_cannot_be_written_none_is_changed(tmp_path: Path) -> None:
+    first, blocked = tmp_path / "a.conf", tmp_path / "file" / "b.conf"
+    first.write_bytes(b"old")
+    (tmp_path / "file").write_bytes(b"no folder")
+    with pytest.raises(FileUnwritable):
+        write_all([Mended(first, b"old", b"new"), Mended(blocked, b"old", b"new")])
+    assert first.read_bytes() == b"old"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,9 +57,8 @@ def of_repository(rule: Rule, folder: Path) -> set[Finding]:
     with tempfile.TemporaryDirectory() as top:
         repository = make_repository(Path(top) / "project", folder / "released", folder)
         return {
-            replace(
-                finding,
-                spot=replace(finding.spot, path=folder / finding.spot.path.relative_to(repository)),
+            finding._replace(
+                spot=finding.spot._replace(path=folder / finding.spot.path.relative_to(repository)),
             )
             for finding in found_by(rule, repository)
         }

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from west_qspi.soc import NRF5340, NRF52840, Soc
 
 
-@dataclass(frozen=True)
-class Board:
+class Board(NamedTuple):
     """One board: its SoC, the label, size in bytes and JEDEC id of its chip, and its choice for PM."""
 
     soc: Soc

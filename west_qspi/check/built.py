@@ -227,7 +227,7 @@ def _runners(
         for found in arguments(runner, list(words), Spot(path)):
             own = (item for item in written.runner_arguments if _same_argument(item, found))
             origin = next(own, None)
-            passed.append(replace(found, spot=origin.spot if origin else spot(found.option)))
+            passed.append(found._replace(spot=origin.spot if origin else spot(found.option)))
     default = written.default_runner
     if image.runner is None or (default is not None and default.runner == image.runner):
         return default, tuple(passed)

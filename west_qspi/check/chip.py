@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from west_qspi.check.boards import Board
 from west_qspi.check.devicetree import Node, View
@@ -12,8 +12,7 @@ PM_CHOICE = "nordic,pm-ext-flash"
 """What devicetree calls the choice of the flash in which Partition Manager places partitions."""
 
 
-@dataclass(frozen=True)
-class Chip:
+class Chip(NamedTuple):
     """The external flash as far as it is known; ``size`` in bytes, ``size_spot`` where that is said.
 
     ``bus`` is ``qspi`` or ``spi``, None where nothing tells.

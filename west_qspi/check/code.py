@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.check.model import Spot
 from west_qspi.check.project import is_build_folder
@@ -17,8 +18,7 @@ _MOST = 4000
 _MOST_BYTES = 64 << 20
 
 
-@dataclass(frozen=True)
-class Language:
+class Language(NamedTuple):
     """Which files are searched: by the endings of their names, and what in them is a comment.
 
     Folders of the names ``passed_over`` are not entered, and of hidden ones only those in ``entered``.
@@ -45,8 +45,7 @@ SCRIPTS = Language(
 )
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A line of code with a word in it."""
 
     spot: Spot

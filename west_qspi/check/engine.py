@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from west_qspi.check.fixes import settled
 from west_qspi.check.ignores import Ignore, find_ignores
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 _WITH_COMMENTS = (".ini", ".toml")
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What a check found; ``silenced`` findings were ignored by a comment or are in a baseline."""
 
     findings: tuple[Finding, ...]
@@ -41,7 +39,7 @@ class Result:
 
     def without(self, left: tuple[Finding, ...]) -> Result:
         """Return a result with only some of the findings left; the others count as silenced."""
-        return replace(self, findings=left, silenced=self.silenced + len(self.findings) - len(left))
+        return self._replace(findings=left, silenced=self.silenced + len(self.findings) - len(left))
 
 
 def check_sources(
@@ -110,7 +108,7 @@ def _agreed(found: list[tuple[Variant, tuple[Finding, ...]]]) -> tuple[Finding, 
         or any(edit.path.is_relative_to(folder) for folder in made)
     }
     every = dict.fromkeys(finding for _, findings in found for finding in findings)
-    return tuple(replace(item, edits=()) if contested & set(item.edits) else item for item in every)
+    return tuple(item._replace(edits=()) if contested & set(item.edits) else item for item in every)
 
 
 def _findings(variant: Variant, rules: Iterable[Rule]) -> Iterator[Finding]:

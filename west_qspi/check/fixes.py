@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.check.model import Edit, Finding
+from west_qspi.errors import FileUnwritable
 from west_qspi.fileio import opened, replace_bytes
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 
 
-@dataclass(frozen=True)
-class Mended:
+class Mended(NamedTuple):
     """One file before and after; line ends and encoding are as they were."""
 
     path: Path
@@ -33,6 +34,19 @@ class Mended:
         replace_bytes(self.path, [self.after])
 
 
+def write_all(files: Iterable[Mended]) -> None:
+    """Replace files, all or none. Raises FileUnwritable, with those that were replaced put back."""
+    done: list[Mended] = []
+    try:
+        for file in files:
+            file.write()
+            done.append(file)
+    except FileUnwritable:
+        for file in done:
+            replace_bytes(file.path, [file.before])
+        raise
+
+
 def settled(findings: Iterable[Finding], text_of: Callable[[Path], str]) -> tuple[Finding, ...]:
     """Return findings whose edits have columns; what cannot be edited, or in two ways, has no edits left.
 
@@ -48,7 +62,7 @@ def settled(findings: Iterable[Finding], text_of: Callable[[Path], str]) -> tupl
         clear = all(len(wanted[edit.path, edit.line, edit.old]) == 1 for edit in finding.edits)
         edits = tuple(edit for edit in placed if edit is not None)
         whole = clear and len(edits) == len(placed)
-        result.append(replace(finding, edits=edits if whole else ()) if finding.edits else finding)
+        result.append(finding._replace(edits=edits if whole else ()) if finding.edits else finding)
     return tuple(result)
 
 
@@ -121,7 +135,7 @@ def _placed(edit: Edit, lines: list[str]) -> Edit | None:
     found = list(re.finditer(capitals + left + re.escape(edit.old) + right, line))
     if len(found) != 1 or _is_commented(edit.path, line[: found[0].start()]):
         return None
-    return replace(edit, old=found[0].group(), column=found[0].start() + 1)
+    return edit._replace(old=found[0].group(), column=found[0].start() + 1)
 
 
 def _is_commented(path: Path, before: str) -> bool:

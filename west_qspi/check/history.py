@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 _RELEASES = ("v[0-9]*", "[0-9]*")
 _SECONDS = 5
@@ -15,8 +16,7 @@ _SECONDS = 5
 _OFFLINE = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 
-@dataclass(frozen=True)
-class Released:
+class Released(NamedTuple):
     """A file's text at the release of a tag."""
 
     tag: str

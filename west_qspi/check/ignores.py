@@ -8,8 +8,8 @@ no such comment.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.check.model import Spot
 
@@ -24,8 +24,7 @@ _MISSPELT = re.compile(r"qspi-check:\s*ignore\b")
 _BEGIN = re.compile(r"#|;|//|/\*")
 
 
-@dataclass(frozen=True)
-class Ignore:
+class Ignore(NamedTuple):
     """One such comment: what it silences, on which line, and why."""
 
     spot: Spot

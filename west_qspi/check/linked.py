@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from west_qspi.build.modes import ImageKind
 from west_qspi.check.model import Spot
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 _SHOWN = 4
 
 
-@dataclass(frozen=True)
-class Linked:
+class Linked(NamedTuple):
     """An image's linked program, and the SoC that it runs on.
 
     ``spot`` is the line that relocates to external flash where there is just one, else the whole program.

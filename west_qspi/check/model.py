@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 
 class Severity(str, Enum):
@@ -27,8 +27,7 @@ class Stage(str, Enum):
     BUILD = "build"
 
 
-@dataclass(frozen=True, order=True)
-class Spot:
+class Spot(NamedTuple):
     """A place in a file; ``line`` and ``column`` count from 1, line 0 stands for the file as a whole."""
 
     path: Path
@@ -39,8 +38,7 @@ class Spot:
         return f"{self.path}:{self.line}:{self.column}" if self.line else str(self.path)
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(NamedTuple):
     """A replacement of ``old`` by ``new`` in one line of a file: the one right answer to a finding.
 
     ``column`` counts from 1; a rule leaves it at 0, and the engine looks where the words are.
@@ -53,8 +51,7 @@ class Edit:
     column: int = 0
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that is wrong: by which rule, where, in which words, and what to do about it.
 
     ``edits`` mend it where there is exactly one right answer.

@@ -72,7 +72,7 @@ def _node(node: SourceNode, own: dict[str, Node]) -> SourceNode:
 
 
 def _property(item: SourceProperty, own: SourceProperty | None) -> SourceProperty:
-    return replace(item, spot=own.spot) if own is not None and _meaning(own) == _meaning(item) else item
+    return item._replace(spot=own.spot) if own is not None and _meaning(own) == _meaning(item) else item
 
 
 def _meaning(item: SourceProperty) -> tuple[object, ...]:

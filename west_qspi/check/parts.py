@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from west_qspi.check.model import Spot
 from west_qspi.check.variant import Variant
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from west_qspi.mcuboot.image import Header
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """What is signed as one image, for one slot; its files may not exist."""
 
     image: str

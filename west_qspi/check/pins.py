@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from west_qspi.check.devicetree import Node, View
 from west_qspi.check.model import Spot
@@ -21,8 +21,7 @@ _REFERENCE = re.compile(r"&(\w+)")
 _SIGNALS = ("SCK", "CSN", "IO0", "IO1", "IO2", "IO3")
 
 
-@dataclass(frozen=True)
-class Selected:
+class Selected(NamedTuple):
     """One signal, such as ``QSPI_SCK``, and its pin as pin + 32 * port; ``spot`` is the line it stands on."""
 
     signal: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from west_qspi.check.boards import soc_of
 from west_qspi.check.model import Severity, Spot
@@ -31,8 +31,7 @@ _LARGEST = 0x1_0000
 _MARKS = {".ini": (b"MemSize",), ".json": (b'"flash_size"', b'"firmware_config"'), ".toml": (b"[qspi",)}
 
 
-@dataclass(frozen=True)
-class UsedConfig:
+class UsedConfig(NamedTuple):
     """A programmer configuration of the project.
 
     ``runner`` is what it is passed to, None where nothing names it.
@@ -58,7 +57,7 @@ def _programmer_configs(variant: Variant) -> tuple[UsedConfig, ...]:
     named = named_configs(variant)
     paths = dict.fromkeys((*variant.programmer_files, *(path for path in named if path.suffix in _MARKS)))
     found = (_read(*_state(path)) for path in paths)
-    return tuple(replace(config, runner=named.get(config.path)) for config in found if config is not None)
+    return tuple(config._replace(runner=named.get(config.path)) for config in found if config is not None)
 
 
 def named_configs(variant: Variant) -> dict[Path, str]:

@@ -7,7 +7,7 @@ documentation, "Building and configuring MCUboot with QSPI XIP split image".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from west_qspi.check.parse.pmfile import PmEntry
 from west_qspi.check.variant import EXTERNAL, SECTOR, Variant
@@ -23,8 +23,7 @@ _OF_IMAGE = (*_IMAGE, "mcuboot_pad", "mcuboot_primary_pad")
 _OF_UPDATE = ("mcuboot_secondary", "mcuboot_secondary_pad", "mcuboot_secondary_app")
 
 
-@dataclass(frozen=True)
-class SplitLayout:
+class SplitLayout(NamedTuple):
     """Where both halves of a split image can be, by the numbers of the project.
 
     ``internal`` is mcuboot_primary on the bus; ``external`` are the slots by name, as offsets in the chip,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_IFREG, S_ISDIR, S_ISREG
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from west_qspi.check.code import SCRIPTS, Code
 from west_qspi.check.history import History
@@ -26,8 +26,7 @@ from west_qspi.errors import FileUnreadable
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(NamedTuple):
     """A file that cannot be read or understood, and why."""
 
     spot: Spot

@@ -7,7 +7,7 @@ the words behind a region's name mean.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
@@ -17,8 +17,7 @@ _KINDS = ("TEXT", "RODATA", "DATA", "BSS", "NOINIT", "LITERAL")
 _KEYWORDS = ("FILES", "LIBRARY", "LOCATION", "FILTER", "PHDR", "NOCOPY", "NOKEEP")
 
 
-@dataclass(frozen=True)
-class Relocation:
+class Relocation(NamedTuple):
     """One ``zephyr_code_relocate`` to external flash: which files or library, and which kinds of sections.
 
     ``copied`` tells that start-up code copies what is relocated.

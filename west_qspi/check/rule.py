@@ -9,10 +9,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from textwrap import dedent
+from typing import NamedTuple
 
 from west_qspi.check.model import Edit, Finding, Severity, Spot, Stage
 from west_qspi.check.variant import Variant
@@ -28,8 +28,7 @@ XIP_GUIDE = (
 )
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """What a rule's function yields: where, in which words, what to do; ``severity`` None for the rule's."""
 
     spot: Spot
@@ -39,8 +38,7 @@ class Hit:
     severity: Severity | None = None
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule; ``summary``, ``fix``, ``bad`` and ``good`` are its documentation."""
 
     id: str

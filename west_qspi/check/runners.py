@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
@@ -22,8 +22,7 @@ _VARIABLE = re.compile(r"\$\{(?P<name>\w+)\}(?P<rest>/[^\r\n]+)", re.ASCII)
 _INCLUDED = re.compile(r".*/(?P<runner>[\w-]+)\.board\.cmake")
 
 
-@dataclass(frozen=True)
-class RunnerArgument:
+class RunnerArgument(NamedTuple):
     """One argument for one runner: ``option`` and its ``value`` (empty without one), as they are written."""
 
     runner: str
@@ -50,8 +49,7 @@ def arguments(runner: str, words: list[str], spot: Spot) -> Iterator[RunnerArgum
         yield RunnerArgument(runner, option, value, spot)
 
 
-@dataclass(frozen=True)
-class Included:
+class Included(NamedTuple):
     """A file that a ``board.cmake`` includes; ``runner`` is whose common file it is, None for another one."""
 
     runner: str | None

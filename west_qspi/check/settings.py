@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from west_qspi.check.model import Finding, Severity
 from west_qspi.check.project import is_top
@@ -53,7 +53,7 @@ class Settings:
         wanted = self.severity.get(finding.rule)
         if wanted is None or wanted is finding.severity:
             return finding
-        return replace(finding, severity=wanted)
+        return finding._replace(severity=wanted)
 
     def ignores_at(self, rule: str, path: Path) -> bool:
         """Tell whether a rule is ignored in a file by its path."""
@@ -147,8 +147,7 @@ def _settings(table: _Table, root: Path, rules: Collection[str]) -> Settings:
     )
 
 
-@dataclass(frozen=True)
-class _Table:
+class _Table(NamedTuple):
     """One table of a file, and where its keys stand; its methods raise SettingsError."""
 
     path: str

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from west_qspi.check import report
 from west_qspi.check.baseline import read_baseline, without_known, write_baseline
 from west_qspi.check.engine import Result, check_sources
-from west_qspi.check.fixes import Mended, mended
+from west_qspi.check.fixes import Mended, mended, write_all
 from west_qspi.check.model import Severity
 from west_qspi.check.rule import Rule, reported_rules
 from west_qspi.check.settings import Settings, load_settings, rule_name
@@ -127,8 +127,7 @@ def _check(args: argparse.Namespace, context: Context, console: Console, rules: 
         return 0
     files = mended(result.findings) if args.fix or args.diff else ()
     if args.fix:
-        for file in files:
-            file.write()
+        write_all(files)
         result = _found(sought, settings, baseline) if files else result
     value = report.result_json(result, root)
     if args.fix or args.diff:

@@ -83,7 +83,7 @@ def _portable(flash: ExternalFlash, folder: Path) -> ExternalFlash:
     """Return it with sources that name files from a folder on: what is written is kept in git."""
     root = f"{folder.as_posix()}/"
     sources = {
-        fact: replace(source, origin=source.origin.replace("\\", "/").removeprefix(root))
+        fact: source._replace(origin=source.origin.replace("\\", "/").removeprefix(root))
         for fact, source in flash.sources.items()
     }
     return replace(flash, sources=sources)

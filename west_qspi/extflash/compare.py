@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
+from typing import NamedTuple
 
 from west_qspi.extflash import opcodes as op
 from west_qspi.extflash.clock import SAFE, actual_clock
@@ -29,8 +30,7 @@ class Level(str, Enum):
     NOTE = "note"
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """One fact in which ``found`` differs from ``reference``; both are written as people read them."""
 
     fact: str

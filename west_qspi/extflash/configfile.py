@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.errors import ConfigurationError
 from west_qspi.extflash.ini import parse_ini, write_ini
@@ -25,8 +25,7 @@ class Format(str, Enum):
     JSON = "json"
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """A file's text, and one sentence for each fact that the format cannot hold, or that had to change."""
 
     text: str

@@ -9,7 +9,7 @@ firmware does, unless a configuration file has 3: then nothing beyond is accepte
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from west_qspi.errors import ConfigurationError
@@ -110,8 +110,7 @@ class _Fact(NamedTuple):
     source: Source
 
 
-@dataclass(frozen=True)
-class _Derivation:
+class _Derivation(NamedTuple):
     devicetree: ExternalFlash | None
     configured: ExternalFlash | None
     soc: Soc

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from west_qspi.errors import ConfigurationError
 from west_qspi.extflash.model import ExternalFlash, Source
@@ -42,8 +41,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One key of a file: where it stands and what it holds."""
 
     path: str
@@ -72,8 +70,7 @@ class Rule(Protocol):
         """Return what the file has for a fact; raises ValueError where it has nothing for it."""
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One of some names, in capitals here; their case in a file does not matter."""
 
     names: Mapping[str, object]
@@ -93,8 +90,7 @@ class Choice:
         raise ValueError(f"there is no name for {value!r} among {', '.join(self.names)}")
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A whole number from ``low`` to ``high``; ``unused`` is one outside them that stands for None."""
 
     low: int
@@ -126,8 +122,7 @@ class Number:
         return f"from {self.low} to {high}" + (f", or {self.unused} for none" if self.unused else "")
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(NamedTuple):
     """Yes or no; ``numbers`` allows 1 and 0 for them too."""
 
     numbers: bool = False
@@ -146,8 +141,7 @@ class Flag:
         return bool(value)
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """A name out of an open list, such as that of a peripheral; ``example`` says what it is like."""
 
     example: str
@@ -165,8 +159,7 @@ class Word:
         raise ValueError(f"{value!r} is not a name such as {self.example}")
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """A key, by its way from the top of the file, and the fact that it holds (one of pins: ``pins.sck``)."""
 
     fact: str
@@ -184,8 +177,7 @@ class Field:
         return plain(str(flash.source(self.fact.partition(".")[0])))
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What the keys of a file say: values and sources by fact, and the keys that mean nothing."""
 
     values: dict[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from west_qspi.errors import ConfigurationError
 from west_qspi.extflash.fields import Choice, Entry, KeyPath, read_fields, require, shown
@@ -82,7 +82,7 @@ def _assignments(text: str, path: str) -> Iterator[Entry]:
 
 
 def _with_number(entry: Entry) -> Entry:
-    return replace(entry, value=_number(entry, str(entry.value)))
+    return entry._replace(value=_number(entry, str(entry.value)))
 
 
 def _number(entry: Entry, text: str) -> int:

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields as dataclass_fields
-from dataclasses import replace
 from typing import Any
 
 from west_qspi.errors import ConfigurationError
@@ -63,7 +62,7 @@ _FIELDS = (
     Field("erase_unit", ("page_size",), Number(1, U32)),
 )
 KEYS = tuple(item.key for item in _FIELDS)
-_QSPI_FIELDS = tuple(replace(item, needed=item.needed or item.fact in _QSPI_ONLY) for item in _FIELDS)
+_QSPI_FIELDS = tuple(item._replace(needed=item.needed or item.fact in _QSPI_ONLY) for item in _FIELDS)
 
 _HEAD = (
     "Tells nrfutil how to drive the external flash. Sizes are in bytes, the frequency is in Hz.",

@@ -6,7 +6,7 @@ The rules' numbers are those of ``qspi-check``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from west_qspi.extflash import opcodes as op
 from west_qspi.extflash.clock import SAFE, actual_clock, code_clocks, code_of
@@ -41,8 +41,7 @@ _RULES = {
 _NEEDED_RULES = {"size": "QX402", "address_bytes": "QX404", "write": "QX406", "page": "QX425"}
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that is wrong with a file: where, what, how bad, and what to do."""
 
     rule: str

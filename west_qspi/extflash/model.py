@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from typing import NamedTuple
 
 from west_qspi.extflash.parts import FourByteEntry
 
@@ -26,8 +27,7 @@ class Kind(str, Enum):
     DERIVED = "derived"
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Where a fact comes from: a file or table, the word used for it there, the line (0: not known)."""
 
     origin: str
@@ -66,8 +66,7 @@ def _pin(number: int | None) -> str:
     return "-" if number is None else f"{number // 32}.{number % 32:02}"
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(NamedTuple):
     """A custom instruction: an opcode and the bytes that go out after it."""
 
     opcode: int

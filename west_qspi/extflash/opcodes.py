@@ -7,7 +7,7 @@ Sources: JESD216; nrfx ``hal/nrf_qspi.h`` for what the QSPI peripheral sends in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 WRITE_ENABLE = 0x06
 WRITE_DISABLE = 0x04
@@ -41,8 +41,7 @@ REACH_OF_3_BYTES = 1 << 24
 ERASE_SIZES: Mapping[int, int] = {ERASE_4K: 0x1000, ERASE_32K: 0x8000, ERASE_64K: 0x1_0000}
 
 
-@dataclass(frozen=True)
-class ReadCommand:
+class ReadCommand(NamedTuple):
     """A way to read: what comes between address and data, and on how many lines.
 
     ``dummy`` counts the mode and dummy clocks as bytes at the width of the address; ``address_lines`` is how

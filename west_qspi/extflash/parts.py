@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from west_qspi.extflash.opcodes import (
     QUAD_PROGRAM,
@@ -38,16 +39,14 @@ class FourByteEntry(str, Enum):
     WREN_B7 = "WREN, B7"
 
 
-@dataclass(frozen=True)
-class StatusBit:
+class StatusBit(NamedTuple):
     """One bit of a register: the opcode that reads the register, and the bit's number."""
 
     opcode: int
     bit: int
 
 
-@dataclass(frozen=True)
-class EraseTime:
+class EraseTime(NamedTuple):
     """The seconds that erasing ``size`` bytes takes."""
 
     size: int
@@ -85,8 +84,7 @@ class Part:
     page: int = 256
 
 
-@dataclass(frozen=True)
-class _Family:
+class _Family(NamedTuple):
     """What the parts of one series share."""
 
     quad_enable: str

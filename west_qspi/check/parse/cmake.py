@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.check.model import Spot
 
@@ -23,8 +23,7 @@ _HERE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One command: its name in lower case, its arguments without quotes, and where it is."""
 
     name: str

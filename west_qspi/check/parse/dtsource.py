@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.check.model import Spot
 
@@ -39,8 +40,7 @@ _DEEPEST = 64
 _LONGEST_HEADER = 512
 
 
-@dataclass(frozen=True)
-class SourceProperty:
+class SourceProperty(NamedTuple):
     """One property: the text of its value (empty for a flag), and where it is."""
 
     name: str

@@ -6,8 +6,8 @@ Source: Zephyr's documentation, "Setting Kconfig configuration values".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.textfile import LONGEST_NUMBER
@@ -17,8 +17,7 @@ _LONGEST = 256
 _NOT_SET = re.compile(r"#\s*((?:SB_)?CONFIG_\w+) is not set", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """The value that a symbol is given, as it is written without quotes, and where; "n" for "is not set"."""
 
     symbol: str

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.textfile import LONGEST_NUMBER
@@ -24,8 +24,7 @@ _TERM = re.compile(r"0[xX][0-9a-fA-F]+|\d+", re.ASCII)
 _VARIANT = "CONFIG_NCS_IS_VARIANT_IMAGE"
 
 
-@dataclass(frozen=True)
-class LinkerRegion:
+class LinkerRegion(NamedTuple):
     """One region; ``origin`` and ``length`` are None where they are no plain sums of numbers.
 
     ``variant`` is True in the branch for the direct-XIP variant image, False in the other, None outside.

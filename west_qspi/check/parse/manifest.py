@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from west_qspi.check.model import Spot
 
@@ -24,8 +24,7 @@ _DEEPEST = 32
 _RELEASE = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.\d{1,3})?(?:[-.].*)?", re.ASCII)
 
 
-@dataclass(frozen=True)
-class SdkVersion:
+class SdkVersion(NamedTuple):
     """A release of the SDK, and where it is asked for."""
 
     major: int

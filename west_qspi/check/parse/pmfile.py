@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.textfile import LONGEST_NUMBER
@@ -79,8 +79,7 @@ class PmEntry:
         return self.spots.get(key, self.spot)
 
 
-@dataclass(frozen=True)
-class PmFile:
+class PmFile(NamedTuple):
     """All entries of one file, in its order."""
 
     path: Path

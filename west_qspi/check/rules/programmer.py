@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from west_qspi.check.folders import is_there
 from west_qspi.check.model import Edit, Severity, Spot
@@ -37,7 +36,7 @@ def ini_memsize_wrong(variant: Variant) -> Iterator[Hit]:
             lost = int(edits[0].new, 16) - size
             text += f" Its last {lost:,} bytes cannot be programmed"
             fix = f"Write MemSize = {edits[0].new}." if hit.spot.path.suffix.lower() == ".ini" else fix
-        yield replace(hit, text=text, fix=fix, edits=edits)
+        yield hit._replace(text=text, fix=fix, edits=edits)
     for config in programmer_configs(variant):
         size = config.flash.size if config.flash else None
         if not size or not is_used(variant, config) or config.flash is None:
@@ -143,9 +142,9 @@ def programmer_24bit_past_16mib(variant: Variant) -> Iterator[Hit]:
             continue  # QX403: then the addresses may be right
         sent = [item.opcode for item in (config.flash and config.flash.instructions) or ()]
         silent = config.path.suffix.lower() != ".json" and _ENTER_4_BYTE not in sent
-        hit = replace(hit, fix=_written(hit, 32, _ENTERED if silent else ""))
+        hit = hit._replace(fix=_written(hit, 32, _ENTERED if silent else ""))
         if "; or" not in hit.fix and not (silent and sent):
-            hit = replace(hit, edits=_to_32_bits(hit.spot, silent))
+            hit = hit._replace(edits=_to_32_bits(hit.spot, silent))
         yield hit
 
 
@@ -181,7 +180,7 @@ def programmer_32bit_on_small_chip(variant: Variant) -> Iterator[Hit]:
         AddressMode = BIT24
     """
     for _, hit in told(variant, "QX405"):
-        yield replace(hit, fix=_written(hit, 24))
+        yield hit._replace(fix=_written(hit, 24))
 
 
 @rule("QX412", "programmer-file-unparsable", Severity.ERROR, f"{DEVZONE}100186/")

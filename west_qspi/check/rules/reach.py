@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.parts import flashed
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 _NRFJPROG_DEFAULT = 0x80_0000
 
 
-@dataclass(frozen=True)
-class _Area:
+class _Area(NamedTuple):
     """How much of external flash a programmer takes, in words too, where that is said, and what to do."""
 
     size: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.programmers import is_used, programmer_configs, told
@@ -43,7 +42,7 @@ def programmer_frequency(variant: Variant) -> Iterator[Hit]:
     Good:
         "sck_frequency": 8000000
     """
-    yield from (replace(hit, severity=Severity.NOTE) for _, hit in told(variant, "QX407"))
+    yield from (hit._replace(severity=Severity.NOTE) for _, hit in told(variant, "QX407"))
 
 
 @rule("QX408", "rx-delay", Severity.NOTE, f"{DEVZONE}123044/")
@@ -109,7 +108,7 @@ def custom_init_missing(variant: Variant) -> Iterator[Hit]:
         # A file without instructions has no line for them: it is the command that needs one.
         facts = [name for name in ("write", "read") if config.flash and _quad(getattr(config.flash, name))]
         line = config.flash.source(facts[0]).line if config.flash and facts else 0
-        yield hit if hit.spot.line else replace(hit, spot=Spot(config.path, line))
+        yield hit if hit.spot.line else hit._replace(spot=Spot(config.path, line))
 
 
 def _quad(command: str | None) -> bool:
