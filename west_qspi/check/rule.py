@@ -65,7 +65,7 @@ _MODULES = (
     "kconfig", "split", "relocated", "mcuboot", "updates",
     "chosen", "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "driving", "runners", "reach",
-    "images", "stale", "halves", "code",
+    "images", "stale", "halves", "code", "datahex",
     "dfu", "dfuzip", "workspace", "tools",
 )  # fmt: skip
 
