@@ -29,7 +29,12 @@ manifest:
 
 _PRODUCT = {
     "prj.conf": 'CONFIG_BT=y\nCONFIG_CUSTOM_LINKER_SCRIPT="linker_arm_extxip.ld"\n',
-    "sysbuild.conf": "SB_CONFIG_BOOTLOADER_MCUBOOT=y\nSB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y\n",
+    "sysbuild.conf": (
+        "SB_CONFIG_BOOTLOADER_MCUBOOT=y\n"
+        "SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY=y\n"
+        "SB_CONFIG_PM_EXTERNAL_FLASH_MCUBOOT_SECONDARY=y\n"
+        "SB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y\n"
+    ),
 }
 
 
