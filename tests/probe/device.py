@@ -15,6 +15,8 @@ from west_qspi.sim.board import Board
 OPEN_WORD = 0x50FA50FA
 
 _CPUID, _AIRCR = 0xD00, 0xD0C
+# What SEGGER's library calls the cores, as pylink-square has it.
+_CORES = {0x410F_D214: 0x0E02_00FF, 0x410F_C241: 0x0E00_00FF}
 _DHCSR = 0xDF0
 
 
@@ -23,6 +25,7 @@ class Core(Registers):
 
     def __init__(self, cpuid: int, system_reset: Callable[[], None]) -> None:
         super().__init__({_CPUID: cpuid})
+        self.kind = _CORES[cpuid]
         self.halted = False
         self.registers: dict[int, int] = {}
         self._system_reset = system_reset
@@ -45,7 +48,10 @@ class Core(Registers):
 
 
 class Device(Protocol):
-    """A SoC's model. ``ports`` are its access ports, ``hazards`` what a real device would not have done."""
+    """A SoC's model. ``ports`` are its access ports, ``hazards`` what a real device would not have done.
+
+    ``debug_port`` is the identity of its debug port.
+    """
 
     board: Board
     ports: dict[int, AccessPort]
@@ -54,6 +60,7 @@ class Device(Protocol):
     qspi: Qspi
     ram: Ram
     hazards: list[str]
+    debug_port: int
 
     def reset(self, *, pin: bool = False) -> None:
         """Reset the SoC by its pin or otherwise; only the former judges protection anew."""
@@ -68,6 +75,8 @@ class BaseDevice:
     With ``locks`` protection is judged at each reset by pin or power, by the words in UICR, as devices of the
     newer revisions do it.
     """
+
+    debug_port = 0x6BA0_2477
 
     def __init__(self, board: Board, kind: QspiKind, *, locks: bool) -> None:
         self.board = board

@@ -9,7 +9,7 @@
  *     reply:    result, size (32 bits each), then size bytes
  *
  * Two environment variables steer it. WEST_QSPI_PROBE_SOCKET is the path of the socket. Loaded with LD_PRELOAD
- * it also takes the place of the C library's sleeps: a thread that uses the probe does not sleep, the modelled
+ * it also takes the place of the C library's sleeps: a thread that has a probe open does not sleep, the modelled
  * clock is moved instead, and its own clock is put forward by as much. A process whose socket is closed by the other side ends, so that nothing is left of
  * a test that was killed.
  */
@@ -34,7 +34,7 @@
 enum operation {
     LIST = 1, SELECT, SELECT_IP, OPEN, CLOSE, COMMAND, READ_MEMORY, WRITE_MEMORY, READ_DAP, WRITE_DAP,
     IS_HALTED, HALT, GO, RESET, READ_REGISTER, WRITE_REGISTER, SPEED, SUPPLY, SERIAL, SLEEP, PIN, IS_CONNECTED,
-    CONNECT, LIFELINE, NOTE
+    CONNECT, LIFELINE, NOTE, CORE
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -112,7 +112,8 @@ static int32_t call(uint32_t operation, uint32_t a, uint32_t b, uint32_t c, cons
     uint32_t request[5] = {operation, a, b, c, size};
     int32_t reply[2] = {-1, 0};
     pthread_mutex_lock(&lock);
-    uses_probe = operation != CLOSE;
+    if (operation == OPEN || operation == CLOSE)
+        uses_probe = operation == OPEN;
     if (!start())
         goto done;
     if (!put(connection, request, sizeof request) || !put(connection, data, size) ||
@@ -262,6 +263,7 @@ EXPORT void JLINKARM_GetSpeedInfo(struct speed_info *info)
 
 EXPORT int JLINKARM_Connect(void) { return ask(CONNECT, 0, 0); }
 EXPORT char JLINKARM_IsConnected(void) { return (char)ask(IS_CONNECTED, 1, 0); }
+EXPORT uint32_t JLINKARM_CORE_GetFound(void) { return ask_word(CORE, 0); }
 EXPORT uint32_t JLINKARM_GetId(void) { return 0x6BA02477; }
 EXPORT int JLINKARM_CORESIGHT_Configure(const char *text) { return tell(COMMAND, text, NULL, 0); }
 
@@ -392,7 +394,6 @@ NOTED(JLINKARM_WaitForHalt)
 NOTED(JLINKARM_DEVICE_GetIndex)
 NOTED(JLINKARM_DEVICE_GetInfo)
 NOTED(JLINKARM_SetEndian)
-NOTED(JLINKARM_CORE_GetFound)
 NOTED(JLINK_SetHookUnsecureDialog)
 NOTED(JLINK_SetFlashProgProgressCallback)
 NOTED(JLINK_EraseChip)

@@ -39,6 +39,7 @@ class Operation(IntEnum):
     CONNECT = 23
     LIFELINE = 24
     NOTE = 25
+    CORE = 26
 
 
 @dataclass(frozen=True)

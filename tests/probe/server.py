@@ -15,7 +15,7 @@ from tests.probe.bus import BusFault
 from tests.probe.dap import DebugPort, MemoryPort
 from tests.probe.device import Core, Device
 from tests.probe.protocol import FAILED, Operation, Reply, Request, receive, send, word
-from west_qspi.errors import FlashBusy, LinkError, PowerLost
+from west_qspi.errors import FlashBusy, LinkError, LowVoltage, PowerLost
 
 CALL_TIME = 1e-3
 CLOCKS_PER_WORD = 46
@@ -28,6 +28,8 @@ class Probe:
 
     ``calls`` counts what went to the device by operation; ``slept`` are the library's own sleeps in seconds,
     ``commands`` the text commands it sent, ``noted`` the calls that the model knows nothing of.
+    ``refusals`` are how many of the next calls of a kind fail; without ``answers`` all do, as those of a probe that
+    was pulled out.
     """
 
     def __init__(self, serial: int, device: Device) -> None:
@@ -38,6 +40,7 @@ class Probe:
         self.slept = 0.0
         self.commands: list[str] = []
         self.noted: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
         self.answers = True
 
     @property
@@ -46,13 +49,18 @@ class Probe:
         return self.device.board.clock.seconds
 
     def charge(self, what: str, words: int) -> None:
-        """Count a call that moves so many words. Raises LinkError, PowerLost."""
+        """Count a call that moves so many words. Raises LinkError, PowerLost, LowVoltage."""
+        conditions = self.device.board.conditions
         if not self.answers:
-            raise LinkError(self.device.board.conditions.device, what)
+            raise LinkError(conditions.device, what)
         self.calls[what] += 1
-        self.device.board.clock.advance(CALL_TIME)
+        conditions.clock.advance(CALL_TIME)
+        if self.refusals[what] > 0:
+            self.refusals[what] -= 1
+            raise LinkError(conditions.device, what)
+        conditions.check_supply()
         rate = max(self.kilohertz, 1) * 1000 / CLOCKS_PER_WORD * 4
-        self.device.board.conditions.link(what, 4 * words, rate)
+        conditions.link(what, 4 * words, rate)
 
 
 class Session:
@@ -69,7 +77,10 @@ class Session:
         """Carry out one call."""
         try:
             return _HANDLERS[request.operation](self, request)
-        except (BusFault, LinkError, PowerLost, FlashBusy):
+        except (LowVoltage, PowerLost):
+            self._attached = False
+            return FAILED
+        except (BusFault, LinkError, FlashBusy):
             return FAILED
 
     @property
@@ -106,7 +117,8 @@ class Session:
         return Reply(0) if self._probe else Reply(1)
 
     def open(self, request: Request) -> Reply:
-        self._port = DebugPort(self.probe.device.ports, 0x6BA0_2477)
+        device = self.probe.device
+        self._port = DebugPort(device.ports, device.debug_port)
         self._open = True
         return Reply(0)
 
@@ -154,12 +166,15 @@ class Session:
     # --- device ---
 
     def connect(self, request: Request) -> Reply:
-        self.probe.device.board.conditions.check_supply()
-        self._cpu  # noqa: B018
-        if not self.probe.answers or not self.probe.device.board.conditions.powered:
+        conditions = self.probe.device.board.conditions
+        conditions.check_supply()
+        if not self.probe.answers or not conditions.powered or self._memory.locked():
             return FAILED
         self._attached = True
         return Reply(0)
+
+    def core(self, request: Request) -> Reply:
+        return word(self._cpu.kind)
 
     def read_dap(self, request: Request) -> Reply:
         self.probe.charge("read DAP", 1)
@@ -246,6 +261,7 @@ _HANDLERS: dict[Operation, Callable[[Session, Request], Reply]] = {
     Operation.IS_CONNECTED: Session.is_connected,
     Operation.CONNECT: Session.connect,
     Operation.NOTE: Session.note,
+    Operation.CORE: Session.core,
 }
 
 

@@ -32,6 +32,8 @@ _FICR = {
 class Nrf52840(BaseDevice):
     """The core is access port 0, its control access port 1."""
 
+    debug_port = 0x2BA0_1477
+
     def __init__(self, board: Board, *, locks: bool = False) -> None:
         kind = QspiKind(0x3_FFFF, 0x200, _PINS, lambda code: 32e6 / (code + 1))
         super().__init__(board, kind, locks=locks)
