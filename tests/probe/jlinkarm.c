@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -452,10 +453,29 @@ EXPORT int clock_gettime(clockid_t clock, struct timespec *time)
 {
     if (syscall(SYS_clock_gettime, clock, time) != 0)
         return -1;
-    if (clock == CLOCK_MONOTONIC && uses_probe) {
+    if ((clock == CLOCK_MONOTONIC || clock == CLOCK_REALTIME) && uses_probe) {
         int64_t nanoseconds = time->tv_nsec + skipped;
         time->tv_sec += nanoseconds / 1000000000;
         time->tv_nsec = nanoseconds % 1000000000;
     }
+    return 0;
+}
+
+EXPORT time_t time(time_t *result)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (result)
+        *result = now.tv_sec;
+    return now.tv_sec;
+}
+
+EXPORT int gettimeofday(struct timeval *restrict result, void *restrict zone)
+{
+    struct timespec now;
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &now);
+    result->tv_sec = now.tv_sec;
+    result->tv_usec = now.tv_nsec / 1000;
     return 0;
 }

@@ -64,7 +64,10 @@ class Nvmc(Registers):
             if self._allowed(_ERASE_ENABLED, "ERASEALL"):
                 self._begin(self._erase_all)
         elif offset == ERASE_PAGE and not self.erase_by_write and self._allowed(_ERASE_ENABLED, "ERASEPAGE"):
-            self._begin(lambda: self.flash.erase_page(value))
+            if value < self.flash.memory.size:
+                self._begin(lambda: self.flash.erase_page(value))
+            else:
+                self._hazards.append(f"{self.flash.memory.name} flash: no page at {value:#x} to erase")
 
     def write_flash(self, flash: InternalFlash, offset: int, data: bytes) -> None:
         """Take what the bus writes to a flash. Raises BusFault for what is not whole words."""

@@ -29,7 +29,8 @@ class Probe:
     ``calls`` counts what went to the device by operation; ``slept`` are the library's own sleeps in seconds,
     ``commands`` the text commands it sent, ``noted`` the calls that the model knows nothing of.
     ``refusals`` are how many of the next calls of a kind fail; without ``answers`` all do, as those of a probe that
-    was pulled out.
+    was pulled out. ``call_time`` is what each call takes besides what it moves, in seconds. While ``held`` is cleared
+    no call comes back: the library hangs.
     """
 
     def __init__(self, serial: int, device: Device) -> None:
@@ -42,6 +43,9 @@ class Probe:
         self.noted: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.answers = True
+        self.call_time = CALL_TIME
+        self.held = threading.Event()
+        self.held.set()
 
     @property
     def seconds(self) -> float:
@@ -54,7 +58,7 @@ class Probe:
         if not self.answers:
             raise LinkError(conditions.device, what)
         self.calls[what] += 1
-        conditions.clock.advance(CALL_TIME)
+        conditions.clock.advance(self.call_time)
         if self.refusals[what] > 0:
             self.refusals[what] -= 1
             raise LinkError(conditions.device, what)
@@ -82,6 +86,11 @@ class Session:
             return FAILED
         except (BusFault, LinkError, FlashBusy):
             return FAILED
+
+    def wait(self) -> None:
+        """Wait for as long as the selected probe is held."""
+        if self._probe is not None:
+            self._probe.held.wait()
 
     @property
     def probe(self) -> Probe:
@@ -285,6 +294,8 @@ class ProbeServer:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        for probe in self.probes.values():
+            probe.held.set()
         for connection in list(self._connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -312,6 +323,7 @@ class ProbeServer:
                 while (request := receive(connection)) is not None:
                     if request.operation is Operation.LIFELINE:
                         continue
+                    session.wait()
                     with self._turn:
                         reply = session.answer(request)
                     if self.trace is not None:
