@@ -275,10 +275,15 @@ _HANDLERS: dict[Operation, Callable[[Session, Request], Reply]] = {
 
 
 class ProbeServer:
-    """Answers on the socket ``path`` in threads of its own, until it is closed."""
+    """Answers on the socket ``path`` in threads of its own, until it is closed.
+
+    ``processes`` are the numbers of those that used the library, ``failures`` what went wrong in a model; ``trace``
+    is called with each call and its reply.
+    """
 
     def __init__(self, path: Path, probes: Iterable[Probe]) -> None:
         self.probes = {probe.serial: probe for probe in probes}
+        self.processes: set[int] = set()
         self.failures: list[BaseException] = []
         self.trace: Callable[[Request, Reply], None] | None = None
         self._connections: list[socket.socket] = []
@@ -322,6 +327,7 @@ class ProbeServer:
             with connection:
                 while (request := receive(connection)) is not None:
                     if request.operation is Operation.LIFELINE:
+                        self.processes.add(request.a)
                         continue
                     session.wait()
                     with self._turn:

@@ -154,11 +154,14 @@ def test_a_sector_that_two_pieces_share_is_erased_twice(probe: NewBench, tmp_pat
     assert bench.board.counters.erases == {0x1000: 2}
 
 
-def test_ram_is_not_given_back(probe: NewBench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("retain", [True, False])
+def test_ram_is_given_back_only_where_that_was_configured(probe: NewBench, retain: bool, tmp_path: Path) -> None:
     bench = probe(new_board())
-    bench.device.ram.data[:0x3000] = b"\x55" * 0x3000
-    api = started(bench, tmp_path, retain_ram=True)
+    before = b"\x55" * 0x3000
+    bench.device.ram.data[:0x3000] = before
+    api = started(bench, tmp_path, retain_ram=retain)
     api.qspi_write(0, DATA)
     api.qspi_read(0, 0x1000)
+    assert bench.device.ram.data[:0x3000] != before
     api.qspi_uninit()
-    assert bench.device.ram.data[:0x2000] != b"\x55" * 0x2000
+    assert (bench.device.ram.data[:0x3000] == before) is retain
