@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any
 
 from tests.probe.device import BaseDevice
-from tests.probe.server import Probe, ProbeServer
+from tests.probe.server import ProbeServer
+from tests.probe.session import Probe
 from tests.probe.soc_nrf52 import Nrf52840
 from tests.probe.soc_nrf53 import Nrf5340
 from west_qspi.sim.board import Board
@@ -47,7 +48,16 @@ def build_library(folder: Path) -> Path:
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)
         made = library.with_suffix(f".{os.getpid()}")
-        options = ["-std=gnu11", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"]
+        options = [
+            "-std=gnu11",
+            "-shared",
+            "-fPIC",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-fvisibility=hidden",
+        ]
         subprocess.run(["cc", *options, "-o", str(made), str(_SOURCE), "-lpthread"], check=True)
         made.replace(library)
     return library

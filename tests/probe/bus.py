@@ -105,7 +105,7 @@ class Ram:
 class Registers:
     """Registers of 32 bits that keep what is written; subclasses give some of them a meaning."""
 
-    def __init__(self, resets: Mapping[int, int] = {}) -> None:  # noqa: B006
+    def __init__(self, resets: Mapping[int, int] = {}) -> None:
         self._resets = resets
         self.values = dict(resets)
 

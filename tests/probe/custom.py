@@ -1,7 +1,7 @@
 """Custom instructions of the QSPI peripheral, which may be longer than its data registers.
 
-Source: nrfx ``drivers/src/nrfx_qspi.c``, ``nrfx_qspi_lfm_*``: the first part of a long frame carries the opcode,
-the parts that follow only data, and the part with LFSTOP ends it.
+Source: nrfx ``drivers/src/nrfx_qspi.c``, ``nrfx_qspi_lfm_*``: the first part of a long frame carries the
+opcode, the parts that follow only data, and the part with LFSTOP ends it.
 """
 
 from __future__ import annotations

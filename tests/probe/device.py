@@ -8,7 +8,8 @@ from typing import Protocol
 from tests.probe.bus import Bus, Ram, Registers
 from tests.probe.dap import AccessPort, ControlPort, MemoryPort
 from tests.probe.nvmc import FlashOnBus, Nvmc
-from tests.probe.qspi import Qspi, QspiKind, XipWindow
+from tests.probe.qspi import Qspi, QspiKind
+from tests.probe.xip import XipWindow
 from west_qspi.memory import MemoryKind
 from west_qspi.sim.board import Board
 
@@ -119,9 +120,7 @@ class BaseDevice:
         """Lock or open the cores by what is in UICR."""
         raise NotImplementedError
 
-    def add_core(
-        self, index: int, name: str, bus: Bus, cpuid: int, identity: int, enabled: int
-    ) -> None:
+    def add_core(self, index: int, name: str, bus: Bus, cpuid: int, identity: int, enabled: int) -> None:
         """Give a core its access port and its system control space."""
         core = Core(cpuid, self.reset)
         bus.add(0xE000_E000, 0x1000, core)

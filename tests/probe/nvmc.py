@@ -1,14 +1,15 @@
 """The controllers of internal flash, and the flash as the bus shows it.
 
-Source: nRF5340 and nRF52840 Product Specifications, chapter "NVMC". On the nRF5340 a page is erased by writing
-all ones to its first word; the nRF52840 has a register for it. Writes hold the bus up until they are done;
-erases go on by themselves and are seen in READY.
+Source: nRF5340 and nRF52840 Product Specifications, chapter "NVMC". On the nRF5340 a page is erased by
+writing all ones to its first word; the nRF52840 has a register for it. Writes hold the bus up until they are
+done; erases go on by themselves and are seen in READY.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import partial
 
 from tests.probe.bus import BusFault, Registers
 from west_qspi.errors import FlashBusy, LowVoltage
@@ -80,11 +81,12 @@ class Nvmc(Registers):
             self._program(flash, offset, data)
 
     def _erase_by_write(self, flash: InternalFlash, offset: int, data: bytes) -> None:
+        geometry = flash.memory.geometry
         for at, (value,) in enumerate(struct.iter_unpack("<I", data)):
             place = offset + 4 * at
-            if value == 0xFFFF_FFFF and flash.memory.geometry.erase and place % flash.memory.geometry.sector == 0:
+            if value == 0xFFFF_FFFF and geometry.erase and place % geometry.sector == 0:
                 self._wait()
-                self._begin(lambda place=place: flash.erase_page(place))  # type: ignore[misc]
+                self._begin(partial(flash.erase_page, place))
 
     def _program(self, flash: InternalFlash, offset: int, data: bytes) -> None:
         try:

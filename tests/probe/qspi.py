@@ -1,7 +1,8 @@
 """The QSPI peripheral of the nRF5340 and nRF52840 at the level of its registers.
 
-Sources: Product Specifications, chapter "QSPI"; nrfx ``hal/nrf_qspi.h`` and ``drivers/src/nrfx_qspi.c``. Tasks
-are carried out when they are triggered, ahead of the modelled clock; READY comes when their time is over.
+Sources: Product Specifications, chapter "QSPI"; nrfx ``hal/nrf_qspi.h`` and ``drivers/src/nrfx_qspi.c``.
+Tasks are carried out when they are triggered, ahead of the modelled clock; READY comes when their time is
+over.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.probe.bus import BusFault, Ram, Registers
+from tests.probe.bus import Ram, Registers
 from tests.probe.custom import CustomFrame
 from west_qspi.errors import LowVoltage
 from west_qspi.extflash import opcodes as op
@@ -47,8 +48,8 @@ _POLL = 20e-6
 class QspiKind:
     """What differs between the SoCs.
 
-    ``pins`` are those that the chip is connected to: SCK, CSN, IO0 to IO3. ``clock`` gives the frequency in Hz
-    for a value of SCKFREQ.
+    ``pins`` are those that the chip is connected to: SCK, CSN, IO0 to IO3. ``clock`` gives the frequency in
+    Hz for a value of SCKFREQ.
     """
 
     count_mask: int
@@ -215,7 +216,7 @@ class Qspi(Registers):
 
     def _in_ram(self, address: int, size: int) -> int | None:
         offset = (address & ~3) - self._ram.start
-        if 0 <= offset and offset + size <= len(self._ram.data):
+        if offset >= 0 and offset + size <= len(self._ram.data):
             return offset
         self._hazards.append(f"QSPI: no RAM at {address:#x} for {size} bytes")
         return None
@@ -275,30 +276,11 @@ class Qspi(Registers):
         four_byte = chip is not None and chip.state.four_byte
         # IO3 is HOLD# until quad mode is enabled: while it is low the chip does not listen.
         deaf = not settings >> 13 & 1 and chip is not None and not chip.registers.quad_enabled
-        answer = self._custom.step(settings, data, four_byte, (lambda *_: b"\xff" * 9) if deaf else self._send)
+        answer = self._custom.step(settings, data, four_byte, _silence if deaf else self._send)
         super().put(CINSTRDAT0, struct.unpack_from("<I", answer, 0)[0])
         super().put(CINSTRDAT1, struct.unpack_from("<I", answer, 4)[0])
         return True
 
 
-class XipWindow:
-    """External flash as the CPU and the debugger see it through the peripheral."""
-
-    def __init__(self, qspi: Qspi, board: Board) -> None:
-        self._qspi = qspi
-        self._board = board
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Read through the peripheral. Raises BusFault where it is not in operation."""
-        qspi = self._qspi
-        if not (qspi.active and qspi.get(XIP_ENABLE) & 1):
-            raise BusFault("the QSPI peripheral is not active")
-        start = self._board.clock.seconds
-        try:
-            return qspi.flash_read(offset + qspi.get(XIP_OFFSET), size)
-        finally:
-            self._board.clock.seconds = start
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Nothing is changed: the window is for reading. Raises BusFault where it is not in operation."""
-        self.read(offset, len(data))
+def _silence(opcode: int, out: bytes = b"", read: int = 0) -> bytes:
+    return b"\xff" * read

@@ -1,6 +1,7 @@
 """The nRF52840, at the level of registers and access ports.
 
-Sources: nRF52840 Product Specification, chapters "Memory", "CTRL-AP", "FICR" and "QSPI"; the MDK's ``nrf52840.h``.
+Sources: nRF52840 Product Specification, chapters "Memory", "CTRL-AP", "FICR" and "QSPI"; the MDK's
+``nrf52840.h``.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """The nRF5340, at the level of registers and access ports.
 
-Sources: nRF5340 Product Specification, chapters "Memory", "CTRL-AP", "FICR", "SPU", "CLOCK" and "QSPI"; the MDK's
-``nrf5340_application.h``.
+Sources: nRF5340 Product Specification, chapters "Memory", "CTRL-AP", "FICR", "SPU", "CLOCK" and "QSPI"; the
+MDK's ``nrf5340_application.h``.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from tests.probe.bus import Bus, Ram, Registers
 from tests.probe.device import OPEN_WORD, BaseDevice, Words
@@ -46,15 +48,18 @@ class Nrf5340(BaseDevice):
         self._add_application()
         self._add_network()
         for index, core in ((2, "application"), (3, "network")):
-            told = {
-                0x08: lambda: 0,
-                0x0C: lambda core=core: 0 if self.protected(core) else 1,
-                0x18: lambda: 1,
-                0x30: lambda: _PART,
-                0x34: lambda: _REVISION_1,
-                0xFC: lambda: 0x1288_0000,
-            }
-            self.add_control(index, core, told)  # type: ignore[arg-type]
+            self.add_control(index, core, self._told(core))
+
+    def _told(self, core: str) -> dict[int, Callable[[], int]]:
+        """Return what a control access port tells."""
+        return {
+            0x08: lambda: 0,
+            0x0C: lambda: 0 if self.protected(core) else 1,
+            0x18: lambda: 1,
+            0x30: lambda: _PART,
+            0x34: lambda: _REVISION_1,
+            0xFC: lambda: 0x1288_0000,
+        }
 
     def _sck(self, code: int) -> float:
         divider = 1 << min(self._clock.get(_HFCLK192M_CONTROL) & 3, 2)
@@ -94,7 +99,7 @@ class Nrf5340(BaseDevice):
         self.add_core(1, "network", bus, _M33, _AHB, _OPEN_CSW)
 
     def judge_protection(self) -> None:
-        """Lock the application core unless UICR holds the words that keep it open, the network core with it."""
+        """Lock both cores unless the application core's UICR holds the words that keep it open."""
         uicr = self.board.internal[MemoryKind.UICR].array
         words = [int.from_bytes(uicr.read(at, 4), "little") for at in _UICR_WORDS["application"]]
         locked = any(value != OPEN_WORD for value in words)

@@ -64,7 +64,7 @@ def test_the_registers_of_an_nrf5340_are_set_as_configured(probe: NewBench, tmp_
     bench = probe(new_board())
     started(bench, tmp_path, frequency="M32", rx_delay=5)
     peripheral = bench.device.qspi
-    # READ4IO, PP4IO, 24 bits; SCKFREQ 2 is 192 MHz / 6; RXDELAY is what anomaly 121 wants, not what was asked.
+    # READ4IO, PP4IO, 24 bits; SCKFREQ 2 is 192 MHz / 6; RXDELAY is as anomaly 121 wants it.
     assert peripheral.get(qspi.IFCONFIG0) == 0x1C
     assert peripheral.get(qspi.IFCONFIG1) >> 28 == 2
     assert peripheral.get(qspi.IFTIMING) == 0x600
@@ -73,7 +73,8 @@ def test_the_registers_of_an_nrf5340_are_set_as_configured(probe: NewBench, tmp_
 
 
 @pytest.mark.parametrize(
-    ("frequency", "hertz"), [("M2", 6e6), ("M4", 12e6), ("M8", 8e6), ("M16", 16e6), ("M32", 32e6), ("M96", 96e6)]
+    ("frequency", "hertz"),
+    [("M2", 6e6), ("M4", 12e6), ("M8", 8e6), ("M16", 16e6), ("M32", 32e6), ("M96", 96e6)],
 )
 def test_on_an_nrf5340_names_of_frequencies_are_not_what_they_say(
     probe: NewBench, frequency: str, hertz: float, tmp_path: Path
@@ -83,7 +84,9 @@ def test_on_an_nrf5340_names_of_frequencies_are_not_what_they_say(
     assert bench.device.qspi.frequency == hertz
 
 
-@pytest.mark.parametrize(("frequency", "hertz"), [("M2", 2e6), ("M4", 4e6), ("M8", 8e6), ("M16", 16e6), ("M32", 32e6)])
+@pytest.mark.parametrize(
+    ("frequency", "hertz"), [("M2", 2e6), ("M4", 4e6), ("M8", 8e6), ("M16", 16e6), ("M32", 32e6)]
+)
 def test_on_an_nrf52840_they_are(probe: NewBench, frequency: str, hertz: float, tmp_path: Path) -> None:
     bench = probe(new_board(soc=NRF52840))
     started(bench, tmp_path, frequency=frequency)

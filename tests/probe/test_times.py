@@ -1,7 +1,8 @@
 """Modelled time: what the library's ways of working cost, against figures that were measured before.
 
-The figures are those of an earlier, independent emulation with the same rules: 46 clocks a word on SWD, 1 ms a call,
-an MX25R64 with 0.85 ms a page, 40 ms for 4 KiB and 240 ms for 64 KiB, 43 us a word and 87 ms a page of internal flash.
+The figures are those of an earlier, independent emulation with the same rules: 46 clocks a word on SWD, 1 ms
+a call, an MX25R64 with 0.85 ms a page, 40 ms for 4 KiB and 240 ms for 64 KiB, 43 us a word and 87 ms a page
+of internal flash.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from west_qspi.soc import NRF5340
 INTERNAL, EXTERNAL = (random.Random(seed).randbytes(size) for seed, size in ((1, 0x4_0000), (2, 0x10_0000)))
 
 
-@pytest.mark.parametrize(("kilohertz", "erase", "program", "verify"), [(2000, 16.2, 27.2, 12.7), (4000, 16.1, 24.1, 8.8)])
+@pytest.mark.parametrize(
+    ("kilohertz", "erase", "program", "verify"), [(2000, 16.2, 27.2, 12.7), (4000, 16.1, 24.1, 8.8)]
+)
 def test_a_whole_run_of_the_library_takes_the_time_that_was_measured(
     probe: NewBench, kilohertz: int, erase: float, program: float, verify: float, tmp_path: Path
 ) -> None:
