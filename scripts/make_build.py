@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     place = "NAME=SIZE[@ADDRESS]"
     add("--data", type=data, action="append", metavar=place, help="a data partition in external flash")
     add("--fstab", action=switch, default=usual.fstab, help="littlefs_storage is mounted by devicetree")
+    add("--elf", action=switch, default=usual.elf, help="with the linked programs of application and MCUboot")
     add("--layout-page", type=page, default=usual.layout_page, metavar="BYTES", help="a number, or none")
     runners = " or ".join(CONFIG_ARGUMENTS)
     about = f"what the board passes to a runner: {runners}"

@@ -16,7 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("events", "memory"),
     ("soc", "fileio", "_hexcolumns", "_hexrecord"),
     ("firmware",),
-    ("hexfile", "elffile", "mcuboot", "trailer"),
+    ("hexfile", "elffile", "elfsections", "mcuboot", "trailer"),
     ("files", "journal"),
     ("build",),
     ("extflash",),

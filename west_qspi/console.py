@@ -10,11 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from west_qspi.errors import QspiError
 from west_qspi.events import Advanced, Event, Finished, Noticed, Operation, Started
-from west_qspi.plan.model import Plan
 from west_qspi.render import (
     SCHEMA,
     error_json,
@@ -26,7 +25,10 @@ from west_qspi.render import (
     report_json,
     report_lines,
 )
-from west_qspi.report import FlashReport
+
+if TYPE_CHECKING:
+    from west_qspi.plan.model import Plan
+    from west_qspi.report import FlashReport
 
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "accent": "36"}
 

@@ -32,7 +32,7 @@ def loads(data: bytes, path: str, origin: Origin) -> Firmware:
         raise ElfError(path, f"the ELF header is cut off: {len(data)} of {_HEADER.size} bytes")
     fields = _HEADER.unpack_from(data)
     _, width, order, _, kind, machine, _, _, table, _, _, _, entry_size, entries = fields
-    _refuse_others(path, width, order, kind, machine)
+    refuse_others(path, width, order, kind, machine)
     if not entries:
         raise ElfError(path, "it has no program headers, so nothing says what goes to flash")
     if entry_size != _PROGRAM_HEADER.size:
@@ -56,7 +56,7 @@ def loads(data: bytes, path: str, origin: Origin) -> Firmware:
         raise ElfError(path, f"two of its segments hold different bytes at {error.address:#010x}") from None
 
 
-def _refuse_others(path: str, width: int, order: int, kind: int, machine: int) -> None:
+def refuse_others(path: str, width: int, order: int, kind: int, machine: int) -> None:
     """Raise ElfError for what no nRF core runs."""
     if width == _CLASS_64:
         raise ElfError(path, "a 64-bit ELF file: the cores of an nRF are 32-bit, this is for another machine")

@@ -7,14 +7,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from stat import S_ISREG
 
 from west_qspi.errors import FileUnreadable, FileUnwritable
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BufferedReader]:
-    """Open a file to read. Raises FileUnreadable, also for what goes wrong while it is read."""
+def opened(path: Path, *, regular: bool = False) -> Iterator[BufferedReader]:
+    """Open a file to read. Raises FileUnreadable, also for what goes wrong while it is read.
+
+    With ``regular``, a pipe or a device is refused: reading from one may never begin, or never end.
+    """
     try:
+        if regular and not S_ISREG(path.stat().st_mode):
+            raise FileUnreadable(str(path), "no regular file")
         with path.open("rb") as stream:
             yield stream
     except OSError as error:

@@ -7,13 +7,16 @@ a reader, not with added keys.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from west_qspi.errors import QspiError
 from west_qspi.events import Event, Noticed
-from west_qspi.memory import Range
-from west_qspi.plan.model import Action, Plan, Step
-from west_qspi.report import FlashReport, Outcome, Share
+
+if TYPE_CHECKING:
+    # What comes after a flash is not loaded by commands that flash nothing.
+    from west_qspi.memory import Range
+    from west_qspi.plan.model import Plan, Step
+    from west_qspi.report import FlashReport, Share
 
 SCHEMA = 1
 
@@ -107,6 +110,8 @@ def _row(share: Share, indent: str = "") -> tuple[str, ...]:
 
 
 def _verdict(report: FlashReport, style: Style) -> Iterator[str]:
+    from west_qspi.report import Outcome
+
     wanted = human_size(sum(share.wanted for share in report.memories))
     if report.outcome is Outcome.PROVEN:
         word = "programmed and proven" if report.plan.modifies else "proven, nothing had to be written"
@@ -143,6 +148,8 @@ def plan_lines(plan: Plan) -> list[str]:
 
 def _grouped(steps: Sequence[Step]) -> Iterator[tuple[Step, float]]:
     """Put neighbouring steps of one kind together: the plan has a step for every run of pages."""
+    from west_qspi.plan.model import Action, Step
+
     open_step: Step | None = None
     seconds = 0.0
     for step in steps:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from buildgen import payload
 from buildgen.layout import HEADER, NETWORK_IMAGE, Domain, slot_name
 from buildgen.options import BuildOptions
+from buildgen.program import bootloader_elf, program_elf, with_tables
 from buildgen.signing import Signer
 from west_qspi.errors import UsageError
 from west_qspi.firmware import Firmware, Origin, Segment
@@ -55,10 +56,16 @@ def firmware_files(options: BuildOptions, pieces: list[Piece], signer: Signer) -
     if options.bootloader:
         code = payload.image(f"{options.seed} mcuboot", _MCUBOOT_SIZE, 0, 0x2000_3000)
         files["mcuboot/zephyr/zephyr.hex"] = _hex((0, code))
+        if options.elf:
+            files["mcuboot/zephyr/zephyr.elf"] = bootloader_elf(code)
         merged.append((0, code))
     for image in dict.fromkeys(piece.image for piece in pieces):
         own = [piece for piece in pieces if piece.image == image]
         files[f"{image}/zephyr/zephyr.hex"] = _hex(*((piece.bus, piece.code) for piece in own))
+        if options.elf:
+            codes, bases = [piece.code for piece in own], [piece.bus for piece in own]
+            elf = program_elf(codes, bases, options.relocated, options.misplaced)
+            files[f"{image}/zephyr/zephyr.elf"] = elf
         placed = [(piece.bus, piece.code) for piece in own]
         if options.bootloader:
             placed = []
@@ -99,6 +106,8 @@ def _linked(options: BuildOptions, domain: Domain, image: str, secondary: bool) 
     if options.split:
         outer = payload.half(seeds[1], sizes[1], bases[1], calls[0])
         codes.append(_changed(outer, options.change, options.external_changes))
+    if options.elf:
+        codes = with_tables(codes, bases, options.relocated)
     kinds = ("internal", "external") if options.split and options.bootloader else ("", "")
     return [
         Piece(image, kind, code, bus, place.name, place.size, place.address, slot[0], secondary)

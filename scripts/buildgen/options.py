@@ -8,6 +8,7 @@ from pathlib import Path
 
 from buildgen.chipnode import ChipNode
 from buildgen.chips import CHIPS, MIB, Chip
+from buildgen.program import LEAST_EXTERNAL, LEAST_INTERNAL, MISPLACED, function_names
 from west_qspi.errors import UsageError
 from west_qspi.soc import SOCS, Soc
 
@@ -53,6 +54,10 @@ class BuildOptions:
     is CONFIG_NORDIC_QSPI_NOR_FLASH_LAYOUT_PAGE_SIZE of the application, None for absent. ``ext_mem_config``
     are (runner, file): the programmer configurations that the board gives to nrfutil and nrfjprog.
 
+    ``elf`` adds the linked programs of the application and MCUboot, and Zephyr's tables to the application's
+    code. ``relocated`` are functions of that program that are in external flash though they belong into
+    internal flash; ``misplaced`` what else is: see ``buildgen.program``.
+
     Raises UsageError for what does not go together.
     """
 
@@ -82,6 +87,9 @@ class BuildOptions:
     fstab: bool = False
     layout_page: int | None = 4096
     ext_mem_config: tuple[tuple[str, str], ...] = ()
+    elf: bool = False
+    relocated: tuple[str, ...] = ()
+    misplaced: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _one_of("SoC", self.soc, SOC_NAMES)
@@ -108,11 +116,26 @@ class BuildOptions:
             raise UsageError(f"there is no sfdp-bfp of chip {self.chip_part.name} to write")
         if self.layout_page is not None and self.layout_page < 1:
             raise UsageError("layout page must be at least 1")
+        self._check_program()
         self._check_data()
         for runner, file in self.ext_mem_config:
             _one_of("runner", runner, tuple(CONFIG_ARGUMENTS))
             if not file:
                 raise UsageError(f"the configuration for runner {runner} needs a file")
+
+    def _check_program(self) -> None:
+        if not self.elf:
+            if self.relocated or self.misplaced:
+                raise UsageError("what is relocated or misplaced is seen in the ELF file only")
+            return
+        for name in self.relocated:
+            _one_of("function", name, function_names())
+        for word in self.misplaced:
+            _one_of("misplaced part", word, MISPLACED)
+        if self.internal_size < LEAST_INTERNAL or (self.split and self.external_size < LEAST_EXTERNAL):
+            raise UsageError(
+                f"an ELF file needs {LEAST_INTERNAL:#x} bytes inside, {LEAST_EXTERNAL:#x} outside"
+            )
 
     def _check_data(self) -> None:
         for name, size, *address in self.data:

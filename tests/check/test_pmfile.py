@@ -148,3 +148,9 @@ def test_a_bomb_of_aliases_ends_in_bounded_time_and_memory(kind: str) -> None:
             assert tracemalloc.get_traced_memory()[1] < 64 << 20
         finally:
             tracemalloc.stop()
+
+
+def test_lines_are_those_that_editors_show() -> None:
+    # YAML 1.1 ends lines at these as well; "\x85" is what an ellipsis of Windows-1252 is read as.
+    (entry,) = parse_pm("# wait\x85 for it\u2028 \u2029\napp: {address: 1, size: 2}\n", Path("f")).entries
+    assert (entry.name, entry.spot.line) == ("app", 2)

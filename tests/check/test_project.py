@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from west_qspi.check.project import Application, find_applications, is_build_folder
+from west_qspi.check.project import Application, applications_for, find_applications, is_build_folder
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -149,3 +149,31 @@ def test_folders_that_may_not_be_listed_are_passed_over(
     monkeypatch.setattr(os, "scandir", refusing)
     (only,) = find_applications(tmp_path)
     assert (only.folder.name, only.boards) == ("a", ())
+
+
+# --- the application of a file ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "applications"),
+    [
+        ("app/prj.conf", ["app"]),
+        ("app/boards/acme/watch/support/qspi.ini", ["app"]),
+        ("app/sysbuild/mcuboot/prj.conf", ["app"]),
+        ("app/src/deep/Kconfig", ["app"]),
+        ("app/samples/one/prj.conf", ["app/samples/one"]),
+        ("app/samples/common.conf", ["app"]),
+        ("west.yml", ["app", "app/samples/one"]),
+        ("drivers/Kconfig", []),
+        ("app/build/inner/zephyr.conf", []),
+    ],
+)
+def test_a_file_stands_for_the_application_that_it_is_a_part_of(
+    tmp_path: Path, file: str, applications: list[str]
+) -> None:
+    tree(tmp_path, "prj.conf", "top/.git", "top/app/prj.conf", "top/app/samples/one/prj.conf", f"top/{file}")
+    tree(
+        tmp_path / "top" / "app", "sysbuild/mcuboot/prj.conf", "build/CMakeCache.txt", "build/inner/prj.conf"
+    )
+    found = [each.folder.relative_to(tmp_path / "top") for each in applications_for(tmp_path / "top" / file)]
+    assert [path.as_posix() for path in found] == applications

@@ -2,21 +2,24 @@
 
 The cases are applications in ``tests/data/check/RULE/``: ``bad*`` with a file ``expect`` of the lines
 ``PATH:LINE`` that the rule has to find (``PATH`` alone for a file as a whole), ``near*`` with what is just
-right.
+right. With a ``build.json`` they are builds: see ``tests/helpers/buildcases.py``. What lies in a case's
+folder ``released`` is what the application was at its last tag in git.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import tempfile
 from collections.abc import Callable
-from functools import cache
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.corpus import corpus
-from west_qspi.check.engine import Result, check_sources
-from west_qspi.check.model import Finding, Severity
+from tests.helpers.buildcases import is_build_case, made_case, variant_of
+from tests.helpers.repository import make_repository
+from west_qspi.build.build import Build
+from west_qspi.check.engine import check_sources
+from west_qspi.check.model import Finding
 from west_qspi.check.project import find_applications
 from west_qspi.check.reader import Reader
 from west_qspi.check.rule import Rule, all_rules
@@ -28,6 +31,8 @@ Record = Callable[[str, object], None]
 DATA = Path(__file__).parents[1] / "data" / "check"
 BAD = sorted(DATA.glob("QX*/bad*"))
 NEAR = sorted(DATA.glob("QX*/near*"))
+SOURCES = [folder for folder in (*BAD, *NEAR) if not is_build_case(folder)]
+BUILDS = [folder for folder in (*BAD, *NEAR) if is_build_case(folder)]
 RULES = list(all_rules().values())
 
 
@@ -36,6 +41,8 @@ def named(path: Path) -> str:
 
 
 def found_by(rule: Rule, folder: Path) -> set[Finding]:
+    if (folder / "released").is_dir():
+        return of_repository(rule, folder)
     reader = Reader()
     return {
         finding
@@ -45,31 +52,60 @@ def found_by(rule: Rule, folder: Path) -> set[Finding]:
     }
 
 
+def of_repository(rule: Rule, folder: Path) -> set[Finding]:
+    """What a rule finds where ``released`` is what a tag was given to, and the rest came later."""
+    with tempfile.TemporaryDirectory() as top:
+        repository = make_repository(Path(top) / "project", folder / "released", folder)
+        return {
+            replace(
+                finding,
+                spot=replace(finding.spot, path=folder / finding.spot.path.relative_to(repository)),
+            )
+            for finding in found_by(rule, repository)
+        }
+
+
+def found_in_case(folder: Path, place: Path) -> tuple[set[Finding], Path]:
+    """Return what a case's rule finds, and the folder that the places are in."""
+    rule = all_rules()[folder.parent.name]
+    if is_build_case(folder):
+        return set(rule.findings(variant_of(folder, place))), place
+    return found_by(rule, folder), folder
+
+
 def place(finding: Finding, folder: Path) -> str:
     path = finding.spot.path.relative_to(folder).as_posix()
     return f"{path}:{finding.spot.line}" if finding.spot.line else path
 
 
 @pytest.mark.parametrize("folder", BAD, ids=named)
-def test_a_bad_case_is_found_on_its_lines_and_nowhere_else(folder: Path) -> None:
-    found = found_by(all_rules()[folder.parent.name], folder)
+def test_a_bad_case_is_found_on_its_lines_and_nowhere_else(folder: Path, tmp_path: Path) -> None:
+    found, root = found_in_case(folder, tmp_path)
     expected = (folder / "expect").read_text(encoding="utf-8").split()
-    assert sorted(place(finding, folder) for finding in found) == sorted(expected)
+    assert sorted(place(finding, root) for finding in found) == sorted(expected)
 
 
 @pytest.mark.parametrize("folder", NEAR, ids=named)
-def test_a_near_miss_is_not_found(folder: Path) -> None:
-    assert found_by(all_rules()[folder.parent.name], folder) == set()
+def test_a_near_miss_is_not_found(folder: Path, tmp_path: Path) -> None:
+    found, _ = found_in_case(folder, tmp_path)
+    assert found == set()
 
 
-@pytest.mark.parametrize("folder", [*BAD, *NEAR], ids=named)
+@pytest.mark.parametrize("folder", SOURCES, ids=named)
 def test_every_case_is_an_application_that_all_rules_can_read(folder: Path) -> None:
     assert check_sources([folder], Settings()).variants
 
 
+@pytest.mark.parametrize("folder", BUILDS, ids=named)
+def test_every_build_case_is_a_build_that_all_rules_can_read(folder: Path, tmp_path: Path) -> None:
+    build = Build.load(made_case(folder, tmp_path))
+    assert check_sources([], Settings(), build).variants == 1
+
+
 @pytest.mark.parametrize("folder", BAD, ids=named)
-def test_edits_are_of_words_that_are_on_their_line_once(folder: Path) -> None:
-    for finding in found_by(all_rules()[folder.parent.name], folder):
+def test_edits_are_of_words_that_are_on_their_line_once(folder: Path, tmp_path: Path) -> None:
+    found, _ = found_in_case(folder, tmp_path)
+    for finding in found:
         for edit in finding.edits:
             line = edit.path.read_text(encoding="utf-8").splitlines()[edit.line - 1]
             assert line.count(edit.old) == 1, line
@@ -105,58 +141,3 @@ def test_a_programmers_file_is_read_again_when_it_was_mended(tmp_path: Path) -> 
     (edit,) = (edit for finding in found_by(rule, tmp_path) for edit in finding.edits)
     config.write_bytes(source.read_bytes().replace(edit.old.encode(), edit.new.encode()))
     assert found_by(rule, tmp_path) == set()
-
-
-@cache
-def of_corpus(folder: Path) -> Result:
-    return check_sources([folder], Settings())
-
-
-def places(rule: str, *severities: Severity) -> set[str]:
-    root = corpus()
-    return {
-        f"{finding.spot.path.relative_to(root).as_posix()}:{finding.spot.line}"
-        for finding in of_corpus(root).findings
-        if finding.rule == rule and (not severities or finding.severity in severities)
-    }
-
-
-def test_real_projects_are_read_without_an_exception(record_property: Record) -> None:
-    root = corpus()
-    result = of_corpus(root)
-    assert result.variants > 100
-    counts = Counter(
-        (finding.rule, finding.spot.path.relative_to(root).parts[0]) for finding in result.findings
-    )
-    for (rule, repository), count in sorted(counts.items()):
-        record_property(f"count: {rule} {repository}", count)
-
-
-# What the projects' own histories and threads show to be wrong: see the rules' sources.
-TRUE = [
-    ("QX101", "waynehsu0227__NCS_v2.9.0/samples/nrf5340/extxip_smp_svr/pm_static.yml"),
-    ("QX102", "mesh/dfu/target/pm_static_nrf52840dongle_nrf52840.yml"),
-    ("QX101", "mesh/dfu/target/pm_static_nrf52840dongle_nrf52840.yml"),
-    ("QX102", "NordicPlayground__ncs-nrf5340-xip-app@a5b1d2a/zigbee_weather_station/pm_static.yml"),
-    ("QX305", "ZSWatch__ZSWatch/app/boards/zswatch/zswatch_legacy/zswatch_legacy_nrf5340_cpuapp_5.overlay"),
-    ("QX103", "abdullahjaved06__W25Q128JV-ZephyrRTOS@f2e10c6/pm_static.yml"),
-    ("QX129", "devzone-125422/pm_static.yml"),
-    ("QX111", "devzone-125422/pm_static.yml"),
-    ("QX402", "ZSWatch__ZSWatch/app/boards/zswatch/zswatch_legacy/support/qspi_at25sl128a.ini"),
-    ("QX402", "ZSWatch__ZSWatch/app/boards/zswatch/watchdk/support/qspi_mx25u51245.ini"),
-    ("QX404", "ZSWatch__ZSWatch/app/boards/zswatch/watchdk/support/qspi_mx25u51245.ini"),
-    ("QX404", "shuhao-dong__BORUS/boards/nordic/torus53/support/torus53_qspi_nrfutil_config.json"),
-]
-
-
-@pytest.mark.parametrize(("rule", "path"), TRUE)
-def test_a_real_defect_is_found(rule: str, path: str) -> None:
-    assert [found for found in places(rule) if path in found]
-
-
-SILENT = ["QX104", "QX105", "QX106", "QX108", "QX109", "QX203", "QX205", "QX206", "QX207", "QX209", "QX301"]
-
-
-@pytest.mark.parametrize("rule", SILENT)
-def test_healthy_projects_have_no_errors_of_these_rules(rule: str) -> None:
-    assert places(rule, Severity.ERROR) == set()

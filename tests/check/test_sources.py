@@ -13,10 +13,14 @@ from time import process_time
 import pytest
 
 from tests.helpers.corpus import corpus
+from tests.helpers.mutation import mutated
+from west_qspi.check.code import Code
 from west_qspi.check.parse.cmake import parse_cmake
 from west_qspi.check.parse.dtsource import parse_dtsource
 from west_qspi.check.parse.kconf import parse_kconf
+from west_qspi.check.parse.kconfigfile import parse_selected
 from west_qspi.check.parse.ldscript import parse_ldscript
+from west_qspi.check.parse.manifest import parse_manifest
 from west_qspi.check.parse.pmfile import NotYaml, PmFile, parse_pm
 from west_qspi.check.project import find_applications
 from west_qspi.check.reader import Reader
@@ -288,59 +292,17 @@ CMAKE = (
     'cmake_minimum_required(VERSION 3.20)\n#[=[ c ]=]\nset(A "b \\" ${C}") # c\n'
     "zephyr_code_relocate(FILES a.c b.c LOCATION EXTFLASH_TEXT NOCOPY)\nif(A AND (B OR C))\nendif()\n"
 )
-PIECES = (
-    *"{}[]()<>\"'\\;:,=#&*!|>%@`-?~\n\r\t\0 ",
-    *(
-        "/*",
-        "*/",
-        "//",
-        "<<: *a",
-        "&a ",
-        "*a",
-        "- ",
-        "? ",
-        "---\n",
-        "0x",
-        "09",
-        "\u0663",
-        "\u0660\u0663",
-        "\x85",
-        "\u2028",
-    ),
-    *(
-        "\ufeff",
-        "\ud800",
-        "\U0001f600",
-        "&{",
-        "#[[",
-        "]]",
-        "#if ",
-        "#endif\n",
-        "!!int ",
-        "!!python/object:a ",
-    ),
-    *("1e999", "9" * 5000, "[" * 200, "{" * 200, "(" * 200, "CONFIG_", "span: ", "\x0c", "\x7f"),
+KCONFIG = (
+    "menuconfig A\n\tbool\n\tdefault y if B\n\tselect C\n\timply D if E\n\thelp\n\t  Words.\n\n"
+    'config F\n\tstring\n\tdefault "f.ld"\n\nconfigdefault G\n\tdef_int 3\n\nsource "Kconfig.zephyr"\n'
 )
-
-
-def mutated(text: str, dice: random.Random) -> str:
-    for _ in range(dice.randint(1, 6)):
-        at, length = dice.randint(0, len(text)), dice.randint(0, 12)
-        match dice.randrange(6):
-            case 0:
-                text = text[:at] + dice.choice(PIECES) + text[at:]
-            case 1:
-                text = text[:at] + text[at + length :]
-            case 2:
-                text = text[:at] + chr(dice.randrange(256)) + text[at + 1 :]
-            case 3:
-                text = text[:at] + text[at : at + length] * dice.randint(2, 8) + text[at:]
-            case 4:
-                text = text[:at] if dice.random() < 0.3 else text
-            case _:
-                other = dice.randint(0, len(text))
-                text = text[:at] + text[other : other + length] + text[at + length :]
-    return text
+MANIFEST = (
+    "manifest:\n  remotes:\n    - name: nrf\n      url-base: https://github.com/nrfconnect\n  projects:\n"
+    '    - name: "ncs"\n      repo-path: sdk-nrf # c\n      revision: v2.9.1-rc1\n      import: a\n'
+)
+CODE = (
+    '#include "xip.h"\n/* xip */ static int xip_on; // xip\nint f(void)\n{\n\treturn a_xip(1) /* c\n */;\n}\n'
+)
 
 
 def read_kconf(text: str) -> None:
@@ -388,12 +350,30 @@ def read_cmake(text: str) -> None:
         call.after("FILES")
 
 
+def read_kconfigfile(text: str) -> None:
+    assert all(symbol.startswith("CONFIG_") for symbol in parse_selected(text, Path("f")))
+
+
+def read_manifest(text: str) -> None:
+    found = parse_manifest(text, Path("f"))
+    assert found is None or 1 <= found.spot.line <= text.count("\n") + 1
+
+
+def read_code(text: str) -> None:
+    data = text.encode("utf-8", "surrogatepass")
+    lines = data.count(b"\n") + 1
+    assert all(1 <= line.spot.line <= lines for line in Code(Path(), [(Path("f"), data)]).lines("xip"))
+
+
 FUZZED = {
     "kconf": (KCONF, read_kconf),
     "pmfile": (PM, read_pm),
     "dtsource": (DTS, read_dts),
     "ldscript": (LD, read_ld),
     "cmake": (CMAKE, read_cmake),
+    "kconfigfile": (KCONFIG, read_kconfigfile),
+    "manifest": (MANIFEST, read_manifest),
+    "code": (CODE, read_code),
 }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.helpers.boards import SMALL, build_of
 from tests.helpers.cli import Done, finish
 from west_qspi.__main__ import main
 
@@ -75,9 +78,12 @@ def test_the_status_says_whether_something_is_as_bad_as_asked(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "no such folder"),
-        (["prj.conf"], "not a folder"),
-        (["."] * 2 + ["nowhere"], "no such folder"),
+        (["nowhere"], "no such file or folder"),
+        (["prj.conf/in"], "a file has nothing in it"),
+        (["loop"], "cannot be read: Too many levels of symbolic links"),
+        (["/dev/null"], "neither a file nor a folder"),
+        (["a\0b"], "no path"),
+        (["."] * 2 + ["nowhere"], "no such file or folder"),
         (["--select", "QX999"], "no rule begins with 'QX999'"),
         (["--ignore", "QX101,"], "no rule begins with ''"),
         (["--explain", "QX999"], "no rule 'QX999'"),
@@ -93,6 +99,7 @@ def test_the_status_says_whether_something_is_as_bad_as_asked(
     ],
 )
 def test_wrong_usage_ends_with_2(app: Path, run: Any, arguments: list[str], words: str) -> None:
+    (app / "loop").symlink_to("loop")
     done = run(*arguments)
     assert done.status == 2
     assert words in done.err
@@ -135,6 +142,21 @@ def test_forms_of_json_are_one_object(app: Path, run: Any, form: str) -> None:
 def test_junit_is_xml(app: Path, run: Any) -> None:
     suite = ElementTree.fromstring(run("--format", "junit").out)
     assert (suite.tag, suite.get("tests"), suite.get("failures")) == ("testsuite", "1", "0")
+
+
+def test_files_stand_for_their_applications_each_checked_once(app: Path, run: Any) -> None:
+    put(app / "src" / "Kconfig", "")
+    put(app / "samples" / "one" / "prj.conf", "")
+    done = run("pm_static.yml", "src/Kconfig", app / "prj.conf")
+    assert done.out.splitlines()[-1].endswith("(1 application, 1 variant)")
+    assert (
+        run("prj.conf", "samples/one/prj.conf").out.splitlines()[-1].endswith("(2 applications, 2 variants)")
+    )
+
+
+def test_settings_of_a_file_are_those_of_its_folder(app: Path, run: Any) -> None:
+    put(app / ".west-qspi.toml", 'ignore = ["QX101"]\n')
+    assert rules(run("pm_static.yml", "--format", "json")) == []
 
 
 def test_a_folder_without_applications_says_so(app: Path, run: Any) -> None:
@@ -302,37 +324,174 @@ def test_what_is_no_baseline_ends_with_2(app: Path, run: Any, text: str, words: 
 
 # --- fast ------------------------------------------------------------------------------------------
 
+# What costs a check of sources more than it may take, or belongs to commands that flash.
 SLOW = (
-    "asyncio",
-    "concurrent.futures",
-    "cryptography",
-    "devicetree",
-    "littlefs",
-    "numpy",
-    "tomllib",
-    "tomli",
+    *("asyncio", "click", "concurrent.futures", "cryptography", "devicetree", "elftools", "http.client"),
+    *("imgtool", "intelhex", "jinja2", "jsonschema", "littlefs", "multiprocessing", "numpy", "pydantic"),
+    *("pykwalify", "pylink", "pynrfjprog", "requests", "rich", "smpclient", "ssl", "tomli", "tomllib"),
+    *("urllib.request", "xml.etree.ElementTree", "zipfile"),
+    *("west_qspi.build.build", "west_qspi.check.built", "west_qspi.check.sarif", "west_qspi.elffile"),
+    *("west_qspi.firmware", "west_qspi.flasher", "west_qspi.hexfile", "west_qspi.job", "west_qspi.mcuboot"),
+    *(
+        "west_qspi.plan.planner",
+        "west_qspi.report",
+        "west_qspi.runners",
+        "west_qspi.sim",
+        "west_qspi.targets",
+    ),
 )
+# An application of everything that is read: configuration, overlays, linker script, CMake, board, partitions.
+WHOLE = {
+    "prj.conf": "CONFIG_FLASH=y\n",
+    "sysbuild.conf": "SB_CONFIG_BOOTLOADER_MCUBOOT=y\nSB_CONFIG_QSPI_XIP_SPLIT_IMAGE=y\n",
+    "boards/nrf5340dk_nrf5340_cpuapp.overlay": "/ { chosen { nordic,pm-ext-flash = &mx25r64; }; };\n",
+    "boards/acme/watch/watch_nrf5340_cpuapp.dts": "/dts-v1/;\n/ { };\n",
+    "boards/acme/watch/board.cmake": 'board_runner_args(nrfutil "--ext-mem-config-file=q.json")\n',
+    "boards/acme/watch/support/q.ini": "[DEFAULT_CONFIGURATION]\nMemSize = 0x800000\n",
+    "sysbuild/mcuboot.conf": "CONFIG_NORDIC_QSPI_NOR=y\n",
+    "linker.ld": "MEMORY { EXTFLASH (wx) : ORIGIN = 0x10120200, LENGTH = 0xffe00 }\n",
+    "CMakeLists.txt": "zephyr_code_relocate(FILES a.c LOCATION EXTFLASH_TEXT NOCOPY)\n",
+    "Kconfig": "config A\n\tselect B\n",
+    "west.yml": "manifest:\n  projects:\n    - name: sdk-nrf\n      revision: v2.9.0\n",
+    "src/a.c": "int a(void) { return 1; }\n",
+    "pyproject.toml": "[project]\nname = 'firmware-tools'\n",
+}
 
 
-def test_a_check_loads_yaml_and_nothing_else_that_is_slow(app: Path) -> None:
-    script = (
-        "import sys; from west_qspi.__main__ import main; main(['check']); "
-        f"print([name for name in {SLOW!r} if name in sys.modules], file=sys.stderr)"
-    )
+def loaded(folder: Path, statement: str) -> set[str]:
+    """Return which slow modules an interpreter has after a statement; coverage may load some itself."""
+    tell = f"print([name for name in {SLOW!r} if name in sys.modules], file=sys.stderr)"
+    script = f"import sys; {statement}; {tell}"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    bare = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import sys; print([n for n in {SLOW!r} if n in sys.modules], file=sys.stderr)",
-        ],
+    done = subprocess.run(
+        [sys.executable, "-c", script],
         env=environment,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=True,
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, cwd=app, capture_output=True, text=True, check=True
+    assert "1 application" in done.stdout or statement == "pass"
+    return set(ast.literal_eval(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "json"], ["--format", "github"]], ids=str)
+def test_a_check_of_sources_loads_nothing_that_is_slow(app: Path, options: list[str]) -> None:
+    for name, text in WHOLE.items():
+        put(app / name, text)
+    # JSON has no summary in words.
+    run = f"from west_qspi.__main__ import main; main(['check', *{options!r}]); print('1 application')"
+    assert loaded(app, run) == loaded(app, "pass")
+
+
+def test_toml_is_loaded_where_there_are_settings(app: Path) -> None:
+    put(app / ".west-qspi.toml", 'ignore = ["QX101"]\n')
+    run = "from west_qspi.__main__ import main; main(['check'])"
+    assert loaded(app, run) - loaded(app, "pass") <= {"tomli", "tomllib"}
+
+
+# --- builds ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def built(app: Path) -> Path:
+    """Return the application with a build in it, whose external half begins where no slot is."""
+    copy_build(app / "build")
+    partitions = app / "build" / "partitions.yml"
+    text = partitions.read_text(encoding="utf-8")
+    put(
+        partitions,
+        text.replace("mcuboot_primary_2:\n  address: 0x120000", "mcuboot_primary_2:\n  address: 0x0"),
     )
-    assert "QX101" in done.stdout
-    assert done.stderr == bare.stderr
+    return app
+
+
+def copy_build(where: Path) -> None:
+    shutil.copytree(build_of(SMALL).path, where)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-d", "build"], {"QX101", "QX502"}),
+        (["--build"], {"QX101", "QX502"}),
+        (["-d", "build", "--full"], {"QX101", "QX502"}),
+        ([".", "-d", "build"], {"QX101", "QX502"}),
+        ([], {"QX101"}),
+        (["-d", "build", "--select", "QX101"], {"QX101"}),
+    ],
+)
+def test_a_build_is_checked_with_the_sources_that_it_was_made_of(
+    built: Path, run: Any, arguments: list[str], expected: set[str]
+) -> None:
+    done = run(*arguments, "--format", "json")
+    own = {"QX101", "QX502"}
+    assert set(rules(done)) & own == expected
+    value = json.loads(done.out)
+    assert (value["applications"], value["variants"]) == (1, 1)
+
+
+def test_a_build_that_is_right_has_nothing_to_say(tmp_path: Path, run: Any, monkeypatch: Any) -> None:
+    copy_build(tmp_path / "build")
+    monkeypatch.chdir(tmp_path)
+    assert run("-d", "build", "--full").status == 0
+    assert run("--build").status == 0
+    monkeypatch.chdir(tmp_path / "build")
+    assert run("--build").status == 0
+
+
+def test_sources_of_others_and_a_build_are_checked_together(built: Path, run: Any, tmp_path: Path) -> None:
+    put(tmp_path / "other" / "prj.conf", "")
+    put(tmp_path / "other" / "pm_static.yml", ERROR)
+    done = run(tmp_path / "other", "-d", built / "build", "--format", "json")
+    value = json.loads(done.out)
+    assert value["applications"] == 2
+    assert {"QX102", "QX502"} <= set(rules(done))
+
+
+def test_settings_of_the_application_count_for_its_build(built: Path, run: Any, monkeypatch: Any) -> None:
+    put(built / ".west-qspi.toml", 'ignore = ["QX5"]\n')
+    monkeypatch.chdir(built.parent)
+    assert "QX502" not in rules(run("-d", "repository/build", "--format", "json"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-d", "nowhere"], "no such directory"),
+        (["-d", "."], "not a build directory"),
+        (["-d", "prj.conf"], "not a build directory"),
+        (["--build"], "not a build directory"),
+        (["--full"], "--full is about a build"),
+        (["-d", "build", "--build"], "not allowed with"),
+    ],
+)
+def test_no_build_to_check_ends_with_2(app: Path, run: Any, arguments: list[str], words: str) -> None:
+    done = run(*arguments)
+    assert done.status == 2
+    assert words in done.err
+    assert done.out == ""
+
+
+def test_a_build_whose_list_of_images_is_broken_ends_with_2(built: Path, run: Any) -> None:
+    put(built / "build" / "domains.yaml", "default: [\n")
+    done = run("-d", "build")
+    assert (done.status, done.out) == (2, "")
+    assert "domains.yaml" in done.err
+
+
+def test_a_check_of_a_build_loads_nothing_slow(built: Path) -> None:
+    script = (
+        "import sys\n"
+        "from west_qspi.__main__ import main\n"
+        "main(['check', '-d', 'build'])\n"
+        "print('loaded', *sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=built, env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.rpartition("loaded ")[2].split())
+    assert "west_qspi.check.built" in loaded
+    slow = {"intelhex", "numpy", "cryptography", "elftools", "jinja2", "jsonschema", "west_qspi.hexfile"}
+    assert not loaded & slow

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import struct
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from imgtool.main import imgtool
 from intelhex import IntelHex
 
 from tests.helpers.imgtool import private_pem
+from west_qspi import elffile
 from west_qspi.build.build import Build
 from west_qspi.build.dts import read_dts
 from west_qspi.build.model import ImageKind, Partition, Shape, UpdateMode
@@ -36,6 +39,7 @@ from west_qspi.errors import (
     UsageError,
 )
 from west_qspi.extflash.parts import part_named
+from west_qspi.firmware import Origin
 from west_qspi.memory import MemoryKind
 
 SMALL = BuildOptions(internal_size=0x2000, external_size=0x3001, network_size=0x1000, version="1.2.3+4")
@@ -1028,6 +1032,10 @@ def test_the_boards_configurations_are_passed_to_its_runners(file: str, make: Ma
         ({"ext_mem_config": (("jlink", "q.json"),)}, "runner 'jlink' is not one of nrfutil, nrfjprog"),
         ({"ext_mem_config": (("nrfutil", ""),)}, "the configuration for runner nrfutil needs a file"),
         ({"chip": "W25Q128JV", "chip_node": ChipNode(sfdp=True)}, "no sfdp-bfp of chip W25Q128JV"),
+        ({"relocated": ("main",)}, "what is relocated or misplaced is seen in the ELF file only"),
+        ({"elf": True, "relocated": ("mian",)}, "function 'mian' is not one of z_arm_reset"),
+        ({"elf": True, "misplaced": ("text",)}, "misplaced part 'text' is not one of data, bss"),
+        ({"elf": True, "internal_size": 0x7FF}, "an ELF file needs 0x800 bytes inside, 0x400 outside"),
     ],
 )
 def test_what_does_not_go_together_is_said(
@@ -1055,6 +1063,32 @@ def test_what_no_devicetree_can_say_of_a_chip_is_refused(wrong: dict[str, Any], 
     with pytest.raises(UsageError) as caught:
         ChipNode(**wrong)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"split": False}, {"misplaced": ("data", "bss")}, {"misplaced": ("all",)}]
+)
+def test_readelf_has_nothing_to_say_against_a_linked_program(make: Make, changes: dict[str, Any]) -> None:
+    readelf = shutil.which("readelf")
+    if readelf is None:
+        pytest.skip("there is no readelf")
+    build = make(elf=True, **changes)
+    for image in ("watch_app", "mcuboot"):
+        path = build / image / "zephyr" / "zephyr.elf"
+        done = subprocess.run([readelf, "-aW", path], capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        assert "Machine:                           ARM" in done.stdout
+        assert re.search(r"FUNC\s+GLOBAL\s+DEFAULT\s+\d+ main", done.stdout)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_segments_of_a_program_are_what_its_hex_file_holds(make: Make, mode: str) -> None:
+    folder = make(elf=True, mode=mode) / "watch_app" / "zephyr"
+    program = elffile.loads((folder / "zephyr.elf").read_bytes(), "zephyr.elf", Origin("app"))
+    found = IntelHex(str(folder / "zephyr.hex"))
+    assert [(s.start, s.start + len(s.data)) for s in program.segments] == found.segments()
+    for segment in program.segments:
+        assert segment.data == found.tobinstr(start=segment.start, size=len(segment.data))
 
 
 def test_a_file_in_the_way_is_said(make: Make, tmp_path: Path) -> None:

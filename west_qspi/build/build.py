@@ -278,6 +278,10 @@ class Build:
         """The Zephyr that it was built with, if that is on this machine."""
         return _existing([self._info.zephyr_base])
 
+    def source_of(self, image: Image) -> str | None:
+        """Return an image's source folder as the machine that built it knew it, None where it is not said."""
+        return self._info.sources.get(image.name)
+
     @property
     def signature_key(self) -> Path | None:
         """The key file that images are signed with, None where none is named or it is not on this machine."""

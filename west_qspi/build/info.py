@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from west_qspi.build.yamlfile import as_mapping, parse_yaml
+from west_qspi.build.yamlfile import as_list, as_mapping, parse_yaml
 
 _SYSBUILD = "/share/sysbuild"
 
 
 @dataclass(frozen=True)
 class BuildInfo:
-    """Folders of the machine that made the build; None where the file does not say."""
+    """Folders of the machine that made the build; None where the file does not say.
+
+    ``sources`` are those of the images, by name.
+    """
 
     topdir: str | None = None
     zephyr_base: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_build_info(text: str, path: Path) -> BuildInfo:
@@ -27,7 +31,19 @@ def parse_build_info(text: str, path: Path) -> BuildInfo:
     # Sysbuild is the CMake project of the whole build, and it lives in Zephyr.
     source = _within(top, path, "cmake", "application", "source-dir")
     zephyr = source.removesuffix(_SYSBUILD) if source and source.endswith(_SYSBUILD) else None
-    return BuildInfo(topdir, zephyr)
+    return BuildInfo(topdir, zephyr, dict(_sources(top, path)))
+
+
+def _sources(top: Mapping[str, object], path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the images' names and folders; entries without them are passed over."""
+    cmake = top.get("cmake")
+    images = cmake.get("images") if isinstance(cmake, dict) else None
+    for image in as_list(images, path, "'cmake.images'"):
+        name, source = (
+            (image.get("name"), image.get("source-dir")) if isinstance(image, dict) else (None, None)
+        )
+        if isinstance(name, str) and isinstance(source, str):
+            yield name, source
 
 
 def _within(content: Mapping[str, object], path: Path, *keys: str) -> str | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from west_qspi.build.modes import ImageKind as ImageKind
+from west_qspi.build.modes import UpdateMode as UpdateMode
 from west_qspi.memory import MemoryKind, Range
 
 KconfigValue = str | int | bool
@@ -19,27 +21,6 @@ class Shape(str, Enum):
     SYSBUILD_PM = "sysbuild, Partition Manager"
     SYSBUILD_DTS = "sysbuild, devicetree partitions"
     SINGLE = "single image"
-
-
-class ImageKind(str, Enum):
-    """What an image is for."""
-
-    APPLICATION = "application"
-    VARIANT = "variant"  # the direct-XIP twin, built for the other slot
-    BOOTLOADER = "bootloader"
-    NETWORK = "network"
-    OTHER = "other"
-
-
-class UpdateMode(str, Enum):
-    """What MCUboot does with a new image."""
-
-    OVERWRITE = "overwrite"
-    SWAP = "swap"
-    DIRECT_XIP = "direct-xip"
-    DIRECT_XIP_REVERT = "direct-xip with revert"
-    SINGLE_SLOT = "single slot"
-    FIRMWARE_LOADER = "firmware loader"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ Entry = tuple[str, str, str]
 def read_baseline(path: Path) -> Counter[Entry]:
     """Return how often each finding is in a baseline. Raises SettingsError."""
     try:
-        with opened(path) as stream:
+        with opened(path, regular=True) as stream:
             data = stream.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise SettingsError(str(path), 0, f"larger than {_LARGEST >> 20} MiB, which no baseline is")

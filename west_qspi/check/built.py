@@ -1,17 +1,257 @@
-"""A build as the rules see it: a variant whose values are those that the build resolved."""
+"""A build as the rules see it: a variant whose values are those that the build resolved.
+
+Where a value is what the sources say, its place is the line in the sources, else the one in the build.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from west_qspi.build.build import Build
+from west_qspi.build.build import Build
+from west_qspi.build.model import Image
+from west_qspi.build.paths import is_absolute, normalised
+from west_qspi.build.textfile import read_text
+from west_qspi.check.devicetree import View
+from west_qspi.check.heads import Hex, hex_ends, whole_hex
+from west_qspi.check.kconfig import Config
+from west_qspi.check.model import Spot
+from west_qspi.check.origins import config_with_origins, partitions_with_origins, source_with_origins
+from west_qspi.check.project import Application, application_at
+from west_qspi.check.reader import Broken, Reader
+from west_qspi.check.runners import RunnerArgument, arguments
+from west_qspi.check.sources import variant_for
+from west_qspi.check.variant import Variant
+from west_qspi.errors import BrokenBuildFile, BuildError, FileUnreadable, HexError, MissingOutput
+from west_qspi.soc import soc_from_kconfig
+
+T = TypeVar("T")
+
+_BIRTHPLACE = "CMAKE_CACHEFILE_DIR"
+_CACHED = re.compile(
+    rf"^({_BIRTHPLACE}|APPLICATION_SOURCE_DIR|APP_DIR|FILE_SUFFIX|STATIC_PM_FILE_HASH|PM_STATIC_YML_FILE)"
+    r":\w+=(.*)$",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
 class Built:
-    """What only a build has. ``full`` tells to read whole images, not only their headers and addresses."""
+    """What only a build has. ``full`` tells to read whole images, not only their headers and addresses.
+
+    ``written`` is the variant as its sources alone tell it, an empty one where they are not at hand;
+    ``cache`` what CMake remembers of the application and of sysbuild, by name.
+    """
 
     build: Build
-    full: bool = False
+    full: bool
+    written: Variant
+    cache: Mapping[str, str]
+
+    def known(self, ask: Callable[[Build], T]) -> T | None:
+        """Return what the build answers, None where a file that it needs is missing or broken."""
+        try:
+            return ask(self.build)
+        except BuildError:
+            return None
+
+    def hex(self, path: Path) -> Hex | None:
+        """Return where the bytes of a hex file lie, None where it is not there or is no hex file.
+
+        Without ``full`` it is read at its beginning and end only.
+        """
+        if path not in self._read:
+            self._read[path] = self._hex(path)
+        return self._read[path]
+
+    @cached_property
+    def _read(self) -> dict[Path, Hex | None]:
+        return {}
+
+    def _hex(self, path: Path) -> Hex | None:
+        if not path.is_file():
+            return None
+        try:
+            return whole_hex(path) if self.full else hex_ends(path)
+        except (OSError, FileUnreadable, HexError):
+            return None
+
+
+def built_variant(build: Build, reader: Reader, full: bool = False) -> Variant:
+    """Return a build as a variant, with what its sources say where they are at hand.
+
+    A file of the build that is missing leaves what the sources say; one that cannot be understood is
+    remembered by ``reader``.
+    """
+    app, mcuboot = build.application, build.bootloader
+    cache = _cache(build)
+    written = _written(build, cache, reader)
+    static = written.pm
+    partitions = _partitions_file(build)
+    resolved = reader.partitions(partitions) if partitions else None
+    default, passed = _runners(app, written, reader)
+    _remember_broken(build, reader)
+    return replace(
+        written,
+        name=build.board or app.name,
+        board=written.board or _board_name(build),
+        soc=soc_from_kconfig(app.kconfig.symbols),
+        app=_config(app.kconfig.path, written.app, reader),
+        mcuboot=_config(mcuboot.kconfig.path, written.mcuboot, reader) if mcuboot else Config(complete=True),
+        sysbuild=_config(build.kconfig.path, written.sysbuild, reader) if build.kconfig else Config(),
+        pm=partitions_with_origins(resolved, static) if resolved else static if _managed(build) else None,
+        dt=_view(app, written.dt, reader),
+        dt_mcuboot=_view(mcuboot, written.dt_mcuboot, reader) if mcuboot else View((), complete=True),
+        runner_arguments=passed,
+        default_runner=default,
+        build=Built(build, full, written, cache),
+    )
+
+
+def application_of(build: Build) -> Application | None:
+    """Return the application that was built, None where its sources are not at hand."""
+    return _application(build, _cache(build))
+
+
+# --- where the sources are ------------------------------------------------------------------------------
+
+
+def _cache(build: Build) -> Mapping[str, str]:
+    """Return what CMake remembers; what the application's image says goes before what sysbuild says."""
+    found: dict[str, str] = {}
+    for folder in dict.fromkeys((build.path, build.application.directory)):
+        try:
+            text = read_text(folder / "CMakeCache.txt", "what CMake remembers")
+        except (MissingOutput, BrokenBuildFile):
+            continue
+        born = found.get(_BIRTHPLACE)
+        found |= {name: value.strip() for name, value in _CACHED.findall(text)}
+        if born is not None:
+            found[_BIRTHPLACE] = born  # the whole build's, not the image's
+    return found
+
+
+def _application(build: Build, cache: Mapping[str, str]) -> Application | None:
+    named = (cache.get("APPLICATION_SOURCE_DIR"), cache.get("APP_DIR"), _source_in_info(build))
+    sources = [normalised(name) for name in named if name]
+    candidates = [_moved(build, cache, source) for source in sources]
+    candidates += [Path(source) for source in sources if is_absolute(source)]
+    found = (application_at(path) for path in candidates if path is not None)
+    return next((application for application in found if application is not None), None)
+
+
+def _source_in_info(build: Build) -> str | None:
+    try:
+        return build.source_of(build.application)
+    except BuildError:
+        return None
+
+
+def _moved(build: Build, cache: Mapping[str, str], source: str) -> Path | None:
+    """Return where the sources are if they were moved together with a build that lies in them."""
+    born = build.relocation.birthplace or cache.get(_BIRTHPLACE)
+    inner = normalised(born) if born else ""
+    if not inner.startswith(f"{source}/"):
+        return None
+    depth = inner.removeprefix(f"{source}/").count("/")
+    parents = build.path.parents
+    return parents[depth] if depth < len(parents) else None
+
+
+def _written(build: Build, cache: Mapping[str, str], reader: Reader) -> Variant:
+    application = _application(build, cache)
+    if application is None:
+        return Variant(build.application.name, build.path)
+    board = _board_name(build)
+    if board is not None and board not in application.boards:
+        # Where a board has one SoC, files may have the board's name without it.
+        short = (build.board or "").split("/")[0].split("@")[0]
+        board = short if short in application.boards else board
+    return variant_for(application, board, cache.get("FILE_SUFFIX", ""), reader)
+
+
+def _board_name(build: Build) -> str | None:
+    """Return the board as files are named for it. Source: Zephyr, ``zephyr_build_string``."""
+    if build.board is None:
+        return None
+    name, _, qualifiers = build.board.partition("/")
+    name, _, revision = name.partition("@")
+    revision = revision or build.application.kconfig.text("CONFIG_BOARD_REVISION") or ""
+    if revision.startswith("$"):
+        revision = ""  # what Kconfig of old makes of a board without revisions
+    return "_".join(filter(None, (name, qualifiers.replace("/", "_"), revision.replace(".", "_"))))
+
+
+# --- what the build resolved ----------------------------------------------------------------------------
+
+
+def _managed(build: Build) -> bool:
+    return build.application.kconfig.enabled("CONFIG_PARTITION_MANAGER_ENABLED")
+
+
+def _partitions_file(build: Build) -> Path | None:
+    path = build.path / "partitions.yml"
+    return path if path.is_file() else None
+
+
+def _config(path: Path, written: Config, reader: Reader) -> Config:
+    settings = reader.settings(path)
+    return config_with_origins(settings, written, Spot(path))
+
+
+def _view(image: Image, written: View, reader: Reader) -> View:
+    path = image.directory / "zephyr" / "zephyr.dts"
+    if not reader.has_file(path):
+        return written
+    return View((source_with_origins(reader.source(path), written),), complete=True)
+
+
+def _runners(
+    image: Image, written: Variant, reader: Reader
+) -> tuple[RunnerArgument | None, tuple[RunnerArgument, ...]]:
+    """Return the runner that flashes and all runners' arguments, where they come from in the sources."""
+    path = image.directory / "zephyr" / "runners.yaml"
+    if not reader.has_file(path):
+        return written.default_runner, written.runner_arguments
+    lines = reader.text(path).split("\n")
+
+    def spot(word: str) -> Spot:
+        return Spot(path, next((number for number, line in enumerate(lines, 1) if word in line), 0))
+
+    passed = []
+    for runner, words in image.runner_args.items():
+        for found in arguments(runner, list(words), Spot(path)):
+            own = (item for item in written.runner_arguments if _same_argument(item, found))
+            origin = next(own, None)
+            passed.append(replace(found, spot=origin.spot if origin else spot(found.option)))
+    default = written.default_runner
+    if image.runner is None or (default is not None and default.runner == image.runner):
+        return default, tuple(passed)
+    return RunnerArgument(image.runner, "", "", spot("flash-runner:")), tuple(passed)
+
+
+def _same_argument(one: RunnerArgument, other: RunnerArgument) -> bool:
+    """Tell whether two are the same but for the folder of a file, which sources write as a variable."""
+    names = [item.value.replace("\\", "/").rpartition("/")[2].strip('"') for item in (one, other)]
+    return (one.runner, one.option, names[0]) == (other.runner, other.option, names[1])
+
+
+def _remember_broken(build: Build, reader: Reader) -> None:
+    """Have what rules will ask the build for read, and remember files that cannot be understood."""
+    asked: tuple[Callable[[], object], ...] = (
+        lambda: build.external_flash,
+        lambda: build.partitions,
+        lambda: build.split_parts,
+    )
+    for ask in asked:
+        try:
+            ask()
+        except BrokenBuildFile as error:
+            path = Path(error.path)
+            reader.broken.setdefault(path, Broken(Spot(path, error.line), error.reason))
+        except BuildError:
+            continue  # what is missing was not built, or not copied along

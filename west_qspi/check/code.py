@@ -1,4 +1,4 @@
-"""The C sources of an application: searched for a word when a rule asks, as most rules never do."""
+"""The C files and scripts of an application: searched for a word when a rule asks, as most never do."""
 
 from __future__ import annotations
 
@@ -9,13 +9,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from west_qspi.check.model import Spot
+from west_qspi.check.project import is_build_folder
 
-_ENDINGS = (".c", ".cc", ".cpp", ".h", ".hpp")
 # Pictures and fonts are compiled in as C files of megabytes; what calls a driver is smaller.
 _LARGEST = 0x4_0000
 _MOST = 4000
-_NEVER = ("boards", "build", "sysbuild", "child_image", "node_modules", "tests")
-_COMMENT = re.compile(rb"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_MOST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Language:
+    """Which files are searched: by the endings of their names, and what in them is a comment.
+
+    Folders of the names ``passed_over`` are not entered, and of hidden ones only those in ``entered``.
+    """
+
+    endings: tuple[str, ...]
+    comment: re.Pattern[bytes]
+    passed_over: tuple[str, ...]
+    entered: tuple[str, ...] = ()
+
+
+C = Language(
+    (".c", ".cc", ".cpp", ".h", ".hpp"),
+    # What does not end runs to the file's end: read again from every place, a hostile file would take hours.
+    re.compile(rb"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL),
+    ("boards", "build", "sysbuild", "child_image", "node_modules", "tests"),
+)
+SCRIPTS = Language(
+    (".sh", ".bash", ".py", ".ps1", ".bat", ".cmd", ".mk", "Makefile", ".yml", ".yaml", ".patch", ".diff"),
+    # Only whole lines: a sign for a comment within a line may be in a string.
+    re.compile(rb"^[ \t]*(?:#|::|[Rr][Ee][Mm] )[^\n]*", re.MULTILINE),
+    ("build", "node_modules", "__pycache__", "venv", "site-packages", "twister-out"),
+    (".github",),
+)
 
 
 @dataclass(frozen=True)
@@ -28,17 +55,18 @@ class Line:
 
 @dataclass
 class Code:
-    """The C and C++ files in a folder, comments left out; each is read once, when first searched."""
+    """The files of a language in a folder, comments left out; each is read once, when first searched."""
 
     folder: Path
     _files: list[tuple[Path, bytes]] | None = field(default=None, repr=False)
+    language: Language = C
 
     def lines(self, word: str) -> Iterator[Line]:
         """Yield the lines that have a word (a name of C, or a part of one), in order of the files' names."""
         wanted = word.encode()
         for path, data in self._read():
             if wanted in data:
-                yield from _lines(path, data, wanted)
+                yield from _lines(path, data, wanted, self.language)
 
     def mentions(self, word: str) -> bool:
         """Tell whether a word is anywhere."""
@@ -46,30 +74,39 @@ class Code:
 
     def _read(self) -> list[tuple[Path, bytes]]:
         if self._files is None:
-            self._files = list(_read(self.folder))
+            self._files = list(_read(self.folder, self.language))
         return self._files
 
 
-def _read(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    left = _MOST
+def _read(folder: Path, language: Language) -> Iterator[tuple[Path, bytes]]:
+    left, room = _MOST, _MOST_BYTES
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in _NEVER and not name.startswith("."))
+        if is_build_folder(frozenset(names)):
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if _entered(name, language))
         for name in sorted(names):
-            if not name.endswith(_ENDINGS):
+            if not name.endswith(language.endings):
                 continue
             left -= 1
-            if left < 0:
+            if left < 0 or room <= 0:
                 return
             path = Path(place, name)
             try:
                 if path.is_file() and path.stat().st_size <= _LARGEST:
-                    yield path, path.read_bytes()
+                    data = path.read_bytes()
+                    room -= len(data)
+                    yield path, data
             except OSError:
                 continue
 
 
-def _lines(path: Path, data: bytes, word: bytes) -> Iterator[Line]:
-    plain = _COMMENT.sub(lambda found: re.sub(rb"[^\n]", b" ", found[0]), data)
+def _entered(name: str, language: Language) -> bool:
+    return name not in language.passed_over and (not name.startswith(".") or name in language.entered)
+
+
+def _lines(path: Path, data: bytes, word: bytes, language: Language) -> Iterator[Line]:
+    plain = language.comment.sub(lambda found: re.sub(rb"[^\n]", b" ", found[0]), data)
     for number, line in enumerate(plain.split(b"\n"), 1):
         at = line.find(word)
         if at >= 0:

@@ -24,10 +24,13 @@ class View:
     files: tuple[DtSource, ...]
     complete: bool = False
 
-    def nodes(self) -> Iterator[SourceNode]:
-        """Yield all nodes of all files."""
-        for file in self.files:
-            yield from file.walk()
+    def nodes(self) -> tuple[SourceNode, ...]:
+        """Return all nodes of all files."""
+        return self._nodes
+
+    @cached_property
+    def _nodes(self) -> tuple[SourceNode, ...]:
+        return tuple(node for file in self.files for node in file.walk())
 
     def chosen(self, name: str) -> SourceProperty | None:
         """Return the last word on a ``/chosen`` property, or None."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from west_qspi.check.fixes import settled
 from west_qspi.check.ignores import Ignore, find_ignores
 from west_qspi.check.model import Finding, Severity, Stage
-from west_qspi.check.project import find_applications
+from west_qspi.check.project import applications_for
 from west_qspi.check.reader import Reader
 from west_qspi.check.rule import BROKEN, UNUSED_IGNORE, Rule, all_rules, reported_rules
 from west_qspi.check.settings import Settings
 from west_qspi.check.sources import variants
 from west_qspi.check.variant import Variant
+
+if TYPE_CHECKING:
+    from west_qspi.build.build import Build
 
 # JSON has no comments.
 _WITH_COMMENTS = (".ini", ".toml")
@@ -38,12 +42,28 @@ class Result:
         return replace(self, findings=left, silenced=self.silenced + len(self.findings) - len(left))
 
 
-def check_sources(paths: Iterable[Path], settings: Settings) -> Result:
-    """Check all applications in folders, each once."""
+def check_sources(
+    paths: Iterable[Path], settings: Settings, build: Build | None = None, full: bool = False
+) -> Result:
+    """Check all applications in folders or around files, each once, and a build, which stands for its own.
+
+    ``full`` has the build's images read whole. Raises what loading the build's files raises.
+    """
     reader = Reader()
-    applications = {found.folder: found for path in paths for found in find_applications(path)}
+    applications = {found.folder: found for path in paths for found in applications_for(path)}
     all_variants = [each for found in applications.values() for each in variants(found, reader)]
-    return check_variants(all_variants, settings, reader, len(applications))
+    folders = set(applications)
+    if build is not None:
+        from west_qspi.check.built import built_variant
+
+        built = built_variant(build, reader, full)
+        all_variants = [each for each in all_variants if not _same_files(each, built)] + [built]
+        folders.add(built.folder)
+    return check_variants(all_variants, settings, reader, len(folders))
+
+
+def _same_files(one: Variant, other: Variant) -> bool:
+    return (one.folder, one.files) == (other.folder, other.files)
 
 
 def check_variants(
@@ -69,7 +89,8 @@ def check_variants(
 
 def _findings(variant: Variant, rules: Iterable[Rule]) -> Iterator[Finding]:
     for rule in rules:
-        yield from rule.findings(variant)
+        if rule.stage is Stage.SOURCES or variant.build is not None:
+            yield from rule.findings(variant)
 
 
 def _order(finding: Finding) -> tuple[str, int, int, str, str]:

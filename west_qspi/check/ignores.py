@@ -14,7 +14,7 @@ from pathlib import Path
 from west_qspi.check.model import Spot
 
 _COMMENT = re.compile(
-    r"""(?P<before>.*?) (?P<mark>\#|;|//|/\*) \s* qspi-check: \s* ignore\[(?P<rules>[^\]]*)\]
+    r"""(?P<before>.*?) (?P<mark>\#|;|//|/\*) \s* qspi-check: \s* ignore\[(?P<rules>[^\[\]]*)\]
     \s* (?P<reason>.*?) \s* (?: \*/ \s* (?P<after>.*) )?""",
     re.VERBOSE,
 )

@@ -19,6 +19,8 @@ _NEVER = {"node_modules", "__pycache__", "venv", "site-packages", "twister-out"}
 # The SDK's own repositories in a workspace: not the user's to mend.
 _SDK = {"zephyr", "nrf", "nrfxlib", "bootloader", "modules", "tools", "test", "find-my"}
 _DEEPEST = 12
+# What begins a repository or a workspace: what lies above it is somebody else's.
+TOPS = (".git", ".west")
 _PM_STATIC = re.compile(r"pm_static(?:_(?P<rest>.+))?\.yml")
 _PRJ = re.compile(r"prj(?:_(?P<suffix>.+))?\.conf")
 _SYSBUILD = re.compile(r"sysbuild(?:_(?P<suffix>.+))?\.conf")
@@ -113,6 +115,50 @@ def _board_folders(folder: Path) -> Iterator[Path]:
 def find_applications(root: Path) -> Iterator[Application]:
     """Yield the applications in a folder, itself first; links to folders are not followed."""
     yield from _find(root, 0, in_workspace=(root / ".west").is_dir())
+
+
+def applications_for(path: Path) -> Iterator[Application]:
+    """Yield the applications in a folder or, for a file, the one that it is a part of.
+
+    A file outside of all, such as a manifest, stands for those in its folder.
+    """
+    if path.is_dir():
+        yield from find_applications(path)
+        return
+    around = list(_around(path.parent))
+    if any(is_build_folder(files) for _, files in around):
+        return
+    found: Application | None = None
+    for folder, files in around:
+        if _is_application(files) and (found is None or _part_of(found.folder, folder, files)):
+            found = Application(folder, files)
+    if found is None:
+        yield from find_applications(path.parent)
+    else:
+        yield found
+
+
+def _around(folder: Path) -> Iterator[tuple[Path, frozenset[str]]]:
+    """Yield a folder and those above it with the files in them, up to the repository's or workspace's top."""
+    for place in (folder, *folder.parents):
+        yield place, frozenset(_listed(place))
+        if any(os.path.lexists(place / top) for top in TOPS):
+            return
+
+
+def _part_of(inner: Path, outer: Path, files: frozenset[str]) -> bool:
+    """Tell whether a folder below an application is in one that belongs to it."""
+    return _belongs(inner.relative_to(outer).parts[0], files)
+
+
+def application_at(folder: Path) -> Application | None:
+    """Return the application in a folder itself, None where there is none."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return None
+    files = frozenset(entry.name for entry in entries if not _is_folder(entry))
+    return Application(folder, files) if _is_application(files) else None
 
 
 def _find(folder: Path, depth: int, *, in_workspace: bool = False) -> Iterator[Application]:

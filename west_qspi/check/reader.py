@@ -9,7 +9,8 @@ from pathlib import Path
 from stat import S_IFREG, S_ISDIR, S_ISREG
 from typing import TypeVar, cast
 
-from west_qspi.check.code import Code
+from west_qspi.check.code import SCRIPTS, Code
+from west_qspi.check.history import History
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call, parse_cmake
 from west_qspi.check.parse.dtsource import DtSource, parse_dtsource
@@ -37,6 +38,7 @@ class Reader:
     """Reads and parses each file once, and remembers what could not be read."""
 
     broken: dict[Path, Broken] = field(default_factory=dict)
+    history: History = field(default_factory=History)
     _kept: dict[tuple[Path, object], object] = field(default_factory=dict)
 
     def text(self, path: Path) -> str:
@@ -94,6 +96,11 @@ class Reader:
         key = (folder, "code")
         return cast("Code", self._kept.setdefault(key, Code(folder)))
 
+    def scripts(self, folder: Path) -> Code:
+        """Return the scripts of a folder, the same for every variant."""
+        key = (folder, "scripts")
+        return cast("Code", self._kept.setdefault(key, Code(folder, language=SCRIPTS)))
+
     def has_file(self, path: Path) -> bool:
         """Tell whether a file is there to be read; links in a circle count, as reading them says why."""
         return S_ISREG(self._mode(path))
@@ -120,3 +127,11 @@ class Reader:
         if key not in self._kept:
             self._kept[key] = parse(self.text(path), path)
         return cast("T", self._kept[key])
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether anything has a name that someone wrote: one that no file can have is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -10,12 +10,12 @@ from typing import Any
 from west_qspi.check.engine import Result
 from west_qspi.check.model import Finding, Severity
 from west_qspi.check.rule import Rule
-from west_qspi.extflash.fields import plain as printable
+from west_qspi.extflash.printable import plain as printable
 from west_qspi.render import Style, plain
 
 _STYLES = {Severity.ERROR: "bad", Severity.WARNING: "warn", Severity.NOTE: "dim"}
-# What XML 1.0 has no way to write.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What XML 1.0 has no way to write; compiled where it is used, as that takes as long as a rule.
+_NOT_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def shown_path(path: Path, root: Path) -> str:
@@ -36,7 +36,9 @@ def text_lines(result: Result, root: Path, style: Style = plain) -> Iterator[str
         word = style(_STYLES[item.severity], item.severity.value)
         yield f"{place}: {item.rule} {word}: {printable(item.text)}"
         if item.fix:
-            yield f"    {style('dim', 'fix:')} {printable(item.fix)}"
+            first, *more = item.fix.split("\n")
+            yield f"    {style('dim', 'fix:')} {printable(first)}"
+            yield from (f"         {printable(line)}" for line in more)
     yield summary(result)
 
 
@@ -130,7 +132,7 @@ def junit_text(result: Result, root: Path, fail_on: Severity = Severity.ERROR) -
 
 
 def _xml(text: str) -> str:
-    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    return re.sub(_NOT_XML, "\N{REPLACEMENT CHARACTER}", text)
 
 
 def rules_json(rules: Iterable[Rule]) -> dict[str, Any]:

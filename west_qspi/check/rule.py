@@ -59,12 +59,12 @@ class Rule:
 
 _RULES: dict[str, Rule] = {}
 _MODULES = (
-    "partitions", "layout", "static", "mapping", "slots",
-    "kconfig", "split", "mcuboot", "updates",
-    "devicetree", "qspi", "mcubootdt",
-    "programmer", "wiring", "runners", "reach",
-    "images", "halves", "code",
-    "dfu", "workspace",
+    "partitions", "layout", "gaps", "static", "mapping", "slots", "placement",
+    "kconfig", "split", "relocated", "mcuboot", "updates",
+    "chosen", "devicetree", "qspi", "mcubootdt",
+    "programmer", "wiring", "driving", "runners", "reach",
+    "images", "stale", "halves", "code",
+    "dfu", "dfuzip", "workspace", "tools",
 )  # fmt: skip
 
 

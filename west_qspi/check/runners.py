@@ -6,14 +6,19 @@ Source: Zephyr, ``cmake/extensions.cmake`` (``board_runner_args``, ``board_set_f
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
 
 CONFIG_OPTIONS = ("--ext-mem-config-file", "--qspiini")
+_HERE = ("CMAKE_CURRENT_LIST_DIR", "CMAKE_CURRENT_SOURCE_DIR", "CMAKE_SOURCE_DIR")
+_APPLICATION = ("APPLICATION_SOURCE_DIR", "APP_DIR")
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)\}(?P<rest>/[^\r\n]+)", re.ASCII)
 _INCLUDED = re.compile(r".*/(?P<runner>[\w-]+)\.board\.cmake")
 
 
@@ -45,6 +50,22 @@ def arguments(runner: str, words: list[str], spot: Spot) -> Iterator[RunnerArgum
         yield RunnerArgument(runner, option, value, spot)
 
 
+@dataclass(frozen=True)
+class Included:
+    """A file that a ``board.cmake`` includes; ``runner`` is whose common file it is, None for another one."""
+
+    runner: str | None
+    spot: Spot
+
+
+def included_runners(calls: Iterable[Call]) -> Iterator[Included]:
+    """Yield what is included, in order."""
+    for call in calls:
+        if call.name == "include" and call.arguments:
+            found = _INCLUDED.fullmatch(call.arguments[0])
+            yield Included(found["runner"] if found else None, call.spot)
+
+
 def default_runner(calls: Iterable[Call]) -> RunnerArgument | None:
     """Return the runner that a ``board.cmake`` makes the one that flashes, and where; None if none."""
     for call in calls:
@@ -56,3 +77,39 @@ def default_runner(calls: Iterable[Call]) -> RunnerArgument | None:
         if found and found["runner"] not in ("nrf54l", "canopen"):
             return RunnerArgument(found["runner"], "", "", call.spot)
     return None
+
+
+def located_argument(
+    argument: RunnerArgument, application: Path, boards: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Return where a file may be that an argument names; none where only CMake knows.
+
+    ``application`` is the application's folder, ``boards`` those of its board. In a ``board.cmake`` the
+    variables that mean "here" are the board's or the application's, as CMake includes it from there; in a
+    macro of the application's they are its own.
+    """
+    of_board = argument.spot.path.name == "board.cmake"
+    here = (argument.spot.path.parent,) if of_board else ()
+    meanings = {
+        **dict.fromkeys(_HERE, (*here, application)),
+        **dict.fromkeys(_APPLICATION, (application,)),
+        "BOARD_DIR": here or boards,
+    }
+    found = _VARIABLE.match(argument.value)
+    if not found or "$" in found["rest"] or "\0" in found["rest"]:
+        return ()
+    rest = found["rest"].lstrip("/")
+    return tuple(Path(os.path.normpath(folder / rest)) for folder in meanings.get(found["name"], ()))
+
+
+def under_conditions(calls: Iterable[Call]) -> Iterator[tuple[Call, tuple[Call, ...]]]:
+    """Yield each command with the ``if`` and ``elseif`` around it, the outermost first."""
+    around: list[list[Call]] = []
+    for call in calls:
+        if call.name == "endif" and around:
+            around.pop()
+        if call.name == "elseif" and around:
+            around[-1].append(call)
+        yield call, tuple(each for branches in around for each in branches)
+        if call.name == "if":
+            around.append([call])

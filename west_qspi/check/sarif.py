@@ -56,7 +56,7 @@ def _result(item: Finding, named: Sequence[str], root: Path) -> dict[str, Any]:
         "ruleId": item.rule,
         "ruleIndex": named.index(item.rule),
         "level": item.severity.value,
-        "message": {"text": sentences(item)},
+        "message": {"text": _text(sentences(item))},
         "locations": [{"physicalLocation": place}],
     }
     return {**value, "fixes": [_fix(item, root)]} if item.edits else value
@@ -73,7 +73,7 @@ def _fix(item: Finding, root: Path) -> dict[str, Any]:
         }
         for path, edits in by_path.items()
     ]
-    return {"description": {"text": item.fix or item.text}, "artifactChanges": changes}
+    return {"description": {"text": _text(item.fix or item.text)}, "artifactChanges": changes}
 
 
 def _replacement(edit: Edit) -> dict[str, Any]:
@@ -83,7 +83,12 @@ def _replacement(edit: Edit) -> dict[str, Any]:
         "endLine": edit.line,
         "endColumn": edit.column + len(edit.old),
     }
-    return {"deletedRegion": region, "insertedContent": {"text": edit.new}}
+    return {"deletedRegion": region, "insertedContent": {"text": _text(edit.new)}}
+
+
+def _text(text: str) -> str:
+    """Return a text as readers of JSON take it: in a file's name may be bytes that are no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _uri(path: Path, root: Path) -> str:

@@ -10,6 +10,7 @@ QX209 = "note"
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -17,18 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from west_qspi.check.model import Finding, Severity
+from west_qspi.check.project import TOPS
 from west_qspi.check.rule import BROKEN
 from west_qspi.errors import FileUnreadable, SettingsError
-from west_qspi.extflash.fields import plain
-from west_qspi.extflash.textfile import parse_text, read_text
+from west_qspi.extflash.printable import plain
 from west_qspi.fileio import opened
 
 OWN_FILE = ".west-qspi.toml"
 PYPROJECT = "pyproject.toml"
 _IN_PYPROJECT = ("tool", "west-qspi", "check")
+_LARGEST = 1 << 20
 _KEYS = ("select", "ignore", "severity", "per-path")
-# What begins a repository or a workspace: settings above it are somebody else's.
-_TOPS = (".git", ".west")
 
 
 @dataclass(frozen=True)
@@ -95,21 +95,13 @@ def load_settings(folder: Path, rules: Collection[str]) -> Settings:
     for place in (folder, *folder.parents):
         for name, at in ((OWN_FILE, ()), (PYPROJECT, _IN_PYPROJECT)):
             path = place / name
-            if _is_there(path):
+            if os.path.lexists(path):
                 found = _read(path, at, rules)
                 if found is not None:
                     return found
-        if any(_is_there(place / top) for top in _TOPS):
+        if any(os.path.lexists(place / top) for top in TOPS):
             break
     return Settings(root=folder)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.stat()
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def _read(path: Path, at: tuple[str, ...], rules: Collection[str]) -> Settings | None:
@@ -117,7 +109,10 @@ def _read(path: Path, at: tuple[str, ...], rules: Collection[str]) -> Settings |
     try:
         if at and not _mentions(path, at[1]):
             return None
-        text = read_text(path, SettingsError)
+        # Most projects have no settings, and are not to wait for the reader of them.
+        from west_qspi.extflash.textfile import parse_text, read_text
+
+        text = read_text(path, SettingsError, regular=True)
     except FileUnreadable as error:
         raise SettingsError(str(path), 0, f"cannot be read: {error.reason}") from None
     tree, lines = parse_text(text, str(path), SettingsError)
@@ -133,8 +128,8 @@ def _read(path: Path, at: tuple[str, ...], rules: Collection[str]) -> Settings |
 
 def _mentions(path: Path, word: str) -> bool:
     """Tell whether a file has a word: reading TOML costs time, and a foreign file need not be right."""
-    with opened(path) as stream:
-        return word.encode() in stream.read()
+    with opened(path, regular=True) as stream:
+        return word.encode() in stream.read(_LARGEST)
 
 
 def _settings(table: _Table, root: Path, rules: Collection[str]) -> Settings:

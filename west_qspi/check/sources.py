@@ -38,6 +38,11 @@ def variants(application: Application, reader: Reader) -> Iterator[Variant]:
                 yield variant
 
 
+def variant_for(application: Application, board: str | None, suffix: str, reader: Reader) -> Variant:
+    """Return one way to build an application; ``board`` is as files are named for it, None for any."""
+    return _Files(application, board, suffix, reader).variant()
+
+
 @dataclass(frozen=True)
 class _Files:
     """The files of one variant, found by their names."""
@@ -82,6 +87,8 @@ class _Files:
             selected=frozenset().union(*map(self.reader.selected, kconfigs)),
             sdk=self._sdk(),
             code=self.reader.code(folder),
+            scripts=self.reader.scripts(folder),
+            history=self.reader.history,
             application=self.application,
             files=(*files, *([static] if static else ())),
         )

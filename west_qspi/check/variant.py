@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from west_qspi.build.model import UpdateMode
+from west_qspi.build.modes import UpdateMode
 from west_qspi.check.boards import Board, known_board
 from west_qspi.check.chip import Chip, find_chip
 from west_qspi.check.code import Code
 from west_qspi.check.devicetree import View
+from west_qspi.check.history import History
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Spot
 from west_qspi.check.parse.cmake import Call
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
 
 EXTERNAL = "external_flash"
+_NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 SECTOR = 0x1000
 
 
@@ -56,7 +59,9 @@ class Variant:
     scripts, ``cmake`` the commands of its CMake files, ``board_cmake`` those of its own board.
     ``mcuboot_overlays`` are the devicetree files that only MCUboot has. ``selected`` are the symbols that the
     application's own Kconfig files may set. ``default_runner`` is what ``west flash`` uses, as far as that is
-    known. ``code`` are the application's C files. ``build`` is the loaded build, None from sources.
+    known. ``code`` are the application's C files, ``scripts`` what builds, flashes and tests it.
+    ``history`` tells of the last release. ``build`` is the loaded build, None from sources.
+    ``kept`` is what was worked out for several rules, by name.
     """
 
     name: str
@@ -79,9 +84,20 @@ class Variant:
     selected: frozenset[str] = frozenset()
     sdk: SdkVersion | None = None
     code: Code = field(default_factory=lambda: Code(Path(), []), compare=False)
+    scripts: Code = field(default_factory=lambda: Code(Path(), []), compare=False)
+    history: History = field(default_factory=History, compare=False)
     application: Application | None = None
     files: tuple[Path, ...] = ()
     build: Built | None = None
+    kept: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
+
+    @property
+    def as_written(self) -> Variant:
+        """What the sources alone say: for rules about what someone wrote, not about what a build made of it.
+
+        Nothing where only a build is at hand.
+        """
+        return self.build.written if self.build else self
 
     # --- what is asked for ---------------------------------------------------------------------------
 
@@ -138,7 +154,7 @@ class Variant:
 
     # --- partitions -----------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def external(self) -> tuple[PmEntry, ...]:
         """The partitions in external flash that have an address and a size."""
         entries = self.pm.within(EXTERNAL) if self.pm else ()
@@ -148,18 +164,18 @@ class Variant:
         """Return a partition by its name, or None."""
         return self.pm.get(name) if self.pm else None
 
-    @property
+    @cached_property
     def external_slots(self) -> tuple[PmEntry, ...]:
         """MCUboot's slots in external flash, without the parts of them."""
         slots = (*self.primary_slots, *self.secondary_slots)
         return tuple(entry for entry in self.external if any(entry is slot for _, slot in slots))
 
-    @property
+    @cached_property
     def primary_slots(self) -> tuple[tuple[int, PmEntry], ...]:
         """The primary slots by image number."""
         return tuple(self._slots("mcuboot_primary"))
 
-    @property
+    @cached_property
     def secondary_slots(self) -> tuple[tuple[int, PmEntry], ...]:
         """The secondary slots by image number."""
         return tuple(self._slots("mcuboot_secondary"))
@@ -169,7 +185,7 @@ class Variant:
             number = entry.name.removeprefix(prefix).removeprefix("_")
             if entry.name == prefix:
                 yield 0, entry
-            elif entry.name.startswith(f"{prefix}_") and number.isdigit():
+            elif entry.name.startswith(f"{prefix}_") and _NUMBER.fullmatch(number):
                 yield int(number), entry
 
     @property
@@ -239,4 +255,13 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 def _programmer_files(folder: Path) -> Iterator[Path]:
     endings = (".ini", ".json", ".toml")
-    return (Path(entry.path) for entry in _listed(folder) if entry.name.lower().endswith(endings))
+    names = (entry for entry in _listed(folder) if entry.name.lower().endswith(endings))
+    return (Path(entry.path) for entry in names if _is_file(entry))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a file; one whose links lead in a circle is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False

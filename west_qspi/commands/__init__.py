@@ -6,11 +6,14 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from west_qspi.build.build import Build
 from west_qspi.build.find import find_build_dir, is_build
 from west_qspi.console import Console, JsonConsole, TextConsole
 from west_qspi.errors import Boots, Interrupted, NotABuildDirectory, PackageMissing, QspiError
+
+if TYPE_CHECKING:
+    from west_qspi.build.build import Build
 
 Config = Callable[[str], "str | None"]
 
@@ -83,7 +86,11 @@ def build_dir_or_none(args: argparse.Namespace, context: Context) -> tuple[Path 
     else:
         found = find_build_dir(context.cwd, context.config("build.dir-fmt"))
         directory = found if found is not None and is_build(found) else None
-    return directory, Build.load(directory) if directory else None
+    if directory is None:
+        return None, None
+    from west_qspi.build.build import Build
+
+    return directory, Build.load(directory)
 
 
 def guarded(

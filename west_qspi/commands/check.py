@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from typing import TYPE_CHECKING
 
 from west_qspi.check import report
 from west_qspi.check.baseline import read_baseline, without_known, write_baseline
@@ -14,26 +17,38 @@ from west_qspi.check.fixes import Mended, mended
 from west_qspi.check.model import Severity
 from west_qspi.check.rule import Rule, reported_rules
 from west_qspi.check.settings import Settings, load_settings, rule_name
-from west_qspi.commands import Context, guarded
+from west_qspi.commands import Context, build_dir, guarded
 from west_qspi.console import Console
-from west_qspi.errors import FileUnreadable, FileUnwritable, UsageError
+from west_qspi.errors import BuildError, FileUnreadable, FileUnwritable, UsageError
+
+if TYPE_CHECKING:
+    from west_qspi.build.build import Build
 
 NAME = "qspi-check"
 HELP = "say what would not boot, fit, update or program, before a commit"
 DESCRIPTION = """\
 Check the sources of applications: static partitions, devicetree overlays, configuration, linker scripts.
 
-No build is needed. A comment 'qspi-check: ignore[QX101] why' silences a rule on its line; .west-qspi.toml,
+No build is needed. With -d or --build a build is checked too, where nothing is left unknown: its images, and
+what it resolved in place of what the sources leave open. Without a PATH it is checked alone.
+
+A comment 'qspi-check: ignore[QX101] why' silences a rule on its line; .west-qspi.toml,
 or [tool.west-qspi.check] in pyproject.toml, holds settings.
 
-Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or settings.
+Exit status: 0 nothing at or above --fail-on, 1 findings, 2 wrong usage or settings, or no build to check.
 """
 _FORMATS = ("text", "json", "sarif", "github", "junit")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="folders; default: this one")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="folders, or files of applications; default: here"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("-d", "--build-dir", type=Path, metavar="DIR", help="check this build as well")
+    which.add_argument("--build", action="store_true", help="check the build that 'west flash' would take")
+    parser.add_argument("--full", action="store_true", help="read the build's images whole, not only headers")
     parser.add_argument("--format", choices=_FORMATS, default="text", help="default: text")
     levels = [severity.value for severity in Severity]
     parser.add_argument("--fail-on", choices=levels, default="error", help="exit 1 from here on (error)")
@@ -78,6 +93,8 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         raise UsageError(f"--diff has no form as {args.format}; use text or json")
     try:
         return _check(args, context, console, rules)
+    except BuildError as error:
+        raise UsageError(f"{error}. {error.advice}") from None
     except (FileUnreadable, FileUnwritable) as error:
         # Status 1 would say that something was found.
         raise UsageError(str(error)) from None
@@ -85,11 +102,16 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
 
 def _check(args: argparse.Namespace, context: Context, console: Console, rules: Mapping[str, Rule]) -> int:
     root = Path(os.path.normpath(Path.cwd() / context.cwd))
-    paths = [_folder(root / path) for path in args.paths] or [root]
+    paths = [_existing(root / path) for path in args.paths]
+    build = _build(args, context, root)
+    if build is None:
+        paths = paths or [root]
     options = _rules_named(args.select, rules), _rules_named(args.ignore, rules)
-    settings = load_settings(paths[0], rules).with_options(*options)
+    place = _folder_of(paths[0]) if paths else _settings_folder(build, root)
+    settings = load_settings(place, rules).with_options(*options)
     baseline = _absolute(root, args.baseline)
-    result = _found(paths, settings, baseline)
+    sought = _Sought(tuple(paths), build, args.full)
+    result = _found(sought, settings, baseline)
     target = _absolute(root, args.write_baseline)
     if target is not None:
         write_baseline(target, result.findings)
@@ -103,7 +125,7 @@ def _check(args: argparse.Namespace, context: Context, console: Console, rules: 
     if args.fix:
         for file in files:
             file.write()
-        result = _found(paths, settings, baseline) if files else result
+        result = _found(sought, settings, baseline) if files else result
     value = report.result_json(result, root)
     if args.fix or args.diff:
         value["fixed" if args.fix else "fixes"] = [_fix_json(file, root) for file in files]
@@ -116,23 +138,67 @@ def _absolute(root: Path, path: Path | None) -> Path | None:
     return None if path is None else Path(os.path.normpath(root / path))
 
 
-def _folder(path: Path) -> Path:
-    """Return a folder's absolute path. Raises UsageError for one that is none or cannot be listed."""
+def _existing(path: Path) -> Path:
+    """Return an absolute path. Raises UsageError for what is neither a file nor a folder to be listed."""
     absolute = Path(os.path.normpath(path))
     try:
-        with os.scandir(absolute):
+        mode = absolute.stat().st_mode
+        if S_ISDIR(mode):
+            with os.scandir(absolute):
+                return absolute
+        if S_ISREG(mode):
             return absolute
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such folder") from None
+        raise UsageError(f"{path}: no such file or folder") from None
     except NotADirectoryError:
-        raise UsageError(f"{path}: not a folder; name the one that it is in") from None
+        raise UsageError(f"{path}: a file has nothing in it") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(f"{path!s:.60}: no path") from None
+    raise UsageError(f"{path}: neither a file nor a folder")
 
 
-def _found(paths: list[Path], settings: Settings, baseline: Path | None) -> Result:
+def _folder_of(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+@dataclass(frozen=True)
+class _Sought:
+    """What is checked: folders of sources, and a build."""
+
+    paths: tuple[Path, ...]
+    build: Build | None
+    full: bool
+
+
+def _build(args: argparse.Namespace, context: Context, root: Path) -> Build | None:
+    """Return the build that is meant, None where none is asked for.
+
+    Raises UsageError, and what loading it raises.
+    """
+    if args.build_dir is None and not args.build:
+        if args.full:
+            raise UsageError("--full is about a build: name it with -d, or have it found with --build")
+        return None
+    from west_qspi.build.build import Build
+
+    return Build.load(Path(os.path.normpath(root / build_dir(args, context))))
+
+
+def _settings_folder(build: Build | None, root: Path) -> Path:
+    """Return the folder whose settings count for a build alone: its application's, else its own."""
+    if build is None:
+        return root
+    from west_qspi.check.built import application_of
+
+    application = application_of(build)
+    return application.folder if application else build.path
+
+
+def _found(sought: _Sought, settings: Settings, baseline: Path | None) -> Result:
     known = read_baseline(baseline) if baseline else None
-    result = check_sources(paths, settings)
+    result = check_sources(sought.paths, settings, sought.build, sought.full)
     if known is None or baseline is None:
         return result
     return result.without(without_known(result.findings, known, baseline.parent))

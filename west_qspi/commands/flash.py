@@ -101,7 +101,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--dry-run", action="store_true", help="show the plan and change nothing")
     mode.add_argument("--verify-only", action="store_true", help="compare and change nothing")
     parser.add_argument("--key", type=Path, metavar="FILE", help="the key that signatures must match (PEM)")
-    parser.add_argument("--no-check", action="store_true", help="skip the checks of images before flashing")
+    parser.add_argument(
+        "--no-check", action="store_true", help="skip the checks of images and of the build before flashing"
+    )
     add_pending_options(parser)
 
 
@@ -138,6 +140,11 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
     if not args.no_check:
         for notice in check_job(build, job, context.cwd / args.key if args.key else None):
             console.listen(notice)
+        # The rules judge the build, so they are for those who flash it, and not a part of it or other files.
+        if job.whole and not args.verify_only:
+            from west_qspi.check.flashing import refuse_what_would_not_run
+
+            refuse_what_would_not_run(build, context.cwd)
     options = runner_options(args, context, directory, parts)
     with connected(runner, options, build.soc, job.external, use_external=job.needs_external) as on:
         return _on_target(args, console, job, *on)

@@ -30,7 +30,8 @@
      │   ├─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  MisplacedData
      │   └─ NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
-     │   └─ WrongSoc  HalvesDiffer  OtherHalfDiffers  EraseTakesImages  PendingUpdate
+     │   ├─ WrongSoc  HalvesDiffer  OtherHalfDiffers  EraseTakesImages  PendingUpdate
+     │   └─ WouldNotRun                a rule of qspi-check says so
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
      │   └─ UnknownRunner  RunnerUnavailable  RebuildFailed  ToolMissing  PackageMissing
@@ -91,6 +92,7 @@ from west_qspi.errors.flashing import (
     RunnerUnavailable,
     ToolMissing,
     UnknownRunner,
+    WouldNotRun,
     WrongSoc,
 )
 from west_qspi.errors.inputs import (
@@ -185,6 +187,7 @@ __all__ = [
     "UnstableRead",
     "UnsupportedSoc",
     "UsageError",
+    "WouldNotRun",
     "WriteFailed",
     "WriteProtected",
     "WrongAddressMode",

@@ -96,6 +96,19 @@ class WrongSoc(CheckFailed):
     hint = "Build for this board, or pick the right device with --dev-id."
 
 
+class WouldNotRun(CheckFailed):
+    """A rule of ``qspi-check`` finds in the build what keeps it from booting, or harms the board."""
+
+    rule: str
+    place: str
+    finding: str
+    fix: str
+    others: str
+    build: str
+    text = "this build would not run: {finding} ({rule}, {place}{others})"
+    hint = "{fix}'west qspi-check -d {build}' shows everything; --no-check flashes it all the same."
+
+
 class HalvesDiffer(CheckFailed):
     """The halves of a split image are not of one build."""
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from west_qspi.build.model import FlashNode
 from west_qspi.errors import BrokenBuildFile
 from west_qspi.extflash.model import ExternalFlash, Kind, Pins, Source
 from west_qspi.extflash.opcodes import PROGRAMS, READS
 from west_qspi.extflash.parts import FourByteEntry
 from west_qspi.extflash.setup import QUAD_ENABLE_METHODS
 from west_qspi.soc import NRF5340, Soc
+
+if TYPE_CHECKING:
+    from west_qspi.build.model import FlashNode
 
 # Which property a fact of the devicetree comes from.
 _PROPERTIES = {

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from west_qspi.errors import ConfigurationError
 from west_qspi.extflash.model import ExternalFlash, Source
+from west_qspi.extflash.printable import plain
 
 KeyPath = tuple[str, ...]
 
@@ -21,11 +21,6 @@ U32 = 0xFFFF_FFFF
 
 _SHOWN = 60
 _WORD = re.compile("[A-Za-z][A-Za-z0-9]*")
-
-
-def plain(text: str) -> str:
-    """Return a text that is safe to print: on one line, without control characters."""
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def shown(value: object) -> str:
@@ -216,6 +211,8 @@ def read_fields(entries: Mapping[KeyPath, Entry], fields: Iterable[Field]) -> Re
 
 def closest(key: str, known: Iterable[str]) -> str | None:
     """Return the key that a misspelt one is probably meant for; case does not count."""
+    from difflib import get_close_matches
+
     by_small_letters = {name.lower(): name for name in known}
     close = get_close_matches(key.lower(), by_small_letters, 1)
     return by_small_letters[close[0]] if close else None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from west_qspi.errors import ConfigurationError
-from west_qspi.extflash.fields import Choice, Entry, KeyPath, plain, read_fields, require, shown
+from west_qspi.extflash.fields import Choice, Entry, KeyPath, read_fields, require, shown
 from west_qspi.extflash.model import ExternalFlash, Instruction, Kind, Source
 from west_qspi.extflash.nrfjprog import (
     HEAD,
@@ -23,6 +23,7 @@ from west_qspi.extflash.nrfjprog import (
     description,
     meaning,
 )
+from west_qspi.extflash.printable import plain
 from west_qspi.soc import Soc
 
 _SECTION = "DEFAULT_CONFIGURATION"

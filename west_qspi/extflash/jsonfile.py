@@ -25,7 +25,6 @@ from west_qspi.extflash.fields import (
     Word,
     entries_of,
     megahertz,
-    plain,
     read_fields,
     require,
     shown,
@@ -34,6 +33,7 @@ from west_qspi.extflash.fields import (
 from west_qspi.extflash.model import ExternalFlash, Kind, Pins
 from west_qspi.extflash.nrfjprog import READS, WRITES
 from west_qspi.extflash.parts import FourByteEntry
+from west_qspi.extflash.printable import plain
 from west_qspi.soc import Soc
 
 _TOOL = "nrfutil"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from west_qspi.errors import ConfigurationError, PartsFileError, SettingsError
-from west_qspi.extflash.fields import KeyPath, plain
+from west_qspi.extflash.fields import KeyPath
+from west_qspi.extflash.printable import plain
 from west_qspi.fileio import opened
 
 LARGEST = 1 << 20
@@ -49,13 +50,13 @@ class Toml(NamedTuple):
     lines: Mapping[KeyPath, int]
 
 
-def read_text(path: Path, refusal: Refusal) -> str:
-    """Return the text of a file, without a byte order mark.
+def read_text(path: Path, refusal: Refusal, *, regular: bool = False) -> str:
+    """Return the text of a file, without a byte order mark; with ``regular``, of no pipe and no device.
 
     Raises FileUnreadable, and ``refusal`` for a file of more than LARGEST bytes, which is not read to its
     end, and for one that is not UTF-8.
     """
-    with opened(path) as stream:
+    with opened(path, regular=regular) as stream:
         data = stream.read(LARGEST + 1)
         size = max(len(data), os.fstat(stream.fileno()).st_size)
     if size > LARGEST:

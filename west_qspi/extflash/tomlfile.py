@@ -7,9 +7,10 @@ none of ours.
 from __future__ import annotations
 
 from west_qspi.errors import ConfigurationError
-from west_qspi.extflash.fields import Entry, KeyPath, entries_of, plain, read_fields, require, shown
+from west_qspi.extflash.fields import Entry, KeyPath, entries_of, read_fields, require, shown
 from west_qspi.extflash.model import ExternalFlash, Instruction, Kind
 from west_qspi.extflash.nrfjprog import HEAD, MOST_DATA, TOML_FIELDS, TOOL, contents, description, meaning
+from west_qspi.extflash.printable import plain
 from west_qspi.extflash.textfile import parse_text
 from west_qspi.soc import Soc
 

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_LINE = re.compile(
-    r"[ \t]*(?P<word>config|menuconfig|select|imply|default|def_bool)[ \t]+(?P<rest>\w+)", re.ASCII
+_NAMED = re.compile(
+    r"[ \t]*(?P<word>config|menuconfig|configdefault|select|imply)[ \t]+(?P<name>\w+)", re.ASCII
 )
+_DEFAULT = re.compile(r"[ \t]*(?:default|def_(?:bool|tristate|int|hex|string))\b", re.ASCII)
 
 
 def parse_selected(text: str, path: Path) -> frozenset[str]:
@@ -22,12 +23,11 @@ def parse_selected(text: str, path: Path) -> frozenset[str]:
 def _selected(text: str) -> Iterator[str]:
     current = ""
     for line in text.split("\n"):
-        found = _LINE.match(line)
+        found = _NAMED.match(line)
         if found is None:
-            continue
-        if found["word"] in ("config", "menuconfig"):
-            current = found["rest"]
+            if current and _DEFAULT.match(line):
+                yield f"CONFIG_{current}"
         elif found["word"] in ("select", "imply"):
-            yield f"CONFIG_{found['rest']}"
-        elif current:
-            yield f"CONFIG_{current}"
+            yield f"CONFIG_{found['name']}"
+        else:
+            current = found["name"]

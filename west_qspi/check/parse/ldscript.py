@@ -14,7 +14,7 @@ from west_qspi.check.model import Spot
 from west_qspi.check.parse.textfile import LONGEST_NUMBER
 
 _REGION = re.compile(
-    r"\b(?P<name>\w+)\s*(?:\([^()]*\)\s*)?:\s*(?:ORIGIN|org|o)\s*=(?P<origin>[^,\n]+),"
+    r"\b(?P<name>\w+)\s*(?:\([^()]*\)\s*)?:\s*(?:ORIGIN|org|o)\s*=(?P<origin>[^,=\n]+),"
     r"\s*(?:LENGTH|len|l)\s*=\s*(?P<length>[^\s}/]+(?:\s*[-+*]\s*[^\s}/]+)*)",
     re.IGNORECASE,
 )

@@ -36,8 +36,9 @@ class SdkVersion:
 def parse_manifest(text: str, path: Path) -> SdkVersion | None:
     """Return the SDK's release, None where no project is the SDK, or its revision is no release's tag."""
     for project in _projects(text, path):
-        if any(_of_sdk(value) for key, (value, _) in project.items() if key != "revision"):
-            value, spot = project.get("revision", ("", Spot(path)))
+        # A remote may have the SDK's name too, but has no revision.
+        value, spot = project.pop("revision", ("", Spot(path)))
+        if value and any(_of_sdk(name) for name, _ in project.values()):
             found = _RELEASE.fullmatch(value)
             return SdkVersion(int(found[1]), int(found[2]), spot) if found else None
     return None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _DEEPEST = 32
 _MOST = 1 << 18
+# What ends a line for YAML 1.1, but for no editor; in Windows' encodings the first one is an ellipsis.
+_OTHER_BREAKS = str.maketrans("\x85\u2028\u2029", "   ")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -85,6 +87,7 @@ def parse_pm(text: str, path: Path) -> PmFile:
     """Read a file's entries. Raises NotYaml."""
     import yaml
 
+    text = text.translate(_OTHER_BREAKS)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         _not_too_deep(yaml.parse(text, Loader=loader))
@@ -116,9 +119,9 @@ def _not_too_deep(events: Iterable[Event]) -> None:
 def _not_yaml(error: Exception, text: str) -> NotYaml:
     mark = getattr(error, "problem_mark", None)
     if mark is not None:
-        return NotYaml(
-            mark.line + 1, mark.column + 1, f"not YAML: {getattr(error, 'problem', None) or error}"
-        )
+        # An error at the end of a text that ends within a line is told for the line behind it.
+        line = min(mark.line, text.count("\n")) + 1
+        return NotYaml(line, mark.column + 1, f"not YAML: {getattr(error, 'problem', None) or error}")
     position, reason = getattr(error, "position", None), getattr(error, "reason", None)
     before = text[:position] if isinstance(position, int) and position >= 0 else ""
     column = len(before) - before.rfind("\n")

@@ -20,7 +20,7 @@ def read_source(path: Path) -> str:
 
     Raises FileUnreadable, also for what is too large to be a source file.
     """
-    with opened(path) as stream:
+    with opened(path, regular=True) as stream:
         data = stream.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise FileUnreadable(str(path), f"larger than {LARGEST >> 20} MiB, which no source file is")

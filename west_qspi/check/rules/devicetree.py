@@ -1,20 +1,18 @@
-"""QX301 to QX317: what devicetree says of the external flash, in the application and in MCUboot."""
+"""QX304 to QX315: what devicetree says of the chip of external flash."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from west_qspi.check.devicetree import Node, View
+from west_qspi.check.devicetree import Node
 from west_qspi.check.model import Edit, Severity
-from west_qspi.check.rule import DEVZONE, SDK_NRF, ZEPHYR, Hit, rule
+from west_qspi.check.rule import DEVZONE, ZEPHYR, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
 from west_qspi.extflash.opcodes import REACH_OF_3_BYTES
-from west_qspi.extflash.setup import data_lines
 from west_qspi.memory import Range
 
 _WINBOND = {0xEF: "Winbond", 0xC8: "GigaDevice", 0x1F: "Adesto", 0x9D: "ISSI"}
 _QUAD_DEFAULT = "S1B6"
-_CHOSEN = "nordic,pm-ext-flash"
 
 
 def _described(variant: Variant) -> Node | None:
@@ -73,11 +71,13 @@ def dt_24bit_past_16mib(variant: Variant) -> Iterator[Hit]:
     if node is None or "address-size-32" in node:
         return
     size = variant.chip.size if variant.chip else None
+    if size is not None and size <= REACH_OF_3_BYTES:
+        return  # what lies past its end is QX103's
     beyond = [
         entry for entry in variant.external if (entry.end or 0) > REACH_OF_3_BYTES and entry.name != EXTERNAL
     ]
     beyond = [entry for entry in beyond if not entry.is_container]
-    if not beyond and (size is None or size <= REACH_OF_3_BYTES):
+    if not beyond and size is None:
         return
     fix = "Add address-size-32; and enter-4byte-addr = <0x01>;"
     if not beyond:
@@ -196,6 +196,8 @@ def quad_enable_mismatch(variant: Variant) -> Iterator[Hit]:
     if node is None or chip is None or not chip.jedec_id:
         return
     lines = [item for name in ("readoc", "writeoc") if (item := node.get(name)) and item.strings]
+    from west_qspi.extflash.setup import data_lines
+
     quad = [item for item in lines if data_lines(item.strings[0], "") == 4]
     if not quad:
         return
@@ -233,79 +235,3 @@ def sfdp_density_vs_size(variant: Variant) -> Iterator[Hit]:
     if bits != chip.size * 8:
         text = f"sfdp-bfp tells of a chip of {bits // 8:#x} bytes, but size makes {chip.size:#x}"
         yield Hit(found.spot, text, "Remove sfdp-bfp, or read it from the chip that is there.")
-
-
-@rule("QX301", "app-ext-flash-chosen-missing", Severity.ERROR, f"{SDK_NRF}pull/2325")
-def app_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
-    """Partitions are placed in external flash, and the application's devicetree does not choose a chip.
-
-    Without ``nordic,pm-ext-flash`` Partition Manager has no such region, and the build breaks or drops them.
-
-    Fix: choose the chip in the application's overlay.
-
-    Bad:
-        / { chosen { }; };
-    Good:
-        / { chosen { nordic,pm-ext-flash = &mx25r64; }; };
-    """
-    board, name = variant.known_board, variant.board
-    entry = next((item for item in variant.external if item.name != EXTERNAL), None)
-    if entry is None or name is None or variant.dt.chosen(_CHOSEN) is not None:
-        return
-    if board is None or board.chosen:
-        return  # the board's own files may choose it
-    if not _for_board(variant.dt, name) or not _partitions_for_board(variant, name):
-        return  # its overlay may be elsewhere, or the partitions are other boards'
-    text = f"'{entry.name}' is in external flash, but no overlay for {name} chooses {_CHOSEN}"
-    chip = board.chip or "CHIP"
-    fix = f"Add / {{ chosen {{ {_CHOSEN} = &{chip}; }}; }}; to boards/{name}.overlay."
-    yield Hit(entry.spot, text, fix)
-
-
-def _partitions_for_board(variant: Variant, board: str) -> bool:
-    """Tell whether the partitions are meant for that board: by the file's name, or as it is the only one."""
-    if variant.pm is not None and board in variant.pm.path.stem:
-        return True
-    overlays = (variant.folder / "boards").glob("*.overlay")
-    return all(path.stem == board or path.stem.startswith(f"{board}_") for path in overlays)
-
-
-def _for_board(view: View, board: str) -> bool:
-    """Tell whether a file of that very board is among those of a devicetree."""
-    return any(file.path.stem == board or file.path.stem.startswith(f"{board}_") for file in view.files)
-
-
-@rule("QX302", "mcuboot-ext-flash-chosen-missing", Severity.ERROR, f"{DEVZONE}116344/")
-def mcuboot_ext_flash_chosen_missing(variant: Variant) -> Iterator[Hit]:
-    """A slot is in external flash, and MCUboot's own devicetree does not choose a chip for it.
-
-    The application's overlays do not reach MCUboot. It logs "Failed to open flash area" with -2 or -19, and
-    then that raising BOOT_MAX_IMG_SECTORS might help, which it does not.
-
-    Fix: choose the chip in sysbuild/mcuboot/boards/BOARD.overlay or sysbuild/mcuboot.overlay too.
-
-    Bad:
-        boards/nrf5340dk_nrf5340_cpuapp.overlay alone
-    Good:
-        sysbuild/mcuboot/boards/nrf5340dk_nrf5340_cpuapp.overlay as well
-    """
-    board = variant.known_board
-    chosen = variant.dt.chosen(_CHOSEN)
-    slots = variant.external_slots
-    if not slots or chosen is None or variant.has_mcuboot is False or board is None or board.chosen:
-        return
-    if variant.dt_mcuboot.chosen(_CHOSEN) is not None or not _mcuboot_files(variant):
-        return
-    text = f"'{slots[0].name}' is in external flash, but MCUboot's devicetree does not choose {_CHOSEN}"
-    fix = f"Add the same to sysbuild/mcuboot/boards/{variant.board}.overlay."
-    yield Hit(chosen.spot, text, fix)
-
-
-def _mcuboot_files(variant: Variant) -> bool:
-    """Tell whether MCUboot is configured here for this board; not where it is for other boards only."""
-    if any("mcuboot_" in word for call in variant.cmake for word in call.arguments):
-        return False  # sysbuild.cmake may pass it an overlay
-    if variant.board and _for_board(variant.dt_mcuboot, variant.board):
-        return True
-    others = (variant.folder / "sysbuild" / "mcuboot" / "boards").is_dir()
-    return not others and bool(variant.dt_mcuboot.files or variant.mcuboot.settings)

@@ -33,8 +33,11 @@ def _driver(variant: Variant) -> str | None:
 
 
 def _forced(variant: Variant) -> bool:
-    """Tell whether sysbuild switches the QSPI driver on by itself, as it does for a split image."""
-    return bool(variant.split) and not variant.sysbuild.on(f"SB_CONFIG_{_OVERRIDE}")
+    """Tell whether sysbuild switches the QSPI driver on by itself, as it does for a split image.
+
+    What a build resolved is what it is.
+    """
+    return variant.build is None and bool(variant.split) and not variant.sysbuild.on(f"SB_CONFIG_{_OVERRIDE}")
 
 
 @rule("QX203", "relocation-without-split-image", Severity.ERROR, f"{DEVZONE}125871/")
@@ -63,7 +66,10 @@ def relocation_without_split_image(variant: Variant) -> Iterator[Hit]:
         if call.name == "zephyr_code_relocate" and place.startswith("EXTFLASH"):
             text = f"relocates to {place}, but the image is not split"
             text += "" if known else ", as far as its sources tell"
-            fix = f"Write {_SPLIT}=y in sysbuild.conf."
+            text += ': signing fails, "Image size + trailer exceeds requested size"'
+            fix = (
+                f"Write {_SPLIT}=y in sysbuild.conf, and add the slots of the external half to pm_static.yml."
+            )
             yield Hit(call.spot, text, fix, severity=None if known else Severity.WARNING)
 
 
@@ -92,15 +98,20 @@ def override_check_turns_off_driver(variant: Variant) -> Iterator[Hit]:
     for symbol in (f"{_QSPI}_XIP", _QSPI):
         off = _off(variant.app, symbol)
         if off is not None:
-            yield Hit(off, f"{symbol}=n, and {why}", f"Write {symbol}=y.")
+            text = f"{symbol}=n, and {why}: the first call into external flash faults"
+            yield Hit(off, text, f"Write {symbol}=y in {off.path.name}.")
     off = _off(variant.mcuboot, _QSPI)
     if off is not None:
-        yield Hit(off, f"{_QSPI}=n in MCUboot, and {why}", f"Write {_QSPI}=y.")
+        text = f"{_QSPI}=n in MCUboot, and {why}: it cannot check the external half, and boots nothing"
+        yield Hit(off, text, f"Write {_QSPI}=y in {off.path.name}.")
 
 
 def _off(config: Config, symbol: str) -> Spot | None:
     """Return where an option is n; None where it is not, or where that is not known."""
     return config.at(symbol) if config.on(symbol) is False else None
+
+
+_UNOPENED = ": it cannot open the slot (-19), and installs no update"
 
 
 @rule("QX206", "mcuboot-ext-driver-disabled", Severity.ERROR, f"{DEVZONE}116344/")
@@ -131,15 +142,16 @@ def mcuboot_ext_driver_disabled(variant: Variant) -> Iterator[Hit]:
         off = _off(config, symbol)
         if off is not None:
             found = True
-            yield Hit(off, f"'{slot}' is in external flash, but MCUboot has {symbol}=n", f"Write {symbol}=y.")
+            text = f"'{slot}' is in external flash, but MCUboot has {symbol}=n{_UNOPENED}"
+            yield Hit(off, text, f"Write {symbol}=y in {off.path.name}.")
     board = variant.board or ""
     if found or driver != _QSPI or config.get(_QSPI) is not None or config.spot is None:
         return
     # A folder of the project's own replaces MCUboot's, with its board files.
     replaced = any((variant.folder / name / "mcuboot").is_dir() for name in ("sysbuild", "child_image"))
     if board.startswith(_QSPI_OFF) and not replaced:
-        text = f"'{slot}' is in external flash, but MCUboot's own file for {board} has {_QSPI}=n"
-        yield Hit(config.spot, text, f"Write {_QSPI}=y.")
+        text = f"'{slot}' is in external flash, but MCUboot's own file for {board} has {_QSPI}=n{_UNOPENED}"
+        yield Hit(config.spot, text, f"Write {_QSPI}=y in {config.spot.path.name}.")
 
 
 @rule("QX207", "pm-override-driver-check-missing", Severity.ERROR, f"{DEVZONE}122816/")
@@ -164,7 +176,10 @@ def pm_override_driver_check_missing(variant: Variant) -> Iterator[Hit]:
     if any(setting.value == "y" for setting in given) or chip is None or chip.node is None:
         return
     compatible = chip.node.compatible[0]
-    text = f"'{chip.label}' is {compatible}: without {_OVERRIDE} its slots are not in the flash map"
+    text = (
+        f"'{chip.label}' is {compatible}: without {_OVERRIDE} its slots are not in the flash map, and "
+        "MCUboot cannot open them (-2 or -19)"
+    )
     fix = f"Write SB_CONFIG_{_OVERRIDE}=y in sysbuild.conf."
     if given:
         yield Hit(given[0].spot, text, fix)
@@ -199,17 +214,19 @@ def image_conf_contradicts_sysbuild(variant: Variant) -> Iterator[Hit]:
         # sysbuild.conf: SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY=y
         CONFIG_BOOT_UPGRADE_ONLY=y
     """
+    variant = variant.as_written
     types = {f"SB_CONFIG_BOOT_SIGNATURE_TYPE_{name}": f"BOOT_SIGNATURE_TYPE_{name}" for name in _SIGNATURES}
     for choices in (_MODES, types):
         wanted = next((name for name in choices if variant.sysbuild.on(name)), None)
         for name, symbol in choices.items():
             own = variant.mcuboot.get(symbol)
             if wanted is not None and own is not None and (own.value == "y") != (name == wanted):
-                yield Hit(own.spot, f"{own.symbol}={own.value} here, but {wanted}=y", "Remove the line.")
+                text = f"{own.symbol}={own.value} here, but {wanted}=y, and sysbuild wins"
+                yield Hit(own.spot, text, "Remove the line.")
     count = variant.sysbuild.number("SB_CONFIG_MCUBOOT_UPDATEABLE_IMAGES")
     own = variant.mcuboot.get("CONFIG_UPDATEABLE_IMAGE_NUMBER")
     if count is not None and own is not None and own.number not in (None, count):
-        text = f"{own.symbol}={own.value} here, but SB_CONFIG_MCUBOOT_UPDATEABLE_IMAGES={count}"
+        text = f"{own.symbol}={own.value} here, but SB_CONFIG_MCUBOOT_UPDATEABLE_IMAGES={count} wins"
         yield Hit(own.spot, text, "Remove the line.")
 
 
@@ -242,11 +259,12 @@ def obsolete_option(variant: Variant) -> Iterator[Hit]:
         # sysbuild.conf
         SB_CONFIG_NETCORE_APP_UPDATE=y
     """
-    if variant.build is not None:
-        return  # its settings are all those of the SDK, and not what someone wrote
+    variant = variant.as_written  # a build's settings are all those of the SDK
     gone = _GONE | (_NOW_OF_SYSBUILD if variant.sysbuild.settings else {})
     for symbol, instead in gone.items():
         found = variant.app.get(symbol)
         if found is not None and found.value != "n":
-            where = "is gone" if symbol in _GONE else "is set by sysbuild"
+            where = "is set by sysbuild, and this line is overwritten"
+            if symbol in _GONE:
+                where = "is gone from the SDK: the build stops at it, or it does nothing"
             yield Hit(found.spot, f"{symbol} {where}", f"Remove it, and {instead}.")

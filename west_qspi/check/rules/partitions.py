@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterable, Iterator
 
 from west_qspi.check.model import Edit, Severity
 from west_qspi.check.parse.pmfile import PmEntry
@@ -72,12 +71,8 @@ def partitions_overlap(variant: Variant) -> Iterator[Hit]:
         settings_storage: {address: 0xe4000, size: 0x1c000}
     """
     members = _members(variant)
-    for first, second in combinations(_sized(variant), 2):
-        if (
-            first.region != second.region
-            or _related(first, second, members)
-            or _on_purpose(variant, first, second)
-        ):
+    for first, second in _overlapping(_sized(variant)):
+        if _related(first, second, members) or _on_purpose(variant, first, second):
             continue
         common = _range(first).common(_range(second))
         if common is None:
@@ -85,15 +80,37 @@ def partitions_overlap(variant: Variant) -> Iterator[Hit]:
         later = max(first, second, key=lambda entry: entry.address or 0)
         other = first if later is second else second
         filler = any(entry.name.startswith("EMPTY_") for entry in (first, second))
+        computed = any(is_computed(variant, entry) for entry in (first, second))
         free = -(-(other.end or 0) // SECTOR) * SECTOR
         text = (
             f"'{later.name}' ({_span(later)}) overlaps '{other.name}' ({_span(other)}) by {common.size:#x} "
-            f"bytes from {common.start:#x} on"
+            f"bytes from {common.start:#x} on: "
         )
-        fix = (
-            f"Begin '{later.name}' at {free:#x} or behind, or make '{other.name}' end at {later.address:#x}."
-        )
-        yield Hit(later.at("address"), text, fix, severity=Severity.WARNING if filler else None)
+        text += COMPUTED if computed else "what one writes there, the other loses"
+        fix = f"Begin '{later.name}' at {free:#x} or behind"
+        room = (later.address or 0) - (other.address or 0)
+        fix += f", or write size: {room:#x} for '{other.name}'." if room > 0 else "."
+        yield Hit(later.at("address"), text, fix, severity=Severity.WARNING if filler or computed else None)
+
+
+# Source: sdk-nrf, scripts/partition_manager.py, get_dynamic_area_start_and_size.
+COMPUTED = "Partition Manager passes over the numbers of 'app' and gives it the gap between the others"
+
+
+def is_computed(variant: Variant, entry: PmEntry) -> bool:
+    """Tell whether Partition Manager computes a partition's place, whatever the static file says of it."""
+    return variant.build is None and entry.name == "app" and entry.region == "flash_primary"
+
+
+def _overlapping(entries: Iterable[PmEntry]) -> Iterator[tuple[PmEntry, PmEntry]]:
+    """Yield the pairs of one memory that begin before the other ends."""
+    ordered = sorted(entries, key=lambda entry: (entry.region, entry.address or 0))
+    for place, first in enumerate(ordered):
+        for number in range(place + 1, len(ordered)):
+            second = ordered[number]
+            if second.region != first.region or (second.address or 0) >= (first.end or 0):
+                break
+            yield first, second
 
 
 def _members(variant: Variant) -> dict[str, set[str]]:
@@ -156,13 +173,22 @@ def partition_past_device_end(variant: Variant) -> Iterator[Hit]:
     for entry in _sized(variant):
         limit = limits.get(entry.region)
         if limit is not None and entry.end is not None and entry.end > limit and not entry.is_container:
-            beyond = f"{entry.end - limit:#x} bytes behind the memory's {limit:#x}"
-            text = f"'{entry.name}' ({_span(entry)}) ends {beyond}"
+            memory = "internal flash"
+            if entry.region == EXTERNAL and chip is not None:
+                memory = f"'{chip.label}'"
+            text = (
+                f"'{entry.name}' ({_span(entry)}) ends {entry.end - limit:#x} bytes behind the {limit:#x} of "
+                f"{memory}: the build stops, or the first erase there fails with -22"
+            )
             # A file for all boards may be meant for one with another chip than this one, of a kit's, has.
             guessed = entry.region == EXTERNAL and chip is not None and chip.size_spot is None
             general = variant.pm is not None and variant.pm.path.name == "pm_static.yml"
             severity = Severity.WARNING if guessed and general else None
-            fix = "Make it smaller, or correct the memory's size."
+            room = limit - (entry.address or 0)
+            fix = f"Write size: {room:#x} at most" if room > 0 else f"Move it below {limit:#x}"
+            if entry.region == EXTERNAL:
+                fix += f", or correct the size of {memory} in devicetree (size counts bits)"
+            fix += "."
             yield Hit(entry.at("size"), text, fix, severity=severity)
 
 
@@ -181,6 +207,7 @@ def region_named_partition(variant: Variant) -> Iterator[Hit]:
     Good:
         littlefs_storage: {address: 0x400000, size: 0x400000, region: external_flash}
     """
+    variant = variant.as_written  # Partition Manager makes what it computes fit
     entries = _sized(variant)
     for entry in entries:
         if entry.name != entry.region:
@@ -191,8 +218,11 @@ def region_named_partition(variant: Variant) -> Iterator[Hit]:
             if other is not entry and other.region == entry.region and _range(other).overlaps(_range(entry))
         ]
         if under:
-            text = f"'{entry.name}' is the rest of its region and lies over {', '.join(under)}"
-            yield Hit(entry.spot, text, "Delete the entry.")
+            text = (
+                f"'{entry.name}' ({_span(entry)}), the rest of its region, lies over {', '.join(under)}: "
+                "code that takes it for free space overwrites them"
+            )
+            yield Hit(entry.spot, text, "Delete the entry: Partition Manager adds one for what is free.")
 
 
 @rule("QX115", "span-bounds", Severity.ERROR, f"{SDK_NRF}blob/main/scripts/partition_manager.py")
@@ -213,6 +243,7 @@ def span_bounds(variant: Variant) -> Iterator[Hit]:
         mcuboot_pad: {address: 0x10000, size: 0x200}
         app: {address: 0x10200, size: 0x4fe00}
     """
+    variant = variant.as_written  # Partition Manager makes what it computes fit
     by_name = {entry.name: entry for entry in _sized(variant)}
     for entry in by_name.values():
         inside = [by_name[name] for name in entry.members if name in by_name]
@@ -222,12 +253,22 @@ def span_bounds(variant: Variant) -> Iterator[Hit]:
         start, end = min(item.address or 0 for item in inside), max(item.end or 0 for item in inside)
         beyond = start < (entry.address or 0) or end > (entry.end or 0)
         if beyond:
-            text = f"'{entry.name}' ({_span(entry)}) is smaller than its members ({start:#x}-{end:#x})"
-            yield Hit(entry.at("size"), text, f"Write address {start:#x} and size {end - start:#x}.")
+            text = (
+                f"'{entry.name}' ({_span(entry)}) is smaller than its members ({start:#x}-{end:#x}): what is"
+                " beyond is neither checked nor updated with it"
+            )
+            fix = f"Write address: {start:#x} and size: {end - start:#x}, or move the members into it."
+            computed = any(is_computed(variant, member) for member in inside)
+            yield Hit(entry.at("size"), text, fix, severity=Severity.WARNING if computed else None)
         elif (entry.size or 0) - (end - start) >= SECTOR:
             spare = (entry.size or 0) - (end - start)
             text = f"'{entry.name}' ({_span(entry)}) has {spare:#x} bytes that no member uses"
-            yield Hit(entry.at("size"), text, severity=Severity.NOTE)
+            fix = f"Write size: {end - start:#x}, or let its last member end at {entry.end or 0:#x}."
+            yield Hit(entry.at("size"), text, fix, severity=Severity.NOTE)
+
+
+# They have to leave external flash altogether: QX111 says where to.
+_MISPLACED = ("app", "mcuboot_primary", "mcuboot_primary_pad", "mcuboot_primary_app")
 
 
 @rule("QX129", "absolute-xip-address-in-region", Severity.ERROR, f"{DEVZONE}125422/")
@@ -246,14 +287,15 @@ def absolute_xip_address(variant: Variant) -> Iterator[Hit]:
     """
     base = variant.xip_base or 0x1000_0000
     for entry in variant.pm.within(EXTERNAL) if variant.pm else ():
-        if entry.address is None or entry.address < base:
+        if entry.address is None or entry.address < base or entry.name in _MISPLACED:
             continue
         right = entry.address - (
             0x1200_0000 if entry.address >= 0x1200_0000 and not variant.xip_base else base
         )
         spot = entry.at("address")
         text = (
-            f"'{entry.name}' is at {entry.address:#x}, the address on the bus; in the chip it is {right:#x}"
+            f"'{entry.name}' is at {entry.address:#x}, the address on the bus: counted from the start of the "
+            f"chip that is far behind its end; in the chip it is {right:#x}"
         )
         edit = Edit(spot.path, spot.line, f"{entry.address:#x}", f"{right:#x}")
         yield Hit(spot, text, f"Write address: {right:#x}.", (edit,))

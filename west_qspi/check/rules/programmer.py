@@ -3,83 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from west_qspi.check.model import Edit, Severity, Spot
+from west_qspi.check.programmers import is_used, own_folders, programmer_configs, told
+from west_qspi.check.reader import is_there
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
+from west_qspi.check.runners import CONFIG_OPTIONS, located_argument, under_conditions
 from west_qspi.check.variant import UsedConfig, Variant
-from west_qspi.errors import ConfigurationError, FileUnreadable
 
-if TYPE_CHECKING:
-    from west_qspi.extflash.lint import Finding
-
-_LARGEST = 0x1_0000
-_MARKS = {".ini": (b"MemSize",), ".json": (b'"flash_size"', b'"firmware_config"'), ".toml": (b"[qspi",)}
-
-
-def _configs(variant: Variant) -> tuple[UsedConfig, ...]:
-    found = (_read(*_state(path)) for path in variant.programmer_files)
-    return tuple(config for config in found if config is not None)
-
-
-def _state(path: Path) -> tuple[Path, int, int]:
-    """Return a path, the time of its last change and its size: what was read counts for those."""
-    try:
-        found = path.stat()
-    except OSError:
-        return path, 0, 0
-    return path, found.st_mtime_ns, found.st_size
-
-
-@lru_cache(maxsize=64)
-def _read(path: Path, changed: int, size: int) -> UsedConfig | None:
-    """Return a file as a programmer's, None where it is something else."""
-    from west_qspi.extflash.configfile import read_config
-
-    try:
-        data = path.read_bytes() if path.is_file() and size <= _LARGEST else b""
-    except OSError:
-        return None
-    if not any(mark in data for mark in _MARKS[path.suffix.lower()]):
-        return None
-    try:
-        return UsedConfig(path, None, read_config(path), Spot(path))
-    except ConfigurationError as error:
-        return UsedConfig(path, None, None, Spot(path, error.line), error.reason)
-    except FileUnreadable as error:
-        return UsedConfig(path, None, None, Spot(path), error.reason)
-
-
-@lru_cache(maxsize=64)
-def _findings(path: Path, changed: int, size: int) -> tuple[Finding, ...]:
-    """Return what is wrong with a file by itself."""
-    from west_qspi.extflash.lint import check_config
-
-    config = _read(path, changed, size)
-    return check_config(config.flash) if config is not None and config.flash is not None else ()
-
-
-def _told(variant: Variant, rule_id: str) -> Iterator[Hit]:
-    """Yield what a file says that is wrong by itself, for one rule."""
-    from west_qspi.extflash.compare import Level
-
-    severities = {Level.ERROR: Severity.ERROR, Level.WARNING: Severity.WARNING}
-    for config in _configs(variant):
-        for found in _findings(*_state(config.path)):
-            if found.rule == rule_id:
-                spot = Spot(config.path, found.source.line)
-                severity = severities.get(found.level, Severity.NOTE)
-                yield Hit(spot, found.text, found.advice, severity=severity)
+# What may write a file, or copy it to where it is looked for.
+_MAKERS = ("configure_file", "file", "add_custom_command", "execute_process")
 
 
 @rule("QX402", "ini-memsize-wrong", Severity.WARNING, f"{DEVZONE}100186/")
 def ini_memsize_wrong(variant: Variant) -> Iterator[Hit]:
-    """MemSize is not what a chip can have: decimal megabytes, or no whole number of sectors.
+    """MemSize is not what the chip has, or no chip can have: decimal megabytes, no whole number of sectors.
 
     A file that is programmed past it is refused: "stretches out of XIP area". The end of the chip cannot be
-    programmed.
+    programmed; where a slot lies there, this is an error.
 
     Fix: write the chip's bytes, a power of two.
 
@@ -88,11 +30,24 @@ def ini_memsize_wrong(variant: Variant) -> Iterator[Hit]:
     Good:
         MemSize = 0x4000000
     """
-    for hit in _told(variant, "QX402"):
-        size = next(
-            (item.flash.size for item in _configs(variant) if item.path == hit.spot.path and item.flash), 0
-        )
-        yield Hit(hit.spot, hit.text, hit.fix, _whole_mebibytes(hit.spot, size or 0), hit.severity)
+    for config, hit in told(variant, "QX402"):
+        size = config.flash.size if config.flash else None
+        text, fix, edits = hit.text, hit.fix, _whole_mebibytes(hit.spot, size or 0)
+        if edits and size:
+            lost = int(edits[0].new, 16) - size
+            text += f" Its last {lost:,} bytes cannot be programmed"
+            fix = f"Write MemSize = {edits[0].new}." if hit.spot.path.suffix.lower() == ".ini" else fix
+        yield replace(hit, text=text, fix=fix, edits=edits)
+    for config in programmer_configs(variant):
+        size = config.flash.size if config.flash else None
+        if not size or not is_used(variant, config) or config.flash is None:
+            continue
+        beyond = [entry for entry in variant.external_slots if (entry.end or 0) > size]
+        if beyond:
+            spot = Spot(config.path, config.flash.source("size").line)
+            end = f"'{beyond[0].name}' ends at {beyond[0].end:#x}"
+            text = f"{end}, and the programmer is told of {size:#x} bytes"
+            yield Hit(spot, text, "Write the chip's size in bytes.", severity=Severity.ERROR)
 
 
 def _whole_mebibytes(spot: Spot, size: int) -> tuple[Edit, ...]:
@@ -129,14 +84,19 @@ def json_flash_size_bits(variant: Variant) -> Iterator[Hit]:
     Good:
         "flash_size": 8388608
     """
-    yield from _told(variant, "QX403")
-    for config in _configs(variant):
+    for config, hit in told(variant, "QX403"):
+        if _bytes_meant(variant, config) is None:
+            yield hit
+    for config in programmer_configs(variant):
         right = _bytes_meant(variant, config)
         if right is not None and config.flash is not None:
             size, spot = config.flash.size, Spot(config.path, config.flash.source("size").line)
-            text = f"{size} is the chip's size in bits; flash_size is in bytes: {right}"
+            text = (
+                f"{size} is the chip's size in bits; flash_size is in bytes, {right}: what is programmed "
+                "past them wraps around to the chip's start"
+            )
             edit = Edit(spot.path, spot.line, str(size), str(right))
-            yield Hit(spot, text, f"Write {right}.", (edit,))
+            yield Hit(spot, text, f'Write "flash_size": {right}.', (edit,))
 
 
 def _bytes_meant(variant: Variant, config: UsedConfig) -> int | None:
@@ -145,10 +105,19 @@ def _bytes_meant(variant: Variant, config: UsedConfig) -> int | None:
     What is in a board's folder is that board's; elsewhere it may be for another chip.
     """
     chip, folders = variant.chip, {file.path.parent for file in variant.dt.files}
-    own = bool(folders & {config.path.parent, config.path.parent.parent})
+    own = bool(folders & {config.path.parent, config.path.parent.parent}) or is_used(variant, config)
     if not own or chip is None or not chip.size or config.path.suffix.lower() != ".json":
         return None
     return chip.size if config.flash is not None and config.flash.size == 8 * chip.size else None
+
+
+_BITS = {".ini": "AddressMode = BIT{}", ".json": '"address_mode": "MODE{}BIT"'}
+
+
+def _written(hit: Hit, bits: int) -> str:
+    """Return a fix with what has to be written in this kind of file for addresses of so many bits."""
+    line = _BITS.get(hit.spot.path.suffix.lower(), "{}-bit addresses").format(bits)
+    return hit.fix.replace(f"Use {bits}-bit addresses", f"Write {line}")
 
 
 @rule("QX404", "programmer-24bit-past-16mib", Severity.ERROR, f"{DEVZONE}123044/")
@@ -166,16 +135,15 @@ def programmer_24bit_past_16mib(variant: Variant) -> Iterator[Hit]:
         MemSize = 0x4000000
         AddressMode = BIT32
     """
-    in_bits = {item.path for item in _configs(variant) if _bytes_meant(variant, item) is not None}
-    for hit in _told(variant, "QX404"):
-        if hit.spot.path in in_bits:
+    for config, hit in told(variant, "QX404"):
+        if _bytes_meant(variant, config) is not None:
             continue  # QX403: then the addresses may be right
         edits = tuple(
             Edit(hit.spot.path, hit.spot.line, old, new)
             for suffix, old, new in ((".ini", "BIT24", "BIT32"), (".json", "MODE24BIT", "MODE32BIT"))
             if hit.spot.path.suffix.lower() == suffix and hit.spot.line and "; or" not in hit.fix
         )
-        yield Hit(hit.spot, hit.text, hit.fix, edits, hit.severity)
+        yield replace(hit, fix=_written(hit, 32), edits=edits)
 
 
 @rule("QX405", "programmer-32bit-on-small-chip", Severity.ERROR, f"{DEVZONE}123044/")
@@ -194,23 +162,45 @@ def programmer_32bit_on_small_chip(variant: Variant) -> Iterator[Hit]:
         MemSize = 0x800000
         AddressMode = BIT24
     """
-    yield from _told(variant, "QX405")
+    for _, hit in told(variant, "QX405"):
+        yield replace(hit, fix=_written(hit, 24))
 
 
 @rule("QX412", "programmer-file-unparsable", Severity.ERROR, f"{DEVZONE}100186/")
 def programmer_file_unparsable(variant: Variant) -> Iterator[Hit]:
-    """A programmer's file cannot be understood, or has a key that the tool passes over.
+    """A programmer's file is not there, cannot be understood, or has a key that the tool passes over.
 
     nrfjprog and nrfutil refuse such a file only when somebody programs with it.
 
-    Fix: correct the line; ``west qspi-config generate`` writes a right file from a build.
+    Fix: correct the line, or the path in CMake; ``west qspi-config generate`` writes a right file from a
+    build.
 
     Bad:
         AddressMode = BIT42
     Good:
         AddressMode = BIT24
     """
-    for config in _configs(variant):
+    for config in programmer_configs(variant):
         if config.problem:
-            yield Hit(config.spot, config.problem, "Correct the line.")
-    yield from _told(variant, "QX412")
+            fix = "Correct the line; west qspi-config generate writes a right file from a build."
+            yield Hit(config.spot, config.problem, fix)
+    yield from (hit for _, hit in told(variant, "QX412"))
+    yield from _missing(variant)
+
+
+def _missing(variant: Variant) -> Iterator[Hit]:
+    """Yield the files that a runner is passed and that are not there, unless CMake asks for or makes them."""
+    calls = (*variant.board_cmake, *variant.cmake)
+    asked = {
+        call.spot
+        for call, conditions in under_conditions(calls)
+        if any("EXISTS" in each.arguments for each in conditions)
+    }
+    made = [word for call in calls if call.name in _MAKERS for word in call.arguments]
+    for argument in variant.runner_arguments:
+        places = located_argument(argument, variant.folder, own_folders(variant))
+        if argument.option not in CONFIG_OPTIONS or argument.spot in asked or not places:
+            continue
+        if not any(map(is_there, places)) and not any(places[0].name in word for word in made):
+            text = f"{argument.runner} is passed {argument.option} {argument.value}, which is not there"
+            yield Hit(argument.spot, text, "Correct the path, or add the file.")

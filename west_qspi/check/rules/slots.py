@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from west_qspi.build.model import UpdateMode
+from west_qspi.build.modes import UpdateMode
 from west_qspi.check.model import Edit, Severity, Spot
 from west_qspi.check.parse.ldscript import LinkerRegion
 from west_qspi.check.parse.pmfile import PmEntry
@@ -48,6 +48,8 @@ def external_partition_unaligned(variant: Variant) -> Iterator[Hit]:
                 severity = Severity.WARNING if "nrf54l" in (variant.board or "") else None
                 severity = Severity.NOTE if entry.name.startswith("EMPTY_") else severity
                 text = f"'{entry.name}' ({_span(entry)}): its {key} {value:#x} is no multiple of {SECTOR:#x}"
+                if severity is not Severity.NOTE:
+                    text += ", and erasing it takes bytes of a neighbour along"
                 fix = f"Write {key}: {-(-value // SECTOR) * SECTOR:#x}, if the neighbours allow it."
                 yield Hit(entry.at(key), text, fix, severity=severity)
 
@@ -85,14 +87,14 @@ def slot_size_incompatible(variant: Variant) -> Iterator[Hit]:
         mode = variant.mode
         if mode is UpdateMode.OVERWRITE:
             if second < first:
-                yield Hit(
-                    secondary.at("size"),
-                    f"{text}: an image that fills the primary does not fit",
-                    severity=Severity.WARNING,
-                )
+                text += ": an image that fills the primary cannot be uploaded"
+                fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
+                yield Hit(secondary.at("size"), text, fix, severity=Severity.WARNING)
             continue
         if mode in _SWAPS and abs(first - second) <= 1:
             continue
+        text += ': MCUboot logs "Cannot upgrade" and boots the old image for ever'
+        text += "" if mode else ", unless it overwrites, which is not known here"
         known = mode in (*_SWAPS, UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
         fix = f"Write size: {primary.size:#x} for '{secondary.name}'."
         yield Hit(secondary.at("size"), text, fix, severity=None if known else Severity.WARNING)
@@ -136,11 +138,12 @@ def xip_slot_entries_missing(variant: Variant) -> Iterator[Hit]:
     missing = [name for kind in ("primary", "secondary") if (name := f"mcuboot_{kind}_{number}") not in names]
     if missing:
         others = sorted(name for name in names if name.startswith("mcuboot_primary_") and name[-1:].isdigit())
-        there = f"; there are {', '.join(others)}" if others else ""
-        text = f"the external half is image {number}, but {' and '.join(missing)} are not here{there}"
+        there = f" (but {', '.join(others)})" if others else ""
+        lacking = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not here{there}"
+        text = f"the external half is image {number}, but {lacking}: the build has no slot to sign it for"
         # Where other boards have files of their own, this one may be no longer built.
         left = general and any(variant.folder.glob("pm_static_*.yml"))
-        fix = f"Add {' and '.join(missing)} in external_flash."
+        fix = f"Add {' and '.join(missing)} to {variant.pm.path.name}, with region: external_flash."
         yield Hit(Spot(variant.pm.path, 1), text, fix, severity=Severity.WARNING if left else None)
 
 
@@ -192,7 +195,8 @@ def linker_origin_mismatch(variant: Variant) -> Iterator[Hit]:
             continue
         text = (
             f"'{slot.name}' {_span(slot)} needs ORIGIN = {wanted:#x}, "
-            f"LENGTH = {(slot.size or 0) - variant.pad:#x}; the script says ORIGIN = {region.origin:#x}"
+            f"LENGTH = {(slot.size or 0) - variant.pad:#x}; the script says ORIGIN = {region.origin:#x}, "
+            "and the first call into external flash faults"
         )
         edit = Edit(region.spot.path, region.spot.line, region.origin_text, f"{wanted:#x}")
         yield Hit(region.spot, text, f"Write ORIGIN = {wanted:#x}.", (edit,))
@@ -221,7 +225,8 @@ def linker_length_vs_slot(variant: Variant) -> Iterator[Hit]:
         fix = f"Write LENGTH = {wanted:#x}."
         if region.length > wanted:
             more = f"{region.length - wanted:#x} more than '{slot.name}' has for code ({wanted:#x})"
-            yield Hit(region.spot, f"LENGTH {region.length:#x} is {more}", fix, (edit,))
+            text = f"LENGTH {region.length:#x} is {more}: what is linked past it lies in the next partition"
+            yield Hit(region.spot, text, fix, (edit,))
         else:
             less = f"{wanted - region.length:#x} bytes of '{slot.name}' unused"
             text = f"LENGTH {region.length:#x} leaves {less}"
@@ -245,28 +250,9 @@ def xip_slot_wrong_region(variant: Variant) -> Iterator[Hit]:
     for kind in ("primary", "secondary"):
         slot = variant.entry(f"mcuboot_{kind}_{number}")
         if slot is not None and slot.region != EXTERNAL:
-            text = f"'{slot.name}' holds the external half, but is in {slot.region}"
-            yield Hit(slot.at("region"), text, "Write region: external_flash.")
-
-
-@rule("QX111", "whole-app-in-external-flash", Severity.ERROR, f"{DEVZONE}125422/")
-def whole_app_in_external_flash(variant: Variant) -> Iterator[Hit]:
-    """The application itself, or its primary slot, is placed in external flash.
-
-    Vectors, kernel and QSPI driver have to run before external flash can be executed: MCUboot jumps, and
-    nothing runs.
-
-    Fix: keep app and mcuboot_primary in flash_primary, and move code that may wait to external flash with a
-    split image (SB_CONFIG_QSPI_XIP_SPLIT_IMAGE).
-
-    Bad:
-        mcuboot_primary: {address: 0x0, size: 0x200000, region: external_flash}
-    Good:
-        mcuboot_primary: {address: 0x10000, size: 0xe0000, region: flash_primary}
-        mcuboot_primary_1: {address: 0x120000, size: 0x40000, region: external_flash}
-    """
-    for name in ("app", "mcuboot_primary", "mcuboot_primary_app"):
-        entry = variant.entry(name)
-        if entry is not None and entry.region == EXTERNAL:
-            text = f"'{name}' is in external flash, which nothing can execute before the QSPI driver runs"
-            yield Hit(entry.at("region"), text, "Write region: flash_primary, and split the image.")
+            text = (
+                f"'{slot.name}' ({_span(slot)}) holds the external half, but is in {slot.region}: code that "
+                "is linked to external flash is never programmed there"
+            )
+            fix = "Write region: external_flash, and its address in the chip."
+            yield Hit(slot.at("region"), text, fix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from west_qspi.build.model import UpdateMode
+from west_qspi.build.modes import UpdateMode
 from west_qspi.check.model import Edit, Severity
 from west_qspi.check.parse.kconf import Setting
 from west_qspi.check.parse.pmfile import PmEntry
@@ -38,9 +38,12 @@ def max_img_sectors_too_small(variant: Variant) -> Iterator[Hit]:
     if slots:
         largest = max(slots, key=lambda entry: _sectors(variant, entry))
         count = _sectors(variant, largest)
-        text = f"'{largest.name}' has {count} sectors ({largest.size or 0:#x} bytes), the limit is {limit}"
+        text = (
+            f"'{largest.name}' has {count} sectors ({largest.size or 0:#x} bytes), and MCUboot has room "
+            f"for {limit}: it says that the image is not valid, and does not boot"
+        )
         edit = Edit(spot.path, spot.line, f"={limit}", f"={count}")
-        yield Hit(spot, text, f"Write {_SECTORS}={count}.", (edit,))
+        yield Hit(spot, text, f"Write {_SECTORS}={count} in {spot.path.name}.", (edit,))
 
 
 def _slots(variant: Variant) -> Iterator[PmEntry]:
@@ -84,15 +87,25 @@ def layout_page_size(variant: Variant) -> Iterator[Hit]:
     for symbol in (_QSPI + _PAGE, _SPI + _PAGE):
         mcuboot, app = variant.mcuboot.get(symbol), variant.app.get(symbol)
         if mcuboot is not None and mcuboot.number not in (None, SECTOR):
-            text = f"pages of {mcuboot.value} bytes in MCUboot: those of internal flash are {SECTOR}"
-            yield Hit(mcuboot.spot, text, f"Write {symbol}={SECTOR}.", _to_sector(mcuboot), severity)
+            text = (
+                f"pages of {mcuboot.value} bytes in MCUboot, and of {SECTOR} in internal flash: slots in "
+                "both differ in their sectors, and swapping them is refused"
+            )
+            fix = f"Write {symbol}={SECTOR} in {mcuboot.spot.path.name}."
+            yield Hit(mcuboot.spot, text, fix, _to_sector(mcuboot), severity)
         elif mcuboot is not None and app is not None and app.number not in (None, mcuboot.number):
-            text = f"pages of {app.value} bytes here, and of {mcuboot.value} in MCUboot"
-            yield Hit(app.spot, text, f"Write {symbol}={SECTOR}.", _to_sector(app))
+            text = (
+                f"pages of {app.value} bytes here, and of {mcuboot.value} in MCUboot: each erase here "
+                f"takes {app.value}, whatever lies there"
+            )
+            yield Hit(app.spot, text, f"Write {symbol}={SECTOR} in {app.spot.path.name}.", _to_sector(app))
         elif mcuboot is not None and app is None and _stored(variant) and variant.app.spot:
             names = ", ".join(_stored(variant))
-            text = f"MCUboot has {symbol}={mcuboot.value}, and here the default is 65536, for {names} too"
-            yield Hit(variant.app.spot, text, f"Write {symbol}={SECTOR}.")
+            text = (
+                f"MCUboot has {symbol}={mcuboot.value}, and here the default is 65536, for {names} too: "
+                "each erase there takes 64 KiB"
+            )
+            yield Hit(variant.app.spot, text, f"Write {symbol}={SECTOR} in {variant.app.spot.path.name}.")
 
 
 def _to_sector(setting: Setting) -> tuple[Edit, ...]:
@@ -126,8 +139,15 @@ def stack_write_buffer_zero(variant: Variant) -> Iterator[Hit]:
         if found is None or found.number is None or config.on(_QSPI) is False:
             continue
         if found.number % 4:
-            yield Hit(found.spot, f"{found.value} is no multiple of 4", f"Write {symbol}=16.")
+            yield Hit(
+                found.spot,
+                f"{symbol}={found.value} is no multiple of 4: the build stops",
+                f"Write {symbol}=16.",
+            )
         elif found.number == 0 and writes:
-            text = "without a buffer, what lies in internal flash is not written to the QSPI"
+            text = (
+                f"{symbol}=0: what lies in internal flash is not written to the QSPI, the mark that asks for "
+                "an update among it"
+            )
             edit = Edit(found.spot.path, found.spot.line, f"={found.value}", "=16")
             yield Hit(found.spot, text, f"Write {symbol}=16.", (edit,))

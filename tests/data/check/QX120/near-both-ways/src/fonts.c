@@ -1,0 +1,4 @@
+#if USE_PARTITION_MANAGER
+#else
+int id = FIXED_PARTITION_ID(fonts);
+#endif

@@ -1,0 +1,5 @@
+int main(void)
+{
+	nrf_qspi_nor_xip_enable(flash, true);
+	return big();
+}

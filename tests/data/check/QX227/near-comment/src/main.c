@@ -1,0 +1,1 @@
+/* nrfx_qspi_dma_encrypt(key); */

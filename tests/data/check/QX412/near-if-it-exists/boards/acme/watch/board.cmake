@@ -1,0 +1,3 @@
+if(EXISTS ${BOARD_DIR}/support/gone.ini)
+  board_runner_args(nrfjprog "--qspiini=${BOARD_DIR}/support/gone.ini")
+endif()

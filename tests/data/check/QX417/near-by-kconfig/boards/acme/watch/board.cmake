@@ -1,0 +1,3 @@
+if(CONFIG_BOARD_OLD_WATCH)
+  board_runner_args(nrfutil "--ext-mem-config-file=${BOARD_DIR}/support/qspi.json")
+endif()

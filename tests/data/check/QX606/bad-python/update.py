@@ -1,0 +1,3 @@
+import subprocess
+
+subprocess.run(["mcumgr", "-c", "usb", "image", "upload", "-n", "1", "net.bin"])

@@ -1,0 +1,2 @@
+set(kept sysbuild)
+list(APPEND mcuboot_EXTRA_DTC_OVERLAY_FILE "${CMAKE_CURRENT_LIST_DIR}/extra.overlay")

@@ -1,0 +1,5 @@
+list(APPEND mcuboot_EXTRA_DTC_OVERLAY_FILE "${CMAKE_CURRENT_LIST_DIR}/sysbuild/extra.overlay")
+list(APPEND mcuboot_EXTRA_CONF_FILE ${ZEPHYR_BASE}/boards/common/none.conf)
+list(APPEND mcuboot_EXTRA_CONF_FILE relative.conf)
+# list(APPEND mcuboot_EXTRA_CONF_FILE ${APP_DIR}/gone.conf)
+set(sources ${APP_DIR}/src/none.c)

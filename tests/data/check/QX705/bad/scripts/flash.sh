@@ -1,0 +1,3 @@
+#!/bin/sh
+set -e
+nrfjprog --qspiini support/qspi.ini --program data.hex --verify

@@ -1,0 +1,1 @@
+nrfjprog --qspiini qspi.ini --program zephyr.hex

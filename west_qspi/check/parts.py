@@ -1,0 +1,91 @@
+"""The signed parts of a build, each with its slot and its files, as rules about images need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from west_qspi.check.model import Spot
+from west_qspi.check.variant import Variant
+
+if TYPE_CHECKING:
+    # A check of sources is not to wait for the readers of builds.
+    from west_qspi.build.model import Slot
+    from west_qspi.check.built import Built
+    from west_qspi.mcuboot.image import Header
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is signed as one image, for one slot; its files may not exist."""
+
+    image: str
+    external: bool
+    slot: Slot
+    unsigned: Path
+    signed: Path
+    update: Path
+
+    @property
+    def name(self) -> str:
+        """What it is called in findings: its signed file."""
+        return self.signed.name
+
+
+def parts(variant: Variant) -> tuple[Part, ...]:
+    """Return the halves of a split application, or the only part of another; none without MCUboot."""
+    built = variant.build
+    return () if built is None else tuple(_parts(built))
+
+
+def _parts(built: Built) -> Iterator[Part]:
+    from west_qspi.build.images import kernel_name
+
+    build = built.build
+    split = built.known(lambda build: build.split_parts) or ()
+    for part in split:
+        yield Part(part.image, part.external, part.slot, part.unsigned, part.signed, part.update)
+    slots = built.known(lambda build: build.slots) or ()
+    if split or not slots or slots[0].number or slots[0].secondary:
+        return
+    app = build.application
+    stem = app.directory / "zephyr" / kernel_name(app.kconfig)
+    files = (Path(f"{stem}{ending}") for ending in (".hex", ".signed.hex", ".signed.bin"))
+    yield Part(app.name, False, slots[0], *files)
+
+
+def size_of(path: Path) -> int | None:
+    """Return a file's size, None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size if path.is_file() else None
+
+
+def header_of(built: Built, part: Part) -> Header | None:
+    """Return a signed part's header; None where there is no such file, or it begins with something else."""
+    from west_qspi.mcuboot.image import parse_header
+
+    found = built.hex(part.signed)
+    return parse_header(found.head) if found else None
+
+
+def slot_spot(variant: Variant, slot: Slot, key: str = "size") -> Spot:
+    """Return where a slot gets its size or address."""
+    entry = variant.entry(slot.partition.name)
+    if entry is not None:
+        return entry.at(key)
+    node = variant.dt.node(slot.partition.name)
+    if node is not None:
+        return node.spot
+    return Spot(variant.build.build.map_file) if variant.build else Spot(variant.folder)
+
+
+def flashed(variant: Variant) -> tuple[Path, ...]:
+    """Return the hex files that ``west flash`` programs, none where one of them is missing."""
+    built = variant.build
+    found = built.known(lambda build: build.flash_files()) if built else None
+    return tuple(file.path for file in found or ())
