@@ -9,7 +9,7 @@ from west_qspi.extflash.model import NRF5340_PINS, ExternalFlash, Pins
 from west_qspi.soc import NRF5340, Soc
 
 NRF52840_DK_PINS = Pins(19, 17, 20, 21, 22, 23)
-"""Those of the nRF52840 DK, for a board that says none. Source: Zephyr, ``nrf52840dk_nrf52840-pinctrl.dtsi``."""
+"""Those of the nRF52840 DK, for a board that says none. Source: Zephyr, ``nrf52840dk_nrf52840-pinctrl``."""
 
 _USUAL_CLOCK = 8_000_000
 """A clock in Hz that every known part takes on four lines, in low power mode too."""
