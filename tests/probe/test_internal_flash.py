@@ -87,6 +87,15 @@ def test_one_file_holds_the_firmware_of_both_cores(probe: NewBench, tmp_path: Pa
     assert bench.board.array(MemoryKind.NETWORK).read(0, len(DATA)) == DATA[::-1]
 
 
+def test_the_library_lets_the_network_core_start_to_reach_it(probe: NewBench) -> None:
+    bench = probe(new_board())
+    api = bench.connected()
+    assert not api.is_coprocessor_enabled("CP_NETWORK")
+    api.select_coprocessor("CP_NETWORK")
+    api.read_u32(0x0100_0000)
+    assert api.is_coprocessor_enabled("CP_NETWORK")
+
+
 @both_socs
 def test_uicr_words_are_written(probe: NewBench, soc: Soc) -> None:
     bench = probe(new_board(soc=soc))
