@@ -41,6 +41,7 @@ class Nrf52840(BaseDevice):
         del self.ram.data[0x4_0000:]
         bus = Bus()
         nvmc = self.add_controller(MemoryKind.APPLICATION, "application", erase_by_write=False)
+        nvmc.uicr = board.internal[MemoryKind.UICR]
         self.add_flash(bus, MemoryKind.APPLICATION, nvmc)
         bus.add(0x1000_0000, 0x1000, Words(_FICR))
         self.add_flash(bus, MemoryKind.UICR, nvmc)
