@@ -241,6 +241,26 @@ def test_what_is_settled_is_done() -> None:
         assert not board.chip.busy
 
 
+def test_bytes_that_are_not_programmed_yet_are_counted_also_when_the_link_breaks() -> None:
+    board = new_board()
+
+    def work(target: DirectTarget) -> None:
+        program(target, EXTERNAL, 0, NOISE[: 2 * BUFFER])
+        assert 0 < target.waiting <= 2 * BUFFER
+        target.settle()
+        assert target.waiting == 0
+        program(target, APPLICATION, 0, NOISE[:512])
+        assert target.waiting == 512
+        board.conditions.powered = False
+        target.settle()
+
+    target = open_direct(ModelledLink(device_of(board)), WIRED)
+    with pytest.raises(PowerLost):
+        work(target)
+    target.close()
+    assert target.waiting == 512
+
+
 def test_both_flashes_are_at_work_at_the_same_time() -> None:
     board = new_board()
     board.array(EXTERNAL).write(0, NOISE)

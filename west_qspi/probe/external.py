@@ -55,6 +55,12 @@ class DirectFlash(CommandedFlash):
         """Tell whether there are orders left, or one is being carried out."""
         return self._current is not None or bool(self._orders)
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes of orders are not programmed yet."""
+        orders = (*self._orders, self._current) if self._current else self._orders
+        return sum(len(order.data or b"") for order in orders)
+
     def settle(self) -> None:
         """Wait until all orders are carried out. Raises FlashBusy."""
         while self.at_work:
