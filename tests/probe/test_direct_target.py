@@ -280,6 +280,19 @@ def test_both_flashes_are_at_work_at_the_same_time() -> None:
     assert not board.array(EXTERNAL).read(0, 3 * BUFFER).strip(b"\xff")
 
 
+def test_only_some_seconds_of_work_wait_for_their_turn() -> None:
+    board = new_board()
+    with connected(board, WIRED) as found:
+        target, chip = found.target, found.target.memories[EXTERNAL]
+        for block in range(50):
+            target.erase(chip, block * BUFFER, BUFFER)
+        begun = target.clock
+        target.settle()
+        left = target.clock - begun
+    # 50 blocks take 20 seconds.
+    assert 4 < left < 10
+
+
 def test_an_order_that_matters_within_a_memory_is_kept() -> None:
     board = new_board()
     with connected(board, WIRED) as found:
