@@ -26,6 +26,8 @@ from west_qspi.errors import (
     Protected,
     QspiError,
     QuadDisabled,
+    UnstableRead,
+    WriteFailed,
     WriteProtected,
     WrongChip,
 )
@@ -190,6 +192,34 @@ def test_a_build_is_flashed_proven_and_found_unchanged(options: object) -> None:
     before = board.counters.modifying
     assert flash_direct(board, build).plan.steps == ()
     assert board.counters.modifying == before
+
+
+def test_a_mass_erase_is_followed_by_all_that_the_build_has() -> None:
+    build = build_of(SMALL)
+    board = board_for(build)
+    board.array(EXTERNAL).write((8 << 20) - 0x100, NOISE[:256])
+    assert flash_direct(board, build, policy=Policy(mass_erase=True)).outcome is Outcome.PROVEN
+    assert holds(board, build)
+    assert not board.array(EXTERNAL).read((8 << 20) - 0x100, 256).strip(b"\xff")
+
+
+def test_a_bus_that_flips_bits_is_not_called_proof() -> None:
+    build = build_of(changed(SMALL, external_size=0x1_2000))
+    with pytest.raises(UnstableRead):
+        flash_direct(board_for(build), build, "read-flips=2")
+
+
+@pytest.mark.parametrize("kind", [EXTERNAL, APPLICATION])
+def test_worn_cells_are_found_by_reading_back(kind: MemoryKind) -> None:
+    build = build_of(SMALL)
+    board = board_for(build)
+    flash_direct(board, build)
+    cells = board.array(kind)
+    held = cells.read(0, 0x10_0000)
+    worn = next(at for at in range(len(held) - 1, 0, -1) if held[at] not in (0x00, 0xFF) and held[at] & 1)
+    cells.write(0, b"\xff" * len(held))
+    with pytest.raises(WriteFailed):
+        flash_direct(board, build, f"stuck-bits={kind.value}:{worn:#x}:1:0")
 
 
 def test_what_three_address_bytes_do_not_reach_is_neither_erased_nor_programmed() -> None:
