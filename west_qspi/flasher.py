@@ -156,7 +156,7 @@ class _Execution:
     restoring: Firmware = field(default_factory=Firmware)
     changed: bool = False
     boots: Boots = Boots.AS_BEFORE
-    done: int = 0
+    sent: int = 0
     holding: bool = False
 
     def run(self) -> None:
@@ -198,6 +198,11 @@ class _Execution:
         for operation, amount in sums.items():
             listen(Finished(operation, memory.name, amount, seconds[operation]))
 
+    @property
+    def done(self) -> int:
+        """How many bytes of the plan are programmed, keys not counted."""
+        return max(self.sent - self.target.waiting, 0)
+
     def _may_stop(self) -> bool:
         """Tell whether nothing would be lost or left unproven that one more step settles."""
         return not self.holding and self.boots is not Boots.UNPROVEN
@@ -221,6 +226,8 @@ class _Execution:
         self.changed = True
         self.target.erase(step.memory, step.offset, step.size)
         if step.keep:
+            # The journal may only say that the block is erased when it is.
+            self.target.settle()
             self._take(step.keep, erased=True)
 
     def _take(self, foreign: Firmware, *, erased: bool) -> None:
@@ -239,11 +246,14 @@ class _Execution:
         self.changed = True
         if step.action is Action.INVALIDATE:
             self.boots = Boots.NOTHING
+        if step.action is Action.COMMIT:
+            # Whatever the plan reads before: a key is never programmed beside other work.
+            self.target.settle()
         for part in Range(step.offset, step.size).pieces(step.memory.geometry.page):
             first = part.start - step.offset
             self.target.program(step.memory, part.start, step.data[first : first + part.size])
             if step.action is Action.PROGRAM:
-                self.done += part.size
+                self.sent += part.size
         if step.action is Action.COMMIT:
             self.boots = Boots.UNPROVEN
 

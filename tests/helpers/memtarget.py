@@ -38,6 +38,7 @@ class MemoryTarget:
     wraps: bool = False
     flips: dict[int, int] = field(default_factory=dict)
     clock: float = 0.0
+    waiting: int = 0
     reads: list[tuple[MemoryKind, int, int]] = field(default_factory=list)
     _stuck: dict[tuple[MemoryKind, int], int] = field(default_factory=dict)
 
@@ -90,6 +91,9 @@ class MemoryTarget:
             raise IllegalAccess(self.identity, f"no page write of {len(data)} bytes at {offset:#x}")
         self.clock += memory.geometry.page_time
         self._store(memory, offset, data, keep=0x00)
+
+    def settle(self) -> None:
+        pass
 
     def recover(self) -> None:
         self.protected = ()

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 
 class Target(Protocol):
-    """A connected device. Offsets count from the start of a memory; every call blocks until it is done.
+    """A connected device. Offsets count from the start of a memory.
+
+    ``erase`` and ``program`` may return before they are done. Every other call waits for them first, and
+    raises what went wrong, so that a read finds what was written before it; ``settle`` does nothing else.
+    Between two such calls two memories may be at work at a time, and pages be programmed after blocks were
+    erased that they do not lie in: where an order matters, there must be a read or ``settle``.
 
     All methods raise TargetError: LinkError, PowerLost, FlashBusy, WriteProtected, Protected, LowVoltage,
     ChipAbsent, ChipAsleep, WrongAddressMode, QuadDisabled, or IllegalAccess for what the device's rules
@@ -39,6 +44,10 @@ class Target(Protocol):
     def clock(self) -> float:
         """Seconds since some fixed moment, by the clock that this device's work is measured with."""
 
+    @property
+    def waiting(self) -> int:
+        """How many of the bytes that ``program`` was given are not programmed, or not known to be."""
+
     def external_id(self) -> bytes:
         """Return the JEDEC id of the external flash: three bytes."""
 
@@ -59,6 +68,9 @@ class Target(Protocol):
 
     def program(self, memory: Memory, offset: int, data: bytes) -> None:
         """Clear bits: at most one page, within one page, aligned to the memory's word."""
+
+    def settle(self) -> None:
+        """Wait until all is done that was asked for."""
 
     def recover(self) -> None:
         """Lift access protection, which erases internal flash and UICR."""

@@ -115,6 +115,11 @@ class SimulatedTarget:
         """Modelled seconds since the board was made."""
         return self._conditions.clock.seconds
 
+    @property
+    def waiting(self) -> int:
+        """Nothing: every call blocks until it is done."""
+        return 0
+
     def external_id(self) -> bytes:
         """Return the JEDEC id that the chip answers with now."""
         self._call("reading the JEDEC id", 0)
@@ -183,6 +188,9 @@ class SimulatedTarget:
         uicr = self.board.internal[MemoryKind.UICR]
         self._call("reading UICR", uicr.memory.size)
         return not uicr.read(0, uicr.memory.size).strip(b"\xff")
+
+    def settle(self) -> None:
+        """Do nothing: every call blocks until it is done."""
 
     def recover(self) -> None:
         """Erase all internal flash and UICR, and lift protection."""

@@ -1,0 +1,102 @@
+"""Nothing is left of a test: not of one that ends, not of one that hangs, not of one that is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.helpers.chips import new_board
+from tests.probe.conftest import NewBench
+
+_VICTIM = """
+import sys, time
+from pathlib import Path
+from tests.helpers.chips import new_board
+from tests.probe.bench import Bench
+
+bench = Bench(Path(sys.argv[1]), new_board())
+bench.connected()
+while not bench.server.processes:
+    time.sleep(0.01)
+print(*bench.server.processes, flush=True)
+time.sleep(60)
+"""
+
+
+def is_running(process: int) -> bool:
+    """Tell whether a process is there and not just waiting for its end to be noticed."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def comes_true(condition: Callable[[], bool]) -> bool:
+    """Wait up to 10 seconds."""
+    end = time.monotonic() + 10
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_a_killed_run_leaves_no_process(jlink_library: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", _VICTIM, str(jlink_library)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        start_new_session=True,
+    )
+    try:
+        assert run.stdout is not None
+        workers = [int(number) for number in run.stdout.readline().split()]
+        assert workers
+        assert all(map(is_running, workers))
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        if run.stdout is not None:
+            run.stdout.close()
+    assert comes_true(lambda: not any(map(is_running, workers)))
+
+
+def test_a_call_that_hangs_ends_with_its_bench(probe: NewBench) -> None:
+    bench = probe(new_board())
+    api = bench.connected()
+    assert comes_true(lambda: len(bench.server.processes) == 1)
+    (worker,) = bench.server.processes
+    bench.probe.held.clear()
+    ended: list[BaseException] = []
+
+    def hang() -> None:
+        try:
+            api.read_u32(0x2000_0000)
+        except Exception as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=hang, daemon=True)
+    thread.start()
+    time.sleep(0.2)
+    assert thread.is_alive()
+    bench.server.close()
+    assert comes_true(lambda: not is_running(worker))
+    thread.join(10)
+    assert len(ended) == 1
+
+
+def test_closing_leaves_neither_a_process_nor_a_file(probe: NewBench) -> None:
+    bench = probe(new_board())
+    api = bench.connected()
+    api.read_u32(0x2000_0000)
+    workers = set(bench.server.processes)
+    socket = Path(bench.environment["WEST_QSPI_PROBE_SOCKET"])
+    bench.close()
+    assert comes_true(lambda: not any(map(is_running, workers)))
+    assert not socket.parent.exists()
+    assert "LD_PRELOAD" not in os.environ
