@@ -80,7 +80,8 @@ class Cost:
 class Bench:
     """Boards, each behind a probe of its own, the first with the serial number FIRST_SERIAL.
 
-    While it is open, processes that are started find the bench by their environment.
+    Processes that are started find the bench that was made last, or asked for an API last, by their
+    environment.
     """
 
     def __init__(self, library: Path, *boards: Board, locks: bool = False) -> None:
@@ -122,6 +123,7 @@ class Bench:
         from pynrfjprog import LowLevel
 
         chosen = family or (FAMILIES[self.board.soc.name] if self.devices else "NRF53")
+        os.environ.update(self.environment)
         api = LowLevel.API(chosen, jlink_arm_dll_path=str(self.library), log=True)
         self._apis.append(api)
         api.open()

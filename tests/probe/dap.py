@@ -61,11 +61,19 @@ class DebugPort:
 
 
 class MemoryPort:
-    """An AHB access port; what it shows is up to ``locked``."""
+    """An AHB access port; what it shows is up to ``locked``. Its core may be ``off``."""
 
-    def __init__(self, bus: Bus, identity: int, enabled: int, locked: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        identity: int,
+        enabled: int,
+        locked: Callable[[], bool],
+        off: Callable[[], bool],
+    ) -> None:
         self.bus = bus
         self.locked = locked
+        self.off = off
         self._identity = identity
         self._enabled = enabled
         self._control = enabled & ~(_DEVICE_ENABLED | _SECURE_ENABLED)
@@ -102,8 +110,8 @@ class MemoryPort:
         self.bus.write(address, data)
 
     def _check(self) -> None:
-        if self.locked():
-            raise BusFault("access is locked")
+        if self.locked() or self.off():
+            raise BusFault("access is locked, or the core is off")
 
 
 class ControlPort(Registers):

@@ -66,6 +66,9 @@ class Device(Protocol):
     def reset(self, *, pin: bool = False) -> None:
         """Reset the SoC by its pin or otherwise; only the former judges protection anew."""
 
+    def reset_core(self, index: int) -> None:
+        """Do what a core's own reset does."""
+
     def power_cycle(self) -> None:
         """Take power away and give it back."""
 
@@ -95,6 +98,10 @@ class BaseDevice:
         """Tell whether a core's access is locked."""
         return core in self.board.protected
 
+    def is_off(self, core: str) -> bool:
+        """Tell whether a core is forced off; its memory cannot be reached then."""
+        return False
+
     def erase_core(self, core: str) -> None:
         """Do what ERASEALL of a core's control access port does; the core is open afterwards."""
         self.board.erase_core(core)
@@ -110,6 +117,14 @@ class BaseDevice:
         if pin and self.locks:
             self.judge_protection()
 
+    def reset_core(self, index: int) -> None:
+        """Do what a core's own reset does: the application core's takes everything along."""
+        if index == 0:
+            self.reset()
+        else:
+            self.cores[index].reset()
+            self.cores[index].halted = False
+
     def power_cycle(self) -> None:
         """Take power away and give it back: RAM is lost."""
         self.board.power_cycle()
@@ -122,13 +137,13 @@ class BaseDevice:
 
     def add_core(self, index: int, name: str, bus: Bus, cpuid: int, identity: int, enabled: int) -> None:
         """Give a core its access port and its system control space."""
-        core = Core(cpuid, self.reset)
+        core = Core(cpuid, lambda: self.reset_core(index))
         bus.add(0xE000_E000, 0x1000, core)
         plain = Registers()
         self.blocks.append(plain)
         bus.add(0x4000_0000, 0x2000_0000, plain)
         bus.add(0xE000_0000, 0x10_0000, Registers())
-        port = MemoryPort(bus, identity, enabled, lambda: self.protected(name))
+        port = MemoryPort(bus, identity, enabled, lambda: self.protected(name), lambda: self.is_off(name))
         self.cores[index] = core
         self.memory_ports[index] = self.ports[index] = port
 

@@ -31,7 +31,8 @@ _CHUNK = 256
 class Nvmc(Registers):
     """One controller of one core's flash; ``erase_by_write`` as on the nRF5340.
 
-    ``flash`` is the code flash, ``erase_all`` erases all that ERASEALL erases. Accesses that a real device
+    ``flash`` is the code flash, ``uicr`` what ERASEUICR erases where there is that, ``erase_all`` erases all
+    that ERASEALL erases. Accesses that a real device
     would not carry out are noted in ``hazards``.
     """
 
@@ -47,6 +48,7 @@ class Nvmc(Registers):
         super().__init__()
         self.flash = flash
         self.erase_by_write = erase_by_write
+        self.uicr: InternalFlash | None = None
         self._erase_all = erase_all
         self._clock = clock
         self._hazards = hazards
@@ -64,11 +66,19 @@ class Nvmc(Registers):
         if offset == ERASE_ALL and value & 1:
             if self._allowed(_ERASE_ENABLED, "ERASEALL"):
                 self._begin(self._erase_all)
+        elif offset == ERASE_UICR and self.uicr is not None and value & 1:
+            if self._allowed(_ERASE_ENABLED, "ERASEUICR"):
+                self._begin(self._clear_uicr)
         elif offset == ERASE_PAGE and not self.erase_by_write and self._allowed(_ERASE_ENABLED, "ERASEPAGE"):
             if value < self.flash.memory.size:
                 self._begin(lambda: self.flash.erase_page(value))
             else:
                 self._hazards.append(f"{self.flash.memory.name} flash: no page at {value:#x} to erase")
+
+    def _clear_uicr(self) -> None:
+        if self.uicr is not None:
+            self.uicr.erase_all()
+            self._clock.advance(self.flash.memory.geometry.erase[0][1])
 
     def write_flash(self, flash: InternalFlash, offset: int, data: bytes) -> None:
         """Take what the bus writes to a flash. Raises BusFault for what is not whole words."""

@@ -16,6 +16,9 @@ from west_qspi.errors import FlashBusy, LinkError, LowVoltage, PowerLost
 
 CALL_TIME = 1e-3
 CLOCKS_PER_WORD = 46
+FIRST_PORT = 19020
+"""Where a remote server offers the first probe; the others follow."""
+
 _PIN_RESET = 1
 _INDEX = re.compile(r"CORESIGHT_SetIndexAHBAPToUse\s*=\s*(\d+)")
 
@@ -105,8 +108,8 @@ class Session:
 
     @property
     def _cpu(self) -> Core:
-        if self._memory.locked():
-            raise BusFault("access is locked")
+        if self._memory.locked() or self._memory.off():
+            raise BusFault("access is locked, or the core is off")
         return self.probe.device.cores[self._core]
 
     # --- probe ---
@@ -120,6 +123,9 @@ class Session:
         return Reply(0) if self._probe else FAILED
 
     def select_ip(self, request: Request) -> Reply:
+        index = request.a - FIRST_PORT
+        probes = list(self._probes.values())
+        self._probe = probes[index] if 0 <= index < len(probes) else None
         return Reply(0) if self._probe else Reply(1)
 
     def open(self, request: Request) -> Reply:
@@ -174,7 +180,7 @@ class Session:
     def connect(self, request: Request) -> Reply:
         conditions = self.probe.device.board.conditions
         conditions.check_supply()
-        if not self.probe.answers or not conditions.powered or self._memory.locked():
+        if not self.probe.answers or not conditions.powered or self._memory.locked() or self._memory.off():
             return FAILED
         self._attached = True
         return Reply(0)
@@ -222,7 +228,7 @@ class Session:
 
     def reset(self, request: Request) -> Reply:
         self.probe.charge("reset", 1)
-        self.probe.device.reset()
+        self.probe.device.reset_core(self._core)
         self._cpu.halted = bool(request.a)
         return Reply(0)
 

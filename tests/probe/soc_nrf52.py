@@ -6,7 +6,7 @@ Sources: nRF52840 Product Specification, chapters "Memory", "CTRL-AP", "FICR" an
 
 from __future__ import annotations
 
-from tests.probe.bus import Bus
+from tests.probe.bus import Bus, Registers
 from tests.probe.device import BaseDevice, Words
 from tests.probe.qspi import QspiKind
 from west_qspi.memory import MemoryKind
@@ -41,11 +41,13 @@ class Nrf52840(BaseDevice):
         del self.ram.data[0x4_0000:]
         bus = Bus()
         nvmc = self.add_controller(MemoryKind.APPLICATION, "application", erase_by_write=False)
+        nvmc.uicr = board.internal[MemoryKind.UICR]
         self.add_flash(bus, MemoryKind.APPLICATION, nvmc)
         bus.add(0x1000_0000, 0x1000, Words(_FICR))
         self.add_flash(bus, MemoryKind.UICR, nvmc)
         bus.add(0x2000_0000, 0x4_0000, self.ram)
         self.add_xip(bus)
+        bus.add(0x4000_0000, 0x1000, Registers({0x900 + 0x10 * section: 0xFFFF for section in range(9)}))
         bus.add(0x4001_E000, 0x1000, nvmc)
         bus.add(0x4002_9000, 0x1000, self.qspi)
         self.add_core(0, "application", bus, 0x410F_C241, 0x2477_0011, 0x2300_0042)

@@ -16,6 +16,7 @@ from west_qspi.sim.board import Board
 
 _PART, _REVISION_1 = 7, 5
 _HFCLK192M_CONTROL = 0x5B8
+_NETWORK_FORCED_OFF = 0x614
 _OPEN_CSW = 0x4380_0042
 _M33 = 0x410F_D214
 _AHB = 0x8477_0001
@@ -40,7 +41,7 @@ class Nrf5340(BaseDevice):
     """The application core is access port 0, the network core 1; their control access ports are 2 and 3."""
 
     def __init__(self, board: Board, *, locks: bool = False) -> None:
-        self._clock = Registers({_HFCLK192M_CONTROL: 2})
+        self._clock = Registers({_HFCLK192M_CONTROL: 2, _NETWORK_FORCED_OFF: 1})
         kind = QspiKind(0x1F_FFFF, 0x600, _PINS, self._sck)
         super().__init__(board, kind, locks=locks)
         self.blocks.append(self._clock)
@@ -54,7 +55,7 @@ class Nrf5340(BaseDevice):
         """Return what a control access port tells."""
         return {
             0x08: lambda: 0,
-            0x0C: lambda: 0 if self.protected(core) else 1,
+            0x0C: lambda: 0 if core in self.board.protected else 1,
             0x18: lambda: 1,
             0x30: lambda: _PART,
             0x34: lambda: _REVISION_1,
@@ -78,6 +79,7 @@ class Nrf5340(BaseDevice):
             bus.add(base + 0x2_B000, 0x1000, self.qspi)
             bus.add(base + 0x3_9000, 0x1000, nvmc)
         bus.add(0x5000_3000, 0x1000, self._security())
+        bus.add(0x5008_1000, 0x1000, Registers({0x600 + 0x10 * section: 0xFFFF for section in range(8)}))
         self.add_core(0, "application", bus, _M33, _AHB, _OPEN_CSW)
 
     def _security(self) -> Registers:
@@ -97,6 +99,10 @@ class Nrf5340(BaseDevice):
         bus.add(0x2100_0000, 0x1_0000, Ram(0x2100_0000, 0x1_0000, lambda: 0.0, []))
         bus.add(0x4108_0000, 0x1000, nvmc)
         self.add_core(1, "network", bus, _M33, _AHB, _OPEN_CSW)
+
+    def is_off(self, core: str) -> bool:
+        """Tell whether a core is forced off, as the network core is until the other one lets it start."""
+        return core == "network" and bool(self._clock.get(_NETWORK_FORCED_OFF) & 1)
 
     def judge_protection(self) -> None:
         """Lock both cores unless the application core's UICR holds the words that keep it open."""

@@ -18,9 +18,11 @@ from tests.probe.errors import (
     LOW_VOLTAGE,
     NO_EMULATOR,
     PROTECTED,
+    RECOVER_FAILED,
     WRONG_FAMILY,
     fails_with,
 )
+from tests.probe.session import FIRST_PORT
 from west_qspi.memory import MemoryKind
 from west_qspi.sim.faults import LinkFailure, LowSupply
 from west_qspi.soc import NRF5340, NRF52840, Soc
@@ -60,6 +62,15 @@ def test_each_probe_reaches_its_own_board(probe: NewBench) -> None:
     for index, api in enumerate(apis):
         api.write_u32(RAM, index + 1, False)
     assert [device.ram.data[0x1000] for device in bench.devices] == [1, 2, 3]
+
+
+def test_a_remote_server_offers_each_probe_at_a_port_and_the_serial_number_is_not_looked_at(
+    probe: NewBench,
+) -> None:
+    bench = probe(new_board(), new_board())
+    api = bench.api()
+    api.connect_to_emu_with_ip("127.0.0.1", FIRST_PORT + 1, FIRST_SERIAL, 4000)
+    assert api.read_connected_emu_snr() == FIRST_SERIAL + 1
 
 
 def test_the_speed_asked_for_is_set(probe: NewBench) -> None:
@@ -126,6 +137,18 @@ def test_recovering_the_application_core_leaves_the_network_core_locked(probe: N
     assert api.readback_status() == "ALL"
     api.recover()
     assert not board.protected
+
+
+def test_recovering_the_network_core_first_fails_but_opens_it(probe: NewBench) -> None:
+    board = new_board()
+    board.protect()
+    api = probe(board).api()
+    api.connect_to_emu_with_snr(FIRST_SERIAL, 4000)
+    api.select_coprocessor("CP_NETWORK")
+    # The library ends by looking at the application core, which is locked; no real device was compared.
+    with fails_with(RECOVER_FAILED):
+        api.recover()
+    assert set(board.protected) == {"application"}
 
 
 def _erase_all(api: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.chips import new_board
 from tests.probe.conftest import NewBench
-from tests.probe.errors import JLINK_ERROR, TIME_OUT, VERIFY_ERROR, fails_with
+from tests.probe.errors import INVALID_DEVICE, JLINK_ERROR, TIME_OUT, VERIFY_ERROR, fails_with
 from tests.probe.files import hex_file
 from west_qspi.memory import MemoryKind
 from west_qspi.sim.faults import PowerCut, StuckBits, StuckBusy
@@ -87,12 +87,37 @@ def test_one_file_holds_the_firmware_of_both_cores(probe: NewBench, tmp_path: Pa
     assert bench.board.array(MemoryKind.NETWORK).read(0, len(DATA)) == DATA[::-1]
 
 
+def test_the_library_lets_the_network_core_start_to_reach_it(probe: NewBench) -> None:
+    bench = probe(new_board())
+    api = bench.connected()
+    assert not api.is_coprocessor_enabled("CP_NETWORK")
+    api.select_coprocessor("CP_NETWORK")
+    api.read_u32(0x0100_0000)
+    assert api.is_coprocessor_enabled("CP_NETWORK")
+
+
 @both_socs
 def test_uicr_words_are_written(probe: NewBench, soc: Soc) -> None:
     bench = probe(new_board(soc=soc))
     uicr = bench.board.internal[MemoryKind.UICR].memory.bus.start
     bench.connected().write_u32(uicr + 0x80, 0x1234_5678, True)
     assert bench.board.array(MemoryKind.UICR).read(0x80, 4) == bytes.fromhex("78563412")
+
+
+def test_uicr_goes_alone_on_an_nrf52840_and_only_with_everything_on_an_nrf5340(probe: NewBench) -> None:
+    old, new = probe(new_board(soc=NRF52840)), probe(new_board())
+    for bench in (old, new):
+        bench.board.array(MemoryKind.UICR).write(0x80, bytes(4))
+        bench.board.array(APPLICATION).write(0x1000, bytes(4))
+    old.connected().erase_uicr()
+    assert old.board.array(MemoryKind.UICR).read(0x80, 4) == b"\xff" * 4
+    assert old.board.array(APPLICATION).read(0x1000, 4) == bytes(4)
+    api = new.connected()
+    with fails_with(INVALID_DEVICE):
+        api.erase_uicr()
+    api.erase_all()
+    assert new.board.array(MemoryKind.UICR).read(0x80, 4) == b"\xff" * 4
+    assert new.board.array(APPLICATION).read(0x1000, 4) == b"\xff" * 4
 
 
 def test_the_modelled_time_of_an_erase_is_at_least_the_flash_itself_takes(probe: NewBench) -> None:

@@ -46,11 +46,11 @@ def test_a_whole_run_of_the_library_takes_the_time_that_was_measured(
         api.program_file(firmware)
     with bench.cost() as verifying:
         api.verify_file(firmware, read)
-    assert erasing.seconds == pytest.approx(erase, rel=0.15)
-    assert programming.seconds == pytest.approx(program, rel=0.15)
-    assert verifying.seconds == pytest.approx(verify, rel=0.15)
+    assert erasing.seconds == pytest.approx(erase, rel=0.06)
+    assert programming.seconds == pytest.approx(program, rel=0.06)
+    assert verifying.seconds == pytest.approx(verify, rel=0.06)
     total = erasing.seconds + programming.seconds + verifying.seconds
-    assert total == pytest.approx(erase + program + verify, rel=0.15)
+    assert total == pytest.approx(erase + program + verify, rel=0.06)
 
 
 def _written(bench: Bench, folder: Path, size: int) -> tuple[float, int]:

@@ -13,6 +13,8 @@ from tests.probe.conftest import NewBench
 from tests.probe.errors import (
     FILE_INVALID,
     INTERNAL_ERROR,
+    INVALID_DEVICE,
+    INVALID_OPERATION,
     INVALID_PARAMETER,
     UNKNOWN_MEMORY,
     VERIFY_ERROR,
@@ -21,6 +23,7 @@ from tests.probe.errors import (
 from tests.probe.files import ENTER_4_BYTE, QUAD_ENABLE, WRITE_ENABLE, configuration, hex_file
 from tests.probe.test_external_flash import EXTERNAL, LARGE, started
 from tests.probe.test_internal_flash import both_socs, options
+from west_qspi.memory import MemoryKind
 from west_qspi.sim.faults import WriteProtection
 from west_qspi.soc import NRF5340, NRF52840, Soc
 
@@ -172,3 +175,26 @@ def test_ram_is_given_back_only_where_that_was_configured(
     assert bench.device.ram.data[:0x3000] != before
     api.qspi_uninit()
     assert (bench.device.ram.data[:0x3000] == before) is retain
+
+
+@pytest.mark.parametrize(("first", "code"), [([(0, DATA[:64])], INVALID_OPERATION), ([], INVALID_DEVICE)])
+def test_one_file_cannot_hold_data_for_the_network_core_and_the_chip(
+    probe: NewBench, first: list[tuple[int, bytes]], code: int, tmp_path: Path
+) -> None:
+    bench = probe(new_board())
+    api = bench.connected()
+    api.qspi_configure_ini(configuration(tmp_path / "qspi.toml"))
+    network, chip = (0x0100_0000, DATA[:64]), (XIP, DATA[64:128])
+    with fails_with(code):
+        api.program_file(hex_file(tmp_path / "merged.hex", *first, network, chip))
+    assert bench.board.array(EXTERNAL).read(0, 64) == b"\xff" * 64
+
+
+def test_a_file_for_each_core_works(probe: NewBench, tmp_path: Path) -> None:
+    bench = probe(new_board())
+    api = bench.connected()
+    api.qspi_configure_ini(configuration(tmp_path / "qspi.toml"))
+    api.program_file(hex_file(tmp_path / "network.hex", (0x0100_0000, DATA[:64])))
+    api.program_file(hex_file(tmp_path / "others.hex", (0, DATA[:64]), (XIP, DATA[64:128])))
+    assert bench.board.array(MemoryKind.NETWORK).read(0, 64) == DATA[:64]
+    assert bench.board.array(EXTERNAL).read(0, 64) == DATA[64:128]
