@@ -1,0 +1,351 @@
+"""A J-Link probe as a Link, through Nordic's library in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NoReturn, Protocol, cast
+
+from west_qspi.errors import (
+    Declined,
+    LinkError,
+    LowVoltage,
+    NoProbe,
+    PowerLost,
+    ProbeFailed,
+    ProbeInUse,
+    QspiError,
+    SeveralProbes,
+    UnknownProbe,
+)
+from west_qspi.fileio import FileLock
+from west_qspi.probe import codes
+from west_qspi.probe.link import Bus, Core
+from west_qspi.probe.wire import Call, Do, Value
+from west_qspi.probe.worker import GRACE, CallFailed, Worker
+
+FASTEST = 8000
+"""The most kHz that the SWD of nRF5340 and nRF52840 takes; the probe's library stays below if the probe does.
+
+Source: Product Specifications, chapter "Debug and trace", electrical specification.
+"""
+
+_SLOWER = (4000, 2000, 1000)
+_DEFAULT_PORT = 19020  # of SEGGER's J-Link Remote Server
+_CLOCKS_A_WORD = 46
+_WORD_TIME = 50e-6  # what an nRF takes to program a word, which holds up the bus, and some
+_CALL_TIME = 0.05
+_CONNECT_TIME = 15.0
+_PIECE = 0x4_0000
+_NAMES = {Core.APPLICATION: "CP_APPLICATION", Core.NETWORK: "CP_NETWORK"}
+
+Choose = Callable[[Sequence[str]], "str | None"]
+
+
+class Clock(Protocol):
+    """The clock that a device's work is measured with."""
+
+    def now(self) -> float:
+        """Return seconds since some fixed moment."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+
+
+class RealClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Return seconds since some fixed moment."""
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """Which probe, and how to reach it.
+
+    ``dev_id`` is a serial number: leading zeros do not count, ``*`` and ``?`` are patterns. ``host`` is
+    ``HOST[:PORT]`` of a J-Link server. ``kilohertz`` is SWD's clock; None takes the fastest that works.
+    ``library`` is SEGGER's, None finds it. ``choose`` is asked where several probes could be meant, and
+    returns one of them, or None where there is nobody to ask. ``locks`` is the folder of the locks.
+    """
+
+    dev_id: str | None = None
+    host: str | None = None
+    kilohertz: int | None = None
+    library: Path | None = None
+    choose: Choose = lambda known: None
+    locks: Path | None = None
+    grace: float = GRACE
+
+
+def probes(options: ProbeOptions) -> tuple[str, ...]:
+    """Return the serial numbers of the probes that are connected by USB, whatever ``dev_id`` says.
+
+    Raises RunnerUnavailable.
+    """
+    worker = Worker(codes.RUNNER, grace=options.grace)
+    try:
+        return _listed(worker, options)
+    finally:
+        worker.close()
+
+
+def open_probe(options: ProbeOptions, clock: Clock | None = None) -> JLink:
+    """Connect to a probe and see that a device answers.
+
+    Raises RunnerUnavailable, NoProbe, UnknownProbe, SeveralProbes, ProbeInUse, Declined, LowVoltage,
+    LinkError.
+    """
+    worker = Worker(codes.RUNNER, grace=options.grace)
+    lock: FileLock | None = None
+    try:
+        if options.host is not None:
+            lock = _lock(options, options.host)
+            _run(worker, [Call(Do.OPEN, (_library(options),))], _CONNECT_TIME)
+            serial = None
+        else:
+            serial = _pick(_listed(worker, options), options)
+            lock = _lock(options, serial)
+        link = JLink(worker, options, serial, lock, clock or RealClock())
+        link.connect()
+    except BaseException:
+        worker.close()
+        if lock is not None:
+            lock.release()
+        raise
+    return link
+
+
+def _library(options: ProbeOptions) -> str | None:
+    return str(options.library) if options.library is not None else None
+
+
+def _run(worker: Worker, calls: Sequence[Call], seconds: float) -> tuple[Value, ...]:
+    """Run calls on a probe that no device is reached through yet."""
+    try:
+        return worker.run(calls, seconds)
+    except CallFailed as failed:
+        raise codes.error_of(failed.call, failed.failure, worker.device, Core.APPLICATION.value) from None
+
+
+def _listed(worker: Worker, options: ProbeOptions) -> tuple[str, ...]:
+    found = _run(worker, [Call(Do.OPEN, (_library(options),)), Call(Do.PROBES)], _CONNECT_TIME)[-1]
+    return tuple(str(serial) for serial in cast("tuple[int, ...]", found))
+
+
+def _pick(known: tuple[str, ...], options: ProbeOptions) -> str:
+    """Return the serial number that is meant."""
+    if not known:
+        raise NoProbe(codes.RUNNER, "no debug probe is connected")
+    wanted, meant = options.dev_id, known
+    if wanted is not None:
+        meant = tuple(serial for serial in known if fnmatchcase(serial.lstrip("0"), wanted.lstrip("0")))
+        if not meant:
+            raise UnknownProbe(wanted, f"no probe with this serial number; connected: {', '.join(known)}")
+    if len(meant) == 1:
+        return meant[0]
+    chosen = options.choose(meant)
+    if chosen is None:
+        raise SeveralProbes(codes.RUNNER, f"several probes could be meant: {', '.join(meant)}")
+    if chosen not in meant:
+        raise Declined("done")
+    return chosen
+
+
+def _lock(options: ProbeOptions, name: str) -> FileLock | None:
+    if options.locks is None:
+        return None
+    lock = FileLock.take(options.locks / f"{name.replace(':', '_').replace('/', '_')}.lock")
+    if lock is None:
+        raise ProbeInUse(f"J-Link {name}", "another run uses this probe")
+    return lock
+
+
+class JLink:
+    """A Link over a connected probe."""
+
+    def __init__(
+        self, worker: Worker, options: ProbeOptions, serial: str | None, lock: FileLock | None, clock: Clock
+    ) -> None:
+        self._worker = worker
+        self._options = options
+        self._serial = serial
+        self._lock = lock
+        self._clock = clock
+        self._core = Core.APPLICATION
+        self._kilohertz = options.kilohertz or FASTEST
+        self._answered = False
+        self._rename()
+
+    def _rename(self) -> None:
+        self._worker.device = f"J-Link {self._serial or self._options.host}"
+
+    def connect(self) -> None:
+        """Connect, and see that a device answers; without a wish, as fast as that works."""
+        speeds = (self._options.kilohertz,) if self._options.kilohertz else (FASTEST, *_SLOWER)
+        for speed in speeds:
+            self._kilohertz = speed
+            try:
+                self._connect()
+                break
+            except ProbeFailed:
+                if speed == speeds[-1]:
+                    raise
+                with suppress(LinkError):
+                    self._run([Call(Do.DISCONNECT)])
+        self._answered = True
+
+    def _connect(self) -> None:
+        call = self._connecting()
+        values = self._run([call, Call(Do.READ_PORT, (0, 0xFC))], _CONNECT_TIME)
+        if call.do is Do.CONNECT_IP and self._serial is None:
+            self._serial = str(values[0])
+            self._rename()
+
+    def _connecting(self) -> Call:
+        if self._options.host is None:
+            return Call(Do.CONNECT, (int(self._serial or 0), self._kilohertz))
+        host, _, port = self._options.host.rpartition(":")
+        if not host:
+            host, port = port, str(_DEFAULT_PORT)
+        return Call(Do.CONNECT_IP, (host, int(port), self._kilohertz))
+
+    # --- Link ---
+
+    @property
+    def identity(self) -> str:
+        """The probe's name and serial number."""
+        return self._worker.device
+
+    @property
+    def kilohertz(self) -> int:
+        """SWD's clock that was asked for, in kHz."""
+        return self._kilohertz
+
+    @property
+    def clock(self) -> float:
+        """Seconds since some fixed moment."""
+        return self._clock.now()
+
+    @property
+    def process(self) -> int:
+        """The number of the process that holds the library."""
+        return self._worker.process
+
+    def bus(self, core: Core) -> Bus:
+        """Return a core's bus."""
+        return _Bus(self, core)
+
+    def read_port(self, port: int, register: int) -> int:
+        """Read a register of an access port."""
+        return cast(int, self._run([Call(Do.READ_PORT, (port, register))])[0])
+
+    def write_port(self, port: int, register: int, value: int) -> None:
+        """Write a register of an access port."""
+        self._run([Call(Do.WRITE_PORT, (port, register, value))])
+
+    def reset(self, *, halt: bool) -> None:
+        """Reset the SoC; with ``halt`` the application core stops before its first instruction."""
+        calls = [Call(Do.RESET)] if halt else [Call(Do.RESET), Call(Do.GO)]
+        self.on(Core.APPLICATION, calls)
+
+    def run(self) -> None:
+        """Let the application core go on."""
+        self.on(Core.APPLICATION, [Call(Do.GO)])
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._clock.wait(seconds)
+
+    def close(self) -> None:
+        """Let go of the probe and end the library's process; more than once does no harm."""
+        self._worker.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # --- calls ---
+
+    def on(self, core: Core, calls: Sequence[Call], size: int = 0) -> tuple[Value, ...]:
+        """Run calls on a core's bus that move so many bytes."""
+        moved = -(-size // 4) * (_CLOCKS_A_WORD / self._kilohertz / 1000 + _WORD_TIME)
+        seconds = _CALL_TIME * len(calls) + moved
+        if core is self._core:
+            return self._run(calls, seconds)
+        select = Call(Do.SELECT, (_NAMES[core],))
+        before, self._core = self._core, core
+        try:
+            return self._run([select, *calls], seconds)[1:]
+        except QspiError:
+            self._core = before
+            raise
+
+    def _run(self, calls: Sequence[Call], seconds: float = _CALL_TIME) -> tuple[Value, ...]:
+        try:
+            return self._worker.run(calls, seconds)
+        except CallFailed as failed:
+            self._fail(failed)
+
+    def _fail(self, failed: CallFailed) -> NoReturn:
+        """Raise what a failed call means; where that leaves doubt, look at the probe."""
+        error = codes.error_of(failed.call, failed.failure, self.identity, self._core.value)
+        if self._answered and isinstance(error, ProbeFailed):
+            if not self._is_connected():
+                raise codes.gone(self.identity, failed.call) from None
+            if self._lacks_power():
+                raise PowerLost(self.identity, failed.call.do.value) from None
+        raise error from None
+
+    def _is_connected(self) -> bool:
+        try:
+            return bool(self._worker.run([Call(Do.CONNECTED)], _CALL_TIME)[0])
+        except CallFailed:
+            return False
+
+    def _lacks_power(self) -> bool:
+        """Tell whether the device's supply is low: the library looks at it when it connects, and only then."""
+        calls = [Call(Do.DISCONNECT), self._connecting(), Call(Do.READ_PORT, (0, 0xFC))]
+        try:
+            self._worker.run(calls, _CONNECT_TIME)
+        except CallFailed as failed:
+            error = codes.error_of(failed.call, failed.failure, self.identity, self._core.value)
+            return isinstance(error, LowVoltage)
+        return False
+
+
+class _Bus:
+    """A core's bus."""
+
+    def __init__(self, link: JLink, core: Core) -> None:
+        self._link = link
+        self._core = core
+
+    def read(self, address: int, size: int) -> bytes:
+        """Read bytes."""
+        pieces = [(at, min(size - at, _PIECE)) for at in range(0, size, _PIECE)]
+        return b"".join(
+            cast(bytes, self._link.on(self._core, [Call(Do.READ, (address + at, count))], count)[0])
+            for at, count in pieces
+        )
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write bytes."""
+        for at in range(0, len(data), _PIECE):
+            piece = data[at : at + _PIECE]
+            self._link.on(self._core, [Call(Do.WRITE, (address + at, piece))], len(piece))
+
+    def read_u32(self, address: int) -> int:
+        """Read one register."""
+        return int.from_bytes(self.read(address, 4), "little")
+
+    def write_u32(self, address: int, value: int) -> None:
+        """Write one register."""
+        self.write(address, value.to_bytes(4, "little"))

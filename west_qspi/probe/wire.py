@@ -1,0 +1,96 @@
+"""What a run and the process that holds the probe's library say to each other, over two pipes.
+
+A request is some calls, which are carried out in their order until one fails; the reply holds what they
+returned, and the failure. Requests are numbered, so that the reply to one that nobody waits for any more is
+told from the one that is waited for. Both sides are ours, and of one version.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from enum import Enum
+from typing import BinaryIO
+
+Value = int | str | bytes | bool | tuple[int, ...] | None
+
+
+class Do(str, Enum):
+    """What can be asked for, with the arguments and what comes back; the text is for people."""
+
+    OPEN = "opening the probe's library"
+    """Path of SEGGER's library or None."""
+    PROBES = "looking for probes"
+    """Returns serial numbers."""
+    CONNECT = "connecting to the probe"
+    """Serial number, kHz."""
+    CONNECT_IP = "connecting to the J-Link server"
+    """Host, port, kHz; returns the serial number."""
+    CONNECTED = "asking for the probe"
+    """Returns whether the probe is still there."""
+    DISCONNECT = "letting go of the probe"
+    SELECT = "selecting a core"
+    """Name of the core as the library has it."""
+    READ = "reading"
+    """Address, size; returns bytes."""
+    WRITE = "writing"
+    """Address, bytes."""
+    READ_PORT = "reading an access port"
+    """Access port, register; returns the value."""
+    WRITE_PORT = "writing to an access port"
+    """Access port, register, value."""
+    RESET = "resetting"
+    """Leaves the core halted."""
+    GO = "starting the core"
+    CLOSE = "closing the probe's library"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call with its arguments."""
+
+    do: Do
+    arguments: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a call failed: the library's error number, or None for what is none of its errors.
+
+    ``lines`` are what the library wrote about it, and nothing older.
+    """
+
+    code: int | None
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Calls to carry out."""
+
+    number: int
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the calls returned, up to the one that failed."""
+
+    number: int
+    values: tuple[Value, ...]
+    failure: Failure | None
+
+
+def send(stream: BinaryIO, message: Request | Reply) -> None:
+    """Send a message. Raises OSError where nobody is at the other end."""
+    pickle.dump(message, stream, protocol=5)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Request | Reply | None:
+    """Wait for a message; None where the other end is closed, or ended in the middle of one."""
+    try:
+        message = pickle.load(stream)
+    except (EOFError, OSError, pickle.UnpicklingError):
+        return None
+    return message if isinstance(message, (Request, Reply)) else None
