@@ -22,6 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("extflash",),
     ("plan", "sim"),
     ("targets",),
+    ("probe",),
     ("boot",),
     ("littlefs",),
     ("data",),

@@ -26,7 +26,7 @@ from west_qspi.build.build import Build
 from west_qspi.errors import PowerLost
 from west_qspi.job import Job, gather
 from west_qspi.memory import MemoryKind
-from west_qspi.report import Outcome
+from west_qspi.report import FlashReport, Outcome
 from west_qspi.sim.board import Board
 
 LAYOUTS = {
@@ -81,7 +81,9 @@ def test_every_cut_of_a_small_change(record_property: Callable[[str, object], No
     record_property("count: power cuts, each followed by a boot decision and a rerun", cuts)
 
 
-def cut_everywhere(old: Build, new: Build, job: Job) -> int:
+def cut_everywhere(
+    old: Build, new: Build, job: Job, flash_board: Callable[..., FlashReport] = flash_board
+) -> int:
     """Cut after every modifying operation of flashing ``new`` over ``old``; return how many there were."""
     start = new_board(old)
     flash_board(start, old)

@@ -221,6 +221,8 @@ class _Execution:
         self.changed = True
         self.target.erase(step.memory, step.offset, step.size)
         if step.keep:
+            # The journal may only say that the block is erased when it is.
+            self.target.settle()
             self._take(step.keep, erased=True)
 
     def _take(self, foreign: Firmware, *, erased: bool) -> None:

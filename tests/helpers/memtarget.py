@@ -91,6 +91,9 @@ class MemoryTarget:
         self.clock += memory.geometry.page_time
         self._store(memory, offset, data, keep=0x00)
 
+    def settle(self) -> None:
+        pass
+
     def recover(self) -> None:
         self.protected = ()
         for memory in self.soc.internal:

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 
 class Target(Protocol):
-    """A connected device. Offsets count from the start of a memory; every call blocks until it is done.
+    """A connected device. Offsets count from the start of a memory.
+
+    What is asked for is done in that order, and what was asked for one memory is done before anything asked
+    later for another begins; only, ``erase`` and ``program`` may return before they are done. Then the next
+    ``read`` or ``settle`` waits for them, and raises what went wrong; so do the other calls, ``close``
+    included. A read thus finds what was written before it.
 
     All methods raise TargetError: LinkError, PowerLost, FlashBusy, WriteProtected, Protected, LowVoltage,
     ChipAbsent, ChipAsleep, WrongAddressMode, QuadDisabled, or IllegalAccess for what the device's rules
@@ -59,6 +64,9 @@ class Target(Protocol):
 
     def program(self, memory: Memory, offset: int, data: bytes) -> None:
         """Clear bits: at most one page, within one page, aligned to the memory's word."""
+
+    def settle(self) -> None:
+        """Wait until all is done that was asked for."""
 
     def recover(self) -> None:
         """Lift access protection, which erases internal flash and UICR."""

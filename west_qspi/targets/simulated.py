@@ -184,6 +184,9 @@ class SimulatedTarget:
         self._call("reading UICR", uicr.memory.size)
         return not uicr.read(0, uicr.memory.size).strip(b"\xff")
 
+    def settle(self) -> None:
+        """Do nothing: every call blocks until it is done."""
+
     def recover(self) -> None:
         """Erase all internal flash and UICR, and lift protection."""
         self._conditions.link("recovering", 0, self._rate)

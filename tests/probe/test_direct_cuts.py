@@ -1,0 +1,31 @@
+"""Promise 3 through drivers of our own: whatever moment the power fails in, no half firmware boots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.helpers.boards import SMALL, build_of, changed
+from tests.probe.direct import flash_direct
+from tests.test_power_cut import cut_everywhere
+from west_qspi.job import gather
+
+LAYOUTS = {
+    "overwrite, network core": SMALL,
+    "overwrite, nRF52840": changed(SMALL, soc="nrf52840", network=False),
+    "overwrite, 64 MiB": changed(SMALL, network=False, flash_size=64),
+    "direct-xip": changed(SMALL, mode="direct-xip", network=False),
+    "no bootloader": changed(SMALL, mode="none", network=False),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_cut_leaves_old_new_or_nothing(
+    name: str, record_property: Callable[[str, object], None]
+) -> None:
+    options = LAYOUTS[name]
+    old, new = build_of(changed(options, seed=1)), build_of(changed(options, seed=2, version="1.0.1"))
+    cuts = cut_everywhere(old, new, gather(new), flash_direct)
+    assert cuts >= 50
+    record_property("count: power cuts, each followed by a boot decision and a rerun", cuts)

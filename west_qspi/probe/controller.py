@@ -1,0 +1,247 @@
+"""The QSPI peripheral, driven through a debug probe: single commands, and tasks that move data by DMA.
+
+Sources: nRF5340 and nRF52840 Product Specifications, chapter "QSPI"; nrfx ``drivers/src/nrfx_qspi.c`` for the
+order of accesses and for what the anomalies ask for.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from west_qspi.errors import FlashBusy
+from west_qspi.memory import MemoryKind, Range
+from west_qspi.probe import registers as reg
+from west_qspi.probe.layout import HFCLK192M_DIVIDER, Layout
+from west_qspi.probe.link import Core, Link, wait_until
+from west_qspi.probe.settings import QspiSettings
+from west_qspi.soc import NRF5340
+
+BUFFER = 0x1_0000
+"""Bytes of each of the two buffers: with more, saving and restoring RAM costs what fewer tasks gain."""
+
+_TASK_LIMIT = 10.0
+_MOST_IN_FRAME = 8
+# Registers below 0x600 that are written here, as first and last of neighbours.
+_KEPT = ((reg.READ_SRC, reg.PSEL_CSN), (reg.PSEL_IO0, reg.PSEL_IO3), (reg.IFCONFIG0, reg.IFCONFIG0))
+_OURS = 0xF << 28 | 1 << 25 | 0xFF  # SCKFREQ, SPIMODE and SCKDELAY in IFCONFIG1
+_SLOW = 2e6  # bytes per second that the slowest usual clock moves on four lines
+
+
+class QspiController:
+    """The peripheral of the SoC behind ``link``: a SpiBus, and more.
+
+    It comes into operation with the first access, and ``close`` puts back all registers and RAM that it
+    touched. The application core must be halted. At most one task is going on: what begins another one waits
+    for it. All methods raise FlashBusy where the peripheral does not become ready, and what a Bus raises.
+    """
+
+    def __init__(self, link: Link, layout: Layout, settings: QspiSettings, spi_mode: int = 0) -> None:
+        self._link = link
+        self._bus = link.bus(Core.APPLICATION)
+        self._layout = layout
+        self._settings = settings
+        self._spi_mode = spi_mode
+        self._buffers = (layout.scratch, layout.scratch + BUFFER)
+        self.forget()
+
+    def forget(self) -> None:
+        """Take note that a reset has put the peripheral out of operation."""
+        self._open = False
+        self._running: float | None = None
+        self._stuck = False
+        self._next = 0
+        self._config: int | None = None
+        # What was found, by address: registers that are put back in operation, the others, and RAM.
+        self._inner: dict[int, bytes] = {}
+        self._outer: dict[int, bytes] = {}
+        self._saved: dict[int, bytes] = {}
+
+    # --- into and out of operation ---
+
+    def _ensure_open(self) -> None:
+        if not self._open:
+            self._open = True
+            self._start()
+
+    def _start(self) -> None:
+        soc, settings = self._layout.soc, self._settings
+        if soc is NRF5340:
+            # SCK is made from this clock. With another divider than 1 it would be slower than meant, and
+            # anomaly 159 forbids it on revisions from 0x05 on, where besides the CPU must run at 64 MHz: it
+            # is halted, and after a reset its clock is divided by 2.
+            self._outer[HFCLK192M_DIVIDER] = self._bus.read(HFCLK192M_DIVIDER, 4)
+            self._bus.write_u32(HFCLK192M_DIVIDER, 0)
+        block = self._read(reg.READ_SRC, reg.IFCONFIG0 + 4 - reg.READ_SRC)
+        for first, last in _KEPT:
+            inside = slice(first - reg.READ_SRC, last + 4 - reg.READ_SRC)
+            self._outer[self._layout.qspi + first] = block[inside]
+        # Anomalies 215 (nRF52840) and 43 (nRF5340): registers from 0x600 on may only be accessed after
+        # ACTIVATE. As nrfx does it, the pins are disconnected meanwhile: with a chip that is asleep or absent
+        # the peripheral would wait for it for ever.
+        self._set_pins((reg.DISCONNECTED,) * 6)
+        self._put(reg.ENABLE, 1)
+        self.activate()
+        for register, size in ((reg.IFCONFIG1, 4), (reg.CINSTRDAT0, 12)):
+            self._inner[self._layout.qspi + register] = self._read(register, size)
+        pins = settings.pins
+        self._set_pins(
+            reg.DISCONNECTED if pin is None else pin
+            for pin in (pins.sck, pins.csn, pins.io0, pins.io1, pins.io2, pins.io3)
+        )
+        (found,) = struct.unpack("<I", self._inner[self._layout.qspi + reg.IFCONFIG1])
+        mode = settings.clock_code(soc) << 28 | bool(self._spi_mode) << 25
+        self._put(reg.IFCONFIG1, found & ~_OURS | mode | settings.sck_delay & 0xFF)
+        # Anomaly 121 (nRF5340): the delay is 6, but for 96 MHz, whatever is configured.
+        self._put(reg.IFTIMING, (6 if soc is NRF5340 else settings.rx_delay & 7) << 8)
+
+    def _set_pins(self, pins: Iterable[int]) -> None:
+        values = tuple(pins)
+        self._put(reg.PSEL_SCK, *values[:2])
+        self._put(reg.PSEL_IO0, *values[2:])
+
+    def activate(self) -> None:
+        """Have the peripheral look at the chip, as it must before the first task that moves data."""
+        self._ensure_open()
+        self._task(reg.ACTIVATE, 0.0)
+        self.finish()
+
+    def configure(self, read: str, write: str, *, four_bytes: bool, page: int) -> None:
+        """Say by which commands, in Zephyr's names, and with how many address bytes tasks move data."""
+        self._ensure_open()
+        value = reg.READ_MODES[read] | reg.WRITE_MODES[write] << 3
+        value |= four_bytes * reg.FOUR_BYTES | (page >= 512) * reg.PAGE_512
+        if self._layout.soc is NRF5340 and self._settings.clock_code(NRF5340) == 0:
+            # Anomaly 121: at 96 MHz, and only there.
+            value |= reg.ANOMALY_121
+        if value != self._config:
+            self.finish()
+            self._put(reg.IFCONFIG0, value)
+            self._config = value
+
+    def close(self) -> None:
+        """Take the peripheral out of operation and put registers and RAM back as they were."""
+        if not self._open:
+            return
+        if not self._stuck:
+            self.finish()
+        for address, data in self._inner.items():
+            self._bus.write(address, data)
+        self._put(reg.DEACTIVATE, 1)
+        if self._layout.soc is not NRF5340:
+            # Anomaly 122 (nRF52840): without it the peripheral goes on drawing current.
+            self._put(reg.POWER_DOWN, 1)
+        self._put(reg.ENABLE, 0)
+        self._put(reg.READY, 0)
+        for address, data in (*self._outer.items(), *self._saved.items()):
+            self._bus.write(address, data)
+        self.forget()
+
+    # --- SpiBus ---
+
+    def command(self, opcode: int, out: bytes = b"", read: int = 0) -> bytes:
+        """Send an opcode and ``out`` on one line and return ``read`` bytes that follow.
+
+        What does not fit into the data registers goes in parts, with chip select held low.
+        """
+        self._ensure_open()
+        self.finish()
+        frame = out + bytes(read)
+        answer = bytearray()
+        parts = [frame[at : at + _MOST_IN_FRAME] for at in range(0, len(frame), _MOST_IN_FRAME)] or [b""]
+        for index, part in enumerate(parts):
+            settings = opcode | len(part) + 1 << 8 | reg.LINES_HIGH
+            if len(parts) > 1:
+                settings |= reg.LONG_FRAME | (index == len(parts) - 1) * reg.LAST_OF_FRAME
+            if part:
+                self._put(reg.CINSTRDAT0, *struct.unpack("<2I", part.ljust(8, b"\0"))[: -(-len(part) // 4)])
+            self._task(reg.CINSTRCONF, 0.0, settings)
+            self.finish()
+            at = index * _MOST_IN_FRAME
+            if at + len(part) > len(out):
+                answer += self._read(reg.CINSTRDAT0, -(-len(part) // 4) * 4)[: len(part)]
+            else:
+                answer += part
+        return bytes(answer[len(out) :])
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._link.wait(seconds)
+
+    # --- tasks ---
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read bytes, widened to whole words."""
+        self._ensure_open()
+        around = Range(offset, size).aligned(4)
+        result = bytearray()
+        for start in range(around.start, around.end, BUFFER):
+            count = min(around.end - start, BUFFER)
+            buffer = self._buffer(0, count)
+            self.finish()
+            self._put(reg.READ_SRC, start, buffer, count)
+            self._task(reg.READ_START, count / _SLOW)
+            self.finish()
+            result += self._bus.read(buffer, count)
+        return bytes(result[offset - around.start :][:size])
+
+    def load(self, data: bytes) -> int:
+        """Put up to BUFFER bytes into the buffer that no task uses, and return its address."""
+        self._ensure_open()
+        index, self._next = self._next, 1 - self._next
+        buffer = self._buffer(index, len(data))
+        self._bus.write(buffer, data)
+        return buffer
+
+    def start_write(self, offset: int, buffer: int, size: int, expected: float) -> None:
+        """Begin to program what was loaded; offset and size are whole words."""
+        self.finish()
+        self._put(reg.WRITE_DST, offset, buffer, size)
+        self._task(reg.WRITE_START, expected)
+
+    def start_erase(self, offset: int, kind: int) -> None:
+        """Send an erase; ``kind`` is one of the values of ERASE.LEN. The chip is at work afterwards."""
+        self._ensure_open()
+        self.finish()
+        self._put(reg.ERASE_PTR, offset, kind)
+        self._task(reg.ERASE_START, 0.0)
+        self.finish()
+
+    def finish(self) -> None:
+        """Wait for the task that is going on."""
+        if self._stuck:
+            raise FlashBusy(self._link.identity, MemoryKind.EXTERNAL.value, _TASK_LIMIT)
+        if self._running is None:
+            return
+        limit = max(_TASK_LIMIT, 10 * self._running)
+        ready = self._layout.qspi + reg.READY
+        if wait_until(self._link, lambda: bool(self._bus.read_u32(ready)), self._running, limit) is None:
+            self._stuck = True
+            raise FlashBusy(self._link.identity, MemoryKind.EXTERNAL.value, limit)
+        self._running = None
+
+    def _task(self, register: int, expected: float, value: int = 1) -> None:
+        self._put(reg.READY, 0)
+        self._put(register, value)
+        self._running = expected
+
+    # --- memory ---
+
+    def _buffer(self, index: int, size: int) -> int:
+        """Return a buffer's address; what RAM holds there is saved before it is used for the first time."""
+        start = self._buffers[index]
+        saved = len(self._saved.get(start, b""))
+        if size > saved:
+            more = self._bus.read(start + saved, size - saved)
+            self._saved[start] = self._saved.get(start, b"") + more
+        return start
+
+    def _put(self, register: int, *values: int) -> None:
+        address = self._layout.qspi + register
+        if len(values) == 1:
+            self._bus.write_u32(address, values[0])
+        else:
+            self._bus.write(address, struct.pack(f"<{len(values)}I", *values))
+
+    def _read(self, register: int, size: int) -> bytes:
+        return self._bus.read(self._layout.qspi + register, size)
