@@ -145,7 +145,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
             from west_qspi.check.flashing import refuse_what_would_not_run
 
             refuse_what_would_not_run(build, context.cwd)
-    options = runner_options(args, context, directory, parts)
+    options = runner_options(args, context, directory, parts, console)
     with connected(runner, options, build.soc, job.external, use_external=job.needs_external) as on:
         return _on_target(args, console, job, *on)
 

@@ -24,8 +24,8 @@ class NoProbe(NoDevice):
     """No debug probe is connected."""
 
     hint = (
-        "Connect the probe by USB and switch the board on; on Linux, SEGGER's udev rules (99-jlink.rules) let "
-        "users reach it."
+        "Connect the probe by USB and switch the board on; on Linux, SEGGER's udev rules (99-jlink.rules) "
+        "let users reach it."
     )
 
 
@@ -154,7 +154,9 @@ class ProbeHung(LinkError):
     """A call of the probe's library did not come back, so that its process was ended."""
 
     seconds: float
-    text = "{device}: {during} did not end within {seconds:.0f} s; the process of the probe's library was ended"
+    text = (
+        "{device}: {during} did not end within {seconds:.0f} s; the process of the probe's library was ended"
+    )
     hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
 
 

@@ -208,8 +208,8 @@ class LibraryMissing(RunnerUnavailable):
     """Nordic's library is not installed, or cannot be used here."""
 
     hint = (
-        "pip install pynrfjprog; it exists for Windows and Linux on x86-64, Linux on Arm, and macOS. All else "
-        "works without it."
+        "pip install pynrfjprog; it exists for Windows and Linux on x86-64, Linux on Arm, and macOS. All "
+        "else works without it."
     )
 
 

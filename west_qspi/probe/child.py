@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from west_qspi.probe.wire import Call, Do, Failure, Reply, Request, Value, receive, send
@@ -49,7 +50,8 @@ class Library:
 
     def _call(self, call: Call) -> Value:
         if call.do is Do.OPEN:
-            return self._open(*call.arguments)
+            self._open(*call.arguments)
+            return None
         return _WORK[call.do](self._api, *call.arguments)
 
     def _open(self, path: Value) -> None:
@@ -100,11 +102,9 @@ def end_group(process: int) -> None:
         command = ["taskkill", "/T", "/F", "/PID", str(process)]
         subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     else:
-        try:
+        # macOS does not permit it where only processes are left that have ended.
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            # macOS does not permit it where only processes are left that have ended.
-            pass
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:

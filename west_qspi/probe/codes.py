@@ -117,5 +117,7 @@ def _words(failure: Failure) -> str:
     """Return what the library says of the reason, without names of its parts and without repeating itself."""
     said = dict.fromkeys(_NOISE.sub("", line).strip() for line in failure.lines)
     return "; ".join(
-        line.rstrip(".") for line in said if line and not line.startswith("Encountered error") and "unknown error" not in line
+        line.rstrip(".")
+        for line in said
+        if line and not line.startswith("Encountered error") and "unknown error" not in line
     )

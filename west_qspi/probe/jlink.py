@@ -12,6 +12,7 @@ from typing import NoReturn, Protocol, cast
 
 from west_qspi.errors import (
     Declined,
+    JLinkMissing,
     LinkError,
     LowVoltage,
     NoProbe,
@@ -21,6 +22,7 @@ from west_qspi.errors import (
     QspiError,
     SeveralProbes,
     UnknownProbe,
+    UsageError,
 )
 from west_qspi.fileio import FileLock
 from west_qspi.probe import codes
@@ -87,6 +89,16 @@ class ProbeOptions:
     grace: float = GRACE
 
 
+def parse_host(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST[:PORT]``. Raises UsageError."""
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        return text, _DEFAULT_PORT
+    if not host or not port.isdecimal() or not 0 < int(port) < 0x1_0000:
+        raise UsageError(f"--ip {text}: HOST or HOST:PORT is needed")
+    return host, int(port)
+
+
 def probes(options: ProbeOptions) -> tuple[str, ...]:
     """Return the serial numbers of the probes that are connected by USB, whatever ``dev_id`` says.
 
@@ -109,6 +121,7 @@ def open_probe(options: ProbeOptions, clock: Clock | None = None) -> JLink:
     lock: FileLock | None = None
     try:
         if options.host is not None:
+            parse_host(options.host)
             lock = _lock(options, options.host)
             _run(worker, [Call(Do.OPEN, (_library(options),))], _CONNECT_TIME)
             serial = None
@@ -126,7 +139,14 @@ def open_probe(options: ProbeOptions, clock: Clock | None = None) -> JLink:
 
 
 def _library(options: ProbeOptions) -> str | None:
-    return str(options.library) if options.library is not None else None
+    path = options.library
+    if path is None:
+        return None
+    if not path.is_file():
+        raise JLinkMissing(codes.RUNNER, f"there is no file {path}")
+    if not str(path.absolute()).isascii():
+        raise JLinkMissing(codes.RUNNER, f"{path}: Nordic's library takes plain ASCII paths only")
+    return str(path.absolute())
 
 
 def _run(worker: Worker, calls: Sequence[Call], seconds: float) -> tuple[Value, ...]:
@@ -214,10 +234,7 @@ class JLink:
     def _connecting(self) -> Call:
         if self._options.host is None:
             return Call(Do.CONNECT, (int(self._serial or 0), self._kilohertz))
-        host, _, port = self._options.host.rpartition(":")
-        if not host:
-            host, port = port, str(_DEFAULT_PORT)
-        return Call(Do.CONNECT_IP, (host, int(port), self._kilohertz))
+        return Call(Do.CONNECT_IP, (*parse_host(self._options.host), self._kilohertz))
 
     # --- Link ---
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from west_qspi.targets import Target
 
 
+def ask_nobody(known: Sequence[str]) -> str | None:
+    """Choose none of several devices: there is nobody to ask."""
+    return None
+
+
 @dataclass(frozen=True)
 class RunnerOptions:
     """What the command line says about the way to the device.
@@ -24,12 +29,19 @@ class RunnerOptions:
     ``dev_id`` picks among several devices: a serial number, which may be a pattern with ``*``.
     ``parts`` are the flash chips that are known.
     ``sim_board`` and ``sim_faults`` are for the simulated board.
+    ``ip`` is ``HOST[:PORT]`` of a J-Link server, ``speed`` the clock of the debug link in kHz or None for
+    the fastest, ``jlink_dll`` SEGGER's library where it is not in its usual place.
+    ``choose`` is asked which of several devices is meant, and returns None where there is nobody to ask.
     """
 
     dev_id: str | None = None
     parts: Parts = KNOWN
     sim_board: Path | None = None
     sim_faults: tuple[str, ...] = ()
+    ip: str | None = None
+    speed: int | None = None
+    jlink_dll: Path | None = None
+    choose: Callable[[Sequence[str]], str | None] = ask_nobody
 
 
 class Runner(Protocol):
@@ -53,7 +65,10 @@ class Runner(Protocol):
         """Return where a journal for this device belongs; None for the user's own state folder."""
 
 
-_MODULES: Mapping[str, str] = {"sim": "west_qspi.runners.sim"}
+_MODULES: Mapping[str, str] = {
+    "pynrfjprog": "west_qspi.runners.pynrfjprog",
+    "sim": "west_qspi.runners.sim",
+}
 
 
 def runner_names() -> tuple[str, ...]:

@@ -1,0 +1,103 @@
+"""The runner ``pynrfjprog``: a board behind a J-Link probe, reached through Nordic's library."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from west_qspi.errors import LibraryMissing, TargetError, UsageError
+from west_qspi.extflash.setup import FlashSetup
+from west_qspi.journal import state_folder
+from west_qspi.probe.access import find_layout
+from west_qspi.probe.codes import RUNNER
+from west_qspi.probe.direct import DirectTarget
+from west_qspi.probe.jlink import Clock, JLink, ProbeOptions, RealClock, open_probe, probes
+from west_qspi.probe.settings import QspiSettings
+
+if TYPE_CHECKING:
+    from west_qspi.extflash.model import ExternalFlash
+    from west_qspi.runners import RunnerOptions
+    from west_qspi.soc import Soc
+
+_SPEEDS = range(1, 50_001)
+
+
+class ProbeTarget(DirectTarget):
+    """A device behind a probe that is let go of with it."""
+
+    def __init__(
+        self, link: JLink, external: ExternalFlash | None, options: RunnerOptions, *, use_external: bool
+    ) -> None:
+        layout = find_layout(link)
+        setup = FlashSetup.of(external, options.parts) if external is not None and use_external else None
+        super().__init__(link, layout, setup, QspiSettings.of(external, layout.soc), options.parts)
+        self._probe = link
+
+    def close(self) -> None:
+        """Put back what was touched besides flash, and let go of device and probe."""
+        try:
+            super().close()
+        finally:
+            self._probe.close()
+
+
+class PynrfjprogRunner:
+    """Reaches boards through Nordic's library, which must be installed; ``clock`` measures their work."""
+
+    name = RUNNER
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or RealClock()
+
+    def connect(
+        self, soc: Soc, external: ExternalFlash | None, options: RunnerOptions, *, use_external: bool
+    ) -> ProbeTarget:
+        """Connect to the board behind the probe that the options name.
+
+        Raises UsageError, RunnerUnavailable, what ``open_probe`` and ``open_direct`` raise.
+        """
+        link = open_probe(_probe_options(options), self._clock)
+        try:
+            target = ProbeTarget(link, external, options, use_external=use_external)
+            try:
+                target.bring_up()
+            except BaseException:
+                with suppress(TargetError):
+                    target.close()
+                raise
+        except BaseException:
+            link.close()
+            raise
+        return target
+
+    def devices(self, options: RunnerOptions) -> tuple[str, ...]:
+        """Return the serial numbers of the probes within reach. Raises RunnerUnavailable."""
+        chosen = _probe_options(options)
+        return (chosen.host,) if chosen.host is not None else probes(chosen)
+
+    def state_folder(self, options: RunnerOptions) -> Path | None:
+        """Have journals kept in the user's own folder."""
+        return None
+
+
+def _probe_options(options: RunnerOptions) -> ProbeOptions:
+    """Return what the options say of the probe. Raises UsageError, LibraryMissing."""
+    if find_spec("pynrfjprog") is None:
+        raise LibraryMissing(RUNNER, "the Python package 'pynrfjprog' is not installed")
+    if options.speed is not None and options.speed not in _SPEEDS:
+        raise UsageError(f"--speed {options.speed}: a number of kHz up to {_SPEEDS[-1]} is needed")
+    return ProbeOptions(
+        options.dev_id,
+        options.ip,
+        options.speed,
+        options.jlink_dll,
+        options.choose,
+        state_folder() / "probes",
+    )
+
+
+def runner() -> PynrfjprogRunner:
+    """Return the runner."""
+    return PynrfjprogRunner()
