@@ -77,6 +77,7 @@ _PARTS = {
 }
 _CONNECTING = (Do.CONNECT, Do.CONNECT_IP)
 _VOLTAGE = re.compile(r"[Ll]ow voltage (\d+)")
+_EMPTY = re.compile("Encountered error|An unknown error")
 _NOISE = re.compile(r"^(\[[^\]]*\] *)+")
 
 
@@ -87,7 +88,7 @@ def error_of(call: Call, failure: Failure, device: str, core: str) -> QspiError:
     if code is None:
         return LibraryMissing(RUNNER, f"Nordic's library cannot be used: {words}")
     if code in _SEGGER:
-        where = f" at {call.arguments[0]}" if call.do is Do.OPEN and call.arguments[0] else ""
+        where = "".join(f" {path!s}" for path in call.arguments if call.do is Do.OPEN and path)
         return JLinkMissing(RUNNER, f"SEGGER's J-Link library{where}: {_SEGGER[code]}")
     if code in _PARTS:
         return LibraryMissing(RUNNER, f"Nordic's library: {_PARTS[code]}")
@@ -116,8 +117,4 @@ def gone(device: str, call: Call) -> LinkError:
 def _words(failure: Failure) -> str:
     """Return what the library says of the reason, without names of its parts and without repeating itself."""
     said = dict.fromkeys(_NOISE.sub("", line).strip() for line in failure.lines)
-    return "; ".join(
-        line.rstrip(".")
-        for line in said
-        if line and not line.startswith("Encountered error") and "unknown error" not in line
-    )
+    return "; ".join(line.rstrip(".") for line in said if line and not _EMPTY.match(line))

@@ -328,7 +328,7 @@ class JLink:
             return False
 
     def _lacks_power(self) -> bool:
-        """Tell whether the device's supply is low: the library looks at it when it connects, and only then."""
+        """Tell whether the device's supply is low, which the library looks at when it connects."""
         calls = [Call(Do.DISCONNECT), self._connecting(), Call(Do.READ_PORT, (0, 0xFC))]
         try:
             self._worker.run(calls, _CONNECT_TIME)

@@ -1,4 +1,4 @@
-"""The probe's library in a process of its own, which ends when a call hangs, breaks it, or the run is over."""
+"""The probe's library in a process of its own, which is ended when a call hangs or the run is over."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from west_qspi.errors import ProbeCrashed, ProbeHung
@@ -45,14 +46,14 @@ class Worker:
         self._number = 0
         self._replies: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
         # Modules are found as they are here, whatever the folder is that the run was started in.
-        path = [os.path.abspath(entry) for entry in sys.path]
+        path = [str(Path(entry).absolute()) for entry in sys.path]
         options = {"start_new_session": True} if os.name != "nt" else {"creationflags": _new_group()}
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", _START.format(path=path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            **options,  # type: ignore[call-overload]
+            **options,
         )
         self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._listener.start()
