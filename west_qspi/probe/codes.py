@@ -20,7 +20,6 @@ from west_qspi.errors import (
     Protected,
     QspiError,
     UnknownDevice,
-    UnknownProbe,
 )
 from west_qspi.probe.wire import Call, Do, Failure
 
@@ -28,7 +27,9 @@ RUNNER = "pynrfjprog"
 LEAST_MILLIVOLTS = 1700
 """What nRF5340 and nRF52840 need, by their Product Specifications."""
 
-INVALID_OPERATION, LOW_VOLTAGE, JLINK_ERROR, READ_ERROR, TIMED_OUT = -2, -12, -102, -104, -105
+BAD_LINK = (-102, -104, -105)
+"""Errors that a clock which is too fast may lead to."""
+
 
 # What the library's own words do not say.
 _MEANINGS: Mapping[int, str] = {
@@ -75,7 +76,6 @@ _PARTS = {
     -152: "a part of it is of another version",
     -153: "its helper program is missing",
 }
-_CONNECTING = (Do.CONNECT, Do.CONNECT_IP)
 _VOLTAGE = re.compile(r"[Ll]ow voltage (\d+)")
 _EMPTY = re.compile("Encountered error|An unknown error")
 _NOISE = re.compile(r"^(\[[^\]]*\] *)+")
@@ -94,11 +94,9 @@ def error_of(call: Call, failure: Failure, device: str, core: str) -> QspiError:
         return LibraryMissing(RUNNER, f"Nordic's library: {_PARTS[code]}")
     if code == -13:
         return NoProbe(RUNNER, "no debug probe is connected")
-    if code == -10 and call.do is Do.CONNECT:
-        return UnknownProbe(device, "no connected probe has this serial number")
     if code in (-11, -90):
         return Protected(device, core)
-    if code == LOW_VOLTAGE:
+    if code == -12:
         found = _VOLTAGE.search(words)
         return LowVoltage(device, int(found[1]) if found else 0, LEAST_MILLIVOLTS)
     if code in _DEVICES:

@@ -217,8 +217,8 @@ class JLink:
             try:
                 self._connect()
                 break
-            except ProbeFailed:
-                if speed == speeds[-1]:
+            except ProbeFailed as failed:
+                if speed == speeds[-1] or failed.code not in codes.BAD_LINK:
                     raise
                 with suppress(LinkError):
                     self._run([Call(Do.DISCONNECT)])
