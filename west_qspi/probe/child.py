@@ -58,7 +58,7 @@ class Library:
         from pynrfjprog import LowLevel
 
         api = LowLevel.API(_FAMILY, jlink_arm_dll_path=path, log=True)
-        self._api = api
+        self._api, self._seen = api, 0
         # Each error would wait half a second for the log, and quote all that was ever written there.
         self._errors, api.get_errors = api.get_errors, list
         api.open()

@@ -77,14 +77,11 @@ _PARTS = {
     -153: "its helper program is missing",
 }
 _VOLTAGE = re.compile(r"[Ll]ow voltage (\d+)")
-_EMPTY = re.compile("Encountered error|An unknown error")
-_NOISE = re.compile(r"^(\[[^\]]*\] *)+")
 
 
 def error_of(call: Call, failure: Failure, device: str, core: str) -> QspiError:
     """Return the error that a failed call means; ``core`` is the one whose bus was used."""
-    code, during = failure.code, call.do.value
-    words = _words(failure)
+    code, during, words = failure.code, str(call), failure.words
     if code is None:
         return LibraryMissing(RUNNER, f"Nordic's library cannot be used: {words}")
     if code in _SEGGER:
@@ -109,10 +106,4 @@ def error_of(call: Call, failure: Failure, device: str, core: str) -> QspiError:
 
 def gone(device: str, call: Call) -> LinkError:
     """Return the error of a probe that is not there any more."""
-    return ProbeGone(device, call.do.value)
-
-
-def _words(failure: Failure) -> str:
-    """Return what the library says of the reason, without names of its parts and without repeating itself."""
-    said = dict.fromkeys(_NOISE.sub("", line).strip() for line in failure.lines)
-    return "; ".join(line.rstrip(".") for line in said if line and not _EMPTY.match(line))
+    return ProbeGone(device, str(call))

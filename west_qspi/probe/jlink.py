@@ -318,7 +318,7 @@ class JLink:
             if not self._is_connected():
                 raise codes.gone(self.identity, failed.call) from None
             if self._lacks_power():
-                raise PowerLost(self.identity, failed.call.do.value) from None
+                raise PowerLost(self.identity, str(failed.call)) from None
         raise error from None
 
     def _is_connected(self) -> bool:
@@ -329,9 +329,9 @@ class JLink:
 
     def _lacks_power(self) -> bool:
         """Tell whether the device's supply is low, which the library looks at when it connects."""
-        calls = [Call(Do.DISCONNECT), self._connecting(), Call(Do.READ_PORT, (0, 0xFC))]
+        calls = [Call(Do.CLOSE), Call(Do.OPEN, (_library(self._options),)), self._connecting()]
         try:
-            self._worker.run(calls, _CONNECT_TIME)
+            self._worker.run([*calls, Call(Do.READ_PORT, (0, 0xFC))], _CONNECT_TIME)
         except CallFailed as failed:
             error = codes.error_of(failed.call, failed.failure, self.identity, self._core.value)
             return isinstance(error, LowVoltage)

@@ -8,9 +8,13 @@ told from the one that is waited for. Both sides are ours, and of one version.
 from __future__ import annotations
 
 import pickle
+import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import BinaryIO
+from typing import BinaryIO, cast
+
+_PARTS = re.compile(r"^(\[[^\]]*\] *)+")
+_EMPTY = re.compile("Encountered error|An unknown error")
 
 Value = int | str | bytes | bool | tuple[int, ...] | None
 
@@ -52,6 +56,14 @@ class Call:
     do: Do
     arguments: tuple[Value, ...] = ()
 
+    def __str__(self) -> str:
+        words = str(self.do.value)
+        if self.do not in (Do.READ, Do.WRITE):
+            return words
+        address, what = self.arguments
+        size = len(what) if isinstance(what, bytes) else what
+        return f"{words} {size!s} bytes at {cast(int, address):#010x}"
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -62,6 +74,12 @@ class Failure:
 
     code: int | None
     lines: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """The reason in the library's words, without the names of its parts and without repeating itself."""
+        said = dict.fromkeys(_PARTS.sub("", line).strip() for line in self.lines)
+        return "; ".join(line.rstrip(".") for line in said if line and not _EMPTY.match(line))
 
 
 @dataclass(frozen=True)

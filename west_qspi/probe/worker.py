@@ -73,7 +73,7 @@ class Worker:
 
     def _exchange(self, calls: Sequence[Call], limit: float) -> tuple[Value, ...]:
         # The last call is what the others are there for.
-        during = calls[-1].do.value
+        during = str(calls[-1])
         if self._ended is not None:
             raise ProbeCrashed(self.device, during, self._ended)
         self._number += 1
@@ -96,9 +96,9 @@ class Worker:
             return reply.values
         if reply.failure.code == _INTERNAL_ERROR:
             # The library's own helper has died, and no call works any more.
-            reason = reply.failure.lines[-1] if reply.failure.lines else "internal error"
+            reason = f"{reply.failure.words or 'internal error'} (code {_INTERNAL_ERROR})"
             self.end(reason)
-            raise ProbeCrashed(self.device, during, f"{reason} (code {_INTERNAL_ERROR})")
+            raise ProbeCrashed(self.device, during, reason)
         raise CallFailed(calls[len(reply.values)], reply.failure)
 
     def close(self) -> None:

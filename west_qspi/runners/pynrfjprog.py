@@ -14,6 +14,7 @@ from west_qspi.probe.access import find_layout
 from west_qspi.probe.codes import RUNNER
 from west_qspi.probe.direct import DirectTarget
 from west_qspi.probe.jlink import Clock, JLink, ProbeOptions, RealClock, open_probe, probes
+from west_qspi.probe.link import Core
 from west_qspi.probe.settings import QspiSettings
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from west_qspi.runners import RunnerOptions
     from west_qspi.soc import Soc
 
+# FICR: DEVICEID[0] and [1]. Source: Product Specifications, chapter "FICR".
+_DEVICE_ID = {"nRF5340": 0x00FF_0204, "nRF52840": 0x1000_0060}
 _SPEEDS = range(1, 50_001)
 
 
@@ -34,6 +37,20 @@ class ProbeTarget(DirectTarget):
         setup = FlashSetup.of(external, options.parts) if external is not None and use_external else None
         super().__init__(link, layout, setup, QspiSettings.of(external, layout.soc), options.parts)
         self._probe = link
+        self._number: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """The device's own number: a board may be moved to another probe, and another one to this probe.
+
+        A locked device does not tell it, and is named by the probe.
+        """
+        if Core.APPLICATION.value in self.protected:
+            return self._probe.identity
+        if self._number is None:
+            data = self._probe.bus(Core.APPLICATION).read(_DEVICE_ID[self.soc.name], 8)
+            self._number = f"{int.from_bytes(data, 'little'):016X}"
+        return f"{self.soc.name} {self._number}"
 
     def close(self) -> None:
         """Put back what was touched besides flash, and let go of device and probe."""
