@@ -84,8 +84,9 @@ def _lasting(values: dict[int, int]) -> dict[int, int]:
     return {register: value for register, value in values.items() if value and register not in _COMMANDS}
 
 
-# CINSTRCONF cannot be put back: that would send an instruction. ERASEPAGE holds an address.
-_COMMANDS = {0x634, 0x508, 0x50C}
+# CINSTRCONF cannot be put back: that would send an instruction. ERASEPAGE and ERASEALL begin an erase, and at
+# 0x054 lies what anomaly 122 has written to.
+_COMMANDS = {0x054, 0x508, 0x50C, 0x634}
 
 
 def flash_direct(
