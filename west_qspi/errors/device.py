@@ -39,7 +39,6 @@ class SeveralProbes(NoDevice):
     """More than one probe could be meant, and there is nobody to ask."""
 
     hint = "Choose one with -i."
-    exit_code = 2
 
 
 class ProbeInUse(NoDevice):

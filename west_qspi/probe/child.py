@@ -83,7 +83,6 @@ _WORK: Mapping[Do, Callable[..., Value]] = {
     Do.CONNECT: lambda api, serial, kilohertz: api.connect_to_emu_with_snr(serial, kilohertz),
     Do.CONNECT_IP: _connect_ip,
     Do.CONNECTED: lambda api: bool(api.is_connected_to_emu()),
-    Do.DISCONNECT: lambda api: api.disconnect_from_emu(),
     Do.SELECT: lambda api, core: api.select_coprocessor(core),
     Do.READ: lambda api, address, size: bytes(api.read(address, size)),
     # Without the library's own control of the flash's controller. It takes fewer calls than ``write_u32``.

@@ -27,7 +27,7 @@ RUNNER = "pynrfjprog"
 LEAST_MILLIVOLTS = 1700
 """What nRF5340 and nRF52840 need, by their Product Specifications."""
 
-BAD_LINK = (-102, -104, -105)
+BAD_LINK = (-102, -104)
 """Errors that a clock which is too fast may lead to."""
 
 

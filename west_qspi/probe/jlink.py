@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import NoReturn, Protocol, cast
 from west_qspi.errors import (
     Declined,
     JLinkMissing,
-    LinkError,
     LowVoltage,
     NoProbe,
     PowerLost,
@@ -43,6 +41,7 @@ _WORD_TIME = 50e-6  # what an nRF takes to program a word, which holds up the bu
 _CALL_TIME = 0.05
 _CONNECT_TIME = 15.0
 _PIECE = 0x4_0000
+_LOOK = Call(Do.READ_PORT, (0, 0xFC))  # the identity of the first access port
 _NAMES = {Core.APPLICATION: "CP_APPLICATION", Core.NETWORK: "CP_NETWORK"}
 
 Choose = Callable[[Sequence[str]], "str | None"]
@@ -220,15 +219,15 @@ class JLink:
             except ProbeFailed as failed:
                 if speed == speeds[-1] or failed.code not in codes.BAD_LINK:
                     raise
-                with suppress(LinkError):
-                    self._run([Call(Do.DISCONNECT)])
+                # To let go of the probe fails as long as the device does not answer.
+                self._run([Call(Do.CLOSE), Call(Do.OPEN, (_library(self._options),))], _CONNECT_TIME)
         self._answered = True
 
     def _connect(self) -> None:
         call = self._connecting()
-        values = self._run([call, Call(Do.READ_PORT, (0, 0xFC))], _CONNECT_TIME)
-        if call.do is Do.CONNECT_IP and self._serial is None:
-            self._serial = str(values[0])
+        found = self._run([call, _LOOK], _CONNECT_TIME)[0]
+        if call.do is Do.CONNECT_IP:
+            self._serial = str(found)
             self._rename()
 
     def _connecting(self) -> Call:
@@ -331,7 +330,7 @@ class JLink:
         """Tell whether the device's supply is low, which the library looks at when it connects."""
         calls = [Call(Do.CLOSE), Call(Do.OPEN, (_library(self._options),)), self._connecting()]
         try:
-            self._worker.run([*calls, Call(Do.READ_PORT, (0, 0xFC))], _CONNECT_TIME)
+            self._worker.run([*calls, _LOOK], _CONNECT_TIME)
         except CallFailed as failed:
             error = codes.error_of(failed.call, failed.failure, self.identity, self._core.value)
             return isinstance(error, LowVoltage)

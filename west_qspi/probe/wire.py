@@ -32,7 +32,6 @@ class Do(str, Enum):
     """Host, port, kHz; returns the serial number."""
     CONNECTED = "asking for the probe"
     """Returns whether the probe is still there."""
-    DISCONNECT = "letting go of the probe"
     SELECT = "selecting a core"
     """Name of the core as the library has it."""
     READ = "reading"
