@@ -241,6 +241,9 @@ class _Execution:
         self.changed = True
         if step.action is Action.INVALIDATE:
             self.boots = Boots.NOTHING
+        if step.action is Action.COMMIT:
+            # Whatever the plan reads before: a key is never programmed beside other work.
+            self.target.settle()
         for part in Range(step.offset, step.size).pieces(step.memory.geometry.page):
             first = part.start - step.offset
             self.target.program(step.memory, part.start, step.data[first : first + part.size])

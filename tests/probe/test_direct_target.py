@@ -209,22 +209,67 @@ def test_what_three_address_bytes_do_not_reach_is_neither_erased_nor_programmed(
 # --- order, and when errors turn up ------------------------------------------------------------------
 
 
-def test_what_was_asked_of_one_memory_is_done_before_the_next_one_begins() -> None:
+def test_internal_flash_is_done_with_before_external_flash_has_its_turn() -> None:
     board = new_board()
-    data = NOISE[: BUFFER + 512]
-    # 258 pages of external flash; the next operation is the internal one.
+    data = NOISE[: 4 * 256]
 
     def work() -> None:
+        # The fifth operation is the first one of external flash.
         with connected(board, WIRED, [f"power-cut={len(data) // 256 + 1}"]) as found:
             found.target.prepare_to_program()
-            program(found.target, EXTERNAL, 0, data)
-            program(found.target, APPLICATION, 0, NOISE[:256])
+            program(found.target, APPLICATION, 0, data)
+            program(found.target, EXTERNAL, 0, NOISE[:512])
             found.target.settle()
 
     with pytest.raises(PowerLost):
         work()
-    assert board.array(EXTERNAL).read(0, len(data)) == data
-    assert board.array(APPLICATION).read(0, 256) != NOISE[:256]
+    assert board.array(APPLICATION).read(0, len(data)) == data
+    assert board.array(EXTERNAL).read(0x100, 256) == b"\xff" * 256
+
+
+def test_what_is_settled_is_done() -> None:
+    board = new_board()
+    with connected(board, WIRED) as found:
+        target = found.target
+        target.erase(target.memories[EXTERNAL], 0, BUFFER)
+        program(target, EXTERNAL, 0, NOISE[: BUFFER + 512])
+        program(target, APPLICATION, 0, NOISE[:256])
+        target.settle()
+        assert board.array(EXTERNAL).read(0, BUFFER + 512) == NOISE[: BUFFER + 512]
+        assert board.array(APPLICATION).read(0, 256) == NOISE[:256]
+        assert board.chip is not None
+        assert not board.chip.busy
+
+
+def test_both_flashes_are_at_work_at_the_same_time() -> None:
+    board = new_board()
+    board.array(EXTERNAL).write(0, NOISE)
+    with connected(board, WIRED) as found:
+        target = found.target
+        target.prepare_to_program()
+        inside, outside = target.memories[APPLICATION], target.memories[EXTERNAL]
+        begun = target.clock
+        for block in range(3):
+            target.erase(outside, block * BUFFER, BUFFER)
+        for page in range(12):
+            target.erase(inside, page * 4096, 4096)
+        target.settle()
+        seconds = target.clock - begun
+    apart = 3 * dict(outside.geometry.erase)[BUFFER] + 12 * inside.geometry.erase[0][1]
+    assert seconds < 0.65 * apart
+    assert not board.array(EXTERNAL).read(0, 3 * BUFFER).strip(b"\xff")
+
+
+def test_an_order_that_matters_within_a_memory_is_kept() -> None:
+    board = new_board()
+    with connected(board, WIRED) as found:
+        target = found.target
+        for kind in (APPLICATION, EXTERNAL):
+            program(target, kind, 0x1000, NOISE[:512])
+            target.erase(target.memories[kind], 0x1000, 0x1000)
+            program(target, kind, 0x1000, NOISE[512:768])
+    for kind in (APPLICATION, EXTERNAL):
+        assert board.array(kind).read(0x1000, 512) == NOISE[512:768] + b"\xff" * 256
 
 
 def test_closing_writes_what_was_asked_for() -> None:

@@ -53,8 +53,8 @@ def foreign_bytes(wanted: Firmware, part: Range, old: bytes) -> Firmware:
     return Firmware(tuple(map(whole.cut, part.without(piece.range for piece in wanted.pieces(part)))))
 
 
-def bring(wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool) -> Iterator[Step]:
-    """Yield the steps for one memory, block by block, then the verification of all that changed.
+def bring(wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool) -> tuple[list[Step], list[Step]]:
+    """Return the steps for one memory, block by block, and the verification of all that changed.
 
     Where ``now`` is only what an erase of the whole memory should have left (``unread``), wanted bytes that
     need no step are verified too.
@@ -66,11 +66,11 @@ def bring(wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool) -> It
     steps: list[Step] = []
     for block in sorted({offset // largest * largest for offset in touched}):
         steps += chooser.cheapest(block, len(memory.geometry.erase) - 1)[1]
-    yield from steps
     unproven = touched if unread else ()
-    yield from _verifications(memory, steps, unproven, now, new)
+    verifications = list(_verifications(memory, steps, unproven, now, new))
     for offset, data in new.items():
         now[memory.kind, offset] = data
+    return steps, verifications
 
 
 def _verifications(

@@ -211,7 +211,15 @@ def _until_commit(key: bytes) -> bytes:
 def _bring_all(
     wanted: Firmware, now: Sectors, memories: MemoryMap, erased: Collection[MemoryKind]
 ) -> Iterator[Step]:
+    """Yield the steps for all memories, and then the verification of all that they changed.
+
+    So a target may work on two memories at a time: nothing is read in between.
+    """
+    verifications: list[Step] = []
     for kind in _ORDER:
         memory = memories.get(kind)
         if memory is not None:
-            yield from bring(wanted, memory, now, unread=kind in erased)
+            steps, proofs = bring(wanted, memory, now, unread=kind in erased)
+            yield from steps
+            verifications += proofs
+    yield from verifications

@@ -185,13 +185,15 @@ class QspiController:
             result += self._bus.read(buffer, count)
         return bytes(result[offset - around.start :][:size])
 
-    def load(self, data: bytes) -> int:
-        """Put up to BUFFER bytes into the buffer that no task uses, and return its address."""
+    def next_buffer(self, size: int) -> int:
+        """Return the address of the buffer that no task uses, for up to BUFFER bytes."""
         self._ensure_open()
         index, self._next = self._next, 1 - self._next
-        buffer = self._buffer(index, len(data))
-        self._bus.write(buffer, data)
-        return buffer
+        return self._buffer(index, size)
+
+    def load(self, address: int, data: bytes) -> None:
+        """Put bytes into a buffer, which may go on while a task uses the other one."""
+        self._bus.write(address, data)
 
     def start_write(self, offset: int, buffer: int, size: int, expected: float) -> None:
         """Begin to program what was loaded; offset and size are whole words."""
@@ -207,18 +209,28 @@ class QspiController:
         self._task(reg.ERASE_START, 0.0)
         self.finish()
 
+    def is_done(self) -> bool:
+        """Ask once whether the task that was begun last is done. Raises FlashBusy where it never will be."""
+        if self._stuck:
+            raise self._never(_TASK_LIMIT)
+        if self._running is not None and self._bus.read_u32(self._layout.qspi + reg.READY):
+            self._running = None
+        return self._running is None
+
     def finish(self) -> None:
         """Wait for the task that is going on."""
-        if self._stuck:
-            raise FlashBusy(self._link.identity, MemoryKind.EXTERNAL.value, _TASK_LIMIT)
-        if self._running is None:
-            return
-        limit = max(_TASK_LIMIT, 10 * self._running)
-        ready = self._layout.qspi + reg.READY
-        if wait_until(self._link, lambda: bool(self._bus.read_u32(ready)), self._running, limit) is None:
-            self._stuck = True
-            raise FlashBusy(self._link.identity, MemoryKind.EXTERNAL.value, limit)
-        self._running = None
+        expected = self._running or 0.0
+        limit = max(_TASK_LIMIT, 10 * expected)
+        if wait_until(self._link, self.is_done, expected, limit) is None:
+            self.give_up()
+            raise self._never(limit)
+
+    def give_up(self) -> None:
+        """Take note that the task that is going on will not end: nothing else can be begun."""
+        self._stuck = self._running is not None
+
+    def _never(self, seconds: float) -> FlashBusy:
+        return FlashBusy(self._link.identity, MemoryKind.EXTERNAL.value, seconds)
 
     def _task(self, register: int, expected: float, value: int = 1) -> None:
         self._put(reg.READY, 0)

@@ -12,7 +12,7 @@ from west_qspi.errors import IllegalAccess, Protected, TargetError
 from west_qspi.extflash.model import ExternalFlash
 from west_qspi.extflash.parts import KNOWN, Parts
 from west_qspi.extflash.setup import FlashSetup
-from west_qspi.memory import Memory, MemoryKind, MemoryMap
+from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
 from west_qspi.probe import layout as at
 from west_qspi.probe.access import check_part, erase_and_unlock, find_layout, locked_cores
 from west_qspi.probe.controller import QspiController
@@ -27,6 +27,9 @@ from west_qspi.targets.qspi import check_controller
 
 _PIECE = 0x1_0000
 """Bytes that are gathered before they are programmed: so many that calls do not count."""
+
+_SHARED_PIECE = 0x2000
+"""Bytes that are written to internal flash at a time while the external flash has work."""
 
 _NETWORK_UICR = 0x01FF_8000
 _UICR_SIZE = 0x1000
@@ -60,13 +63,23 @@ class _Gathered:
     offset: int
     data: bytearray
 
+    def is_beside(self, memory: Memory, offset: int, size: int) -> bool:
+        """Tell whether it may wait until a block of that memory is erased.
+
+        So the controller of internal flash is changed less often from erasing to writing and back.
+        """
+        mine = Range(self.offset, len(self.data))
+        internal = self.memory.kind is not MemoryKind.EXTERNAL
+        return internal and self.memory == memory and not mine.overlaps(Range(offset, size))
+
 
 class DirectTarget:
     """A Target over a Link.
 
-    Pages that follow each other are gathered and programmed in large pieces; the external flash may be at
-    work when a call returns. Before anything else is asked for, another memory included, both come to their
-    end, so that errors turn up there at the latest.
+    Pages that follow each other are gathered and programmed in large pieces. What is asked of the external
+    flash is carried out while internal flash is erased and written, and both come to their end when anything
+    else is asked for, where errors turn up at the latest. What is asked of internal flash is done before
+    what is asked of external flash afterwards.
     """
 
     def __init__(
@@ -79,7 +92,7 @@ class DirectTarget:
         mode = setup.spi_mode if setup else 0
         self._controller = QspiController(link, layout, settings, mode)
         self._nvmcs = {
-            core: Nvmc(link, partial(self._bus, core), base, by_write=layout.erase_by_write)
+            core: Nvmc(link, partial(self._bus, core), base, self._advance, by_write=layout.erase_by_write)
             for core, base in layout.nvmc.items()
         }
         self._external: DirectFlash | None = None
@@ -182,7 +195,7 @@ class DirectTarget:
                 self._refuse(f"{memory.name}: {len(data)} bytes at {offset:#x} are not words within one page")
             waiting = self._gathered
             if waiting is None or waiting.memory != memory or waiting.offset + len(waiting.data) != offset:
-                self._turn_to(memory)
+                self._program_gathered()
                 waiting = self._gathered = _Gathered(memory, offset, bytearray())
             waiting.data += data
             # Pieces end where erase blocks do, so that the next erase need not wait for a rest.
@@ -190,10 +203,15 @@ class DirectTarget:
                 self._program_gathered()
 
     def erase(self, memory: Memory, offset: int, size: int) -> None:
-        """Erase one block, or the whole memory; the external flash may go on erasing afterwards."""
+        """Erase one block, or the whole memory; of the external flash, this is only taken note of."""
         with self._call():
             self._check_range(memory, offset, size)
-            self._turn_to(memory)
+            waiting = self._gathered
+            # What waits for other pages of internal flash may wait on: so its controller has fewer changes.
+            if waiting and (
+                memory.kind is MemoryKind.EXTERNAL or not waiting.is_beside(memory, offset, size)
+            ):
+                self._program_gathered()
             self._changed = True
             if memory.kind is MemoryKind.EXTERNAL:
                 self._chip().erase(offset, size)
@@ -205,12 +223,6 @@ class DirectTarget:
         with self._call(settled=True):
             pass
 
-    def _turn_to(self, memory: Memory) -> None:
-        """Program what was gathered; have the external flash at rest before another memory's turn."""
-        self._program_gathered()
-        if memory.kind is not MemoryKind.EXTERNAL and self._external is not None:
-            self._external.settle()
-
     def _program_gathered(self) -> None:
         waiting, self._gathered = self._gathered, None
         if waiting is None:
@@ -219,8 +231,21 @@ class DirectTarget:
         self._changed = True
         if memory.kind is MemoryKind.EXTERNAL:
             self._chip().program(offset, data)
-        else:
-            self._nvmc(memory).write(memory, offset, data)
+            return
+        nvmc = self._nvmc(memory)
+        at = 0
+        while at < len(data):
+            # The bus is held up meanwhile, so that the external flash waits for its next order.
+            size = _SHARED_PIECE if self._advance() else _PIECE
+            nvmc.write(memory, offset + at, data[at : at + size])
+            at += size
+
+    def _advance(self) -> bool:
+        """Let the external flash go on with its orders; return whether it has any left."""
+        if self._external is None or not self._external.at_work:
+            return False
+        self._external.advance()
+        return self._external.at_work
 
     def _settle(self) -> None:
         self._program_gathered()
@@ -308,12 +333,14 @@ class DirectTarget:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Forget what was gathered when something fails: nobody may count on it any more."""
+        """Forget what was not begun yet when something fails, or the user stops it: nobody counts on it."""
         try:
             yield
-        except TargetError:
+        except BaseException:
             self._gathered = None
             self._failed = True
+            if self._external is not None:
+                self._external.drop()
             raise
 
     def _bus(self, core: Core) -> Bus:

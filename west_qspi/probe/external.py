@@ -1,6 +1,9 @@
-"""The external flash behind the QSPI peripheral: whole blocks at a time, work and transfer side by side."""
+"""The external flash behind the QSPI peripheral: orders for whole blocks, work and transfer side by side."""
 
 from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
 
 from west_qspi.errors import FlashBusy
 from west_qspi.extflash import opcodes as op
@@ -8,40 +11,114 @@ from west_qspi.extflash.setup import FlashSetup
 from west_qspi.memory import MemoryKind, Range
 from west_qspi.probe import registers as reg
 from west_qspi.probe.controller import BUFFER, QspiController
-from west_qspi.probe.link import Link, wait_until
+from west_qspi.probe.link import Link
 from west_qspi.targets.commanded import CommandedFlash
 from west_qspi.targets.qspi import BUSY_LIMIT
 
 _KINDS = {0x1000: reg.ERASE_4K, 0x1_0000: reg.ERASE_64K}
+# So little that whoever else uses the link does not wait for long.
+_CHUNK = 0x2000
+
+
+@dataclass
+class _Order:
+    """An erase or, with data, a program of up to BUFFER bytes, that waits for its turn."""
+
+    offset: int
+    size: int
+    expected: float
+    data: bytes | None = None
+    buffer: int | None = None
+    loaded: int = 0
 
 
 class DirectFlash(CommandedFlash):
     """The chip behind ``controller``, brought up as ``setup`` says; raises what ``bring_up`` raises.
 
-    ``program`` and ``erase`` return while the chip is at work; ``settle`` waits for its end.
+    ``program`` and ``erase`` only take orders, which are carried out one after the other: bit by bit by
+    ``advance``, or at once by ``settle``. While the chip erases or programs, the next data are transferred.
     """
 
     def __init__(self, link: Link, controller: QspiController, setup: FlashSetup, device: str) -> None:
         self._link = link
         self._controller = controller
-        self._working: tuple[float, float] | None = None
+        self._orders: deque[_Order] = deque()
+        self._current: _Order | None = None
+        self._begun = 0.0
         super().__init__(controller, setup, device)
         self._configured = False
 
+    # --- orders ---
+
+    @property
+    def at_work(self) -> bool:
+        """Tell whether there are orders left, or one is being carried out."""
+        return self._current is not None or bool(self._orders)
+
     def settle(self) -> None:
-        """Wait until the chip has done all that it was told. Raises FlashBusy."""
-        if self._working is None:
-            return
-        begun, expected = self._working
-        self._controller.finish()
-        left = max(expected - (self._link.clock - begun), 0.0)
-        limit = max(10 * expected, BUSY_LIMIT)
-        if wait_until(self._link, self._is_ready, left, limit) is None:
-            raise FlashBusy(self._device, MemoryKind.EXTERNAL.value, limit)
-        self._working = None
+        """Wait until all orders are carried out. Raises FlashBusy."""
+        while self.at_work:
+            if not self.advance(BUFFER) and self._current is not None:
+                passed, expected = self._link.clock - self._begun, self._current.expected
+                self._link.wait(expected / 64 if passed < 2 * expected else min(passed / 16, 0.1))
+
+    def advance(self, most: int = _CHUNK) -> bool:
+        """Do one thing that need not be waited for; return whether there was any.
+
+        At ``most`` so many bytes are transferred. Raises FlashBusy.
+        """
+        current = self._current
+        if current is not None:
+            passed = self._link.clock - self._begun
+            if passed < current.expected and self._transfer(most):
+                return True
+            if not (self._controller.is_done() and self._is_ready()):
+                limit = max(10 * current.expected, BUSY_LIMIT)
+                if passed > limit:
+                    self._controller.give_up()
+                    raise FlashBusy(self._device, MemoryKind.EXTERNAL.value, limit)
+                return self._transfer(most)
+            self._current = None
+        if self._orders:
+            if self._orders[0].loaded < len(self._orders[0].data or b""):
+                return self._transfer(most)
+            self._begin(self._orders.popleft())
+            return True
+        return False
+
+    def drop(self) -> None:
+        """Forget all orders, and that one is being carried out."""
+        self._orders.clear()
+        self._current = None
+
+    def _transfer(self, most: int) -> bool:
+        """Transfer some of what is programmed next; return whether there was something left to transfer."""
+        order = next((order for order in self._orders if order.data is not None), None)
+        if order is None or order.data is None or order.loaded == order.size:
+            return False
+        if order.buffer is None:
+            order.buffer = self._controller.next_buffer(order.size)
+        piece = order.data[order.loaded : order.loaded + most]
+        self._controller.load(order.buffer + order.loaded, piece)
+        order.loaded += len(piece)
+        return True
+
+    def _begin(self, order: _Order) -> None:
+        if order.data is not None and order.buffer is not None:
+            self._controller.start_write(order.offset, order.buffer, order.size, order.expected)
+        elif order.size == self.found.size:
+            self._controller.start_erase(0, reg.ERASE_ALL)
+        elif order.size in _KINDS:
+            self._controller.start_erase(order.offset, _KINDS[order.size])
+        else:
+            self._bus.command(op.WRITE_ENABLE)
+            self._bus.command(op.ERASE_32K, self._address(order.offset))
+        self._current, self._begun = order, self._link.clock
 
     def _is_ready(self) -> bool:
         return not self._bus.command(op.READ_STATUS, read=1)[0] & op.BUSY
+
+    # --- what is asked for ---
 
     def leave(self) -> None:
         """Have the chip as firmware meets it after power-up; the next access brings it up again."""
@@ -86,33 +163,26 @@ class DirectFlash(CommandedFlash):
             self.settle()
             self._configure()
         for part in Range(offset, len(data)).pieces(BUFFER):
-            # The transfer goes on while the chip erases, or programs from the other buffer.
-            buffer = self._controller.load(data[part.start - offset :][: part.size])
-            self.settle()
             pages = sum(1 for _ in part.pieces(self._geometry.page))
-            expected = pages * self._geometry.page_time
-            self._controller.start_write(part.start, buffer, part.size, expected)
-            self._working = self._link.clock, expected
+            piece = data[part.start - offset :][: part.size]
+            self._orders.append(_Order(part.start, part.size, pages * self._geometry.page_time, piece))
+        self.advance()
 
     def erase(self, offset: int, size: int) -> None:
-        """Begin to erase one aligned block of 4, 32 or 64 KiB, or all. Raises as ``program`` does."""
-        self.settle()
-        self._configure()
+        """Erase one aligned block of 4, 32 or 64 KiB, or all. Raises as ``program`` does."""
+        if not self._configured:
+            self.settle()
+            self._configure()
         self._refuse_protected()
         if size == self.found.size:
             expected = self._geometry.chip_erase_time
-            self._controller.start_erase(0, reg.ERASE_ALL)
         elif size in self._erase_times and offset % size == 0:
             expected = self._erase_times[size]
             self._refuse_beyond(offset, size)
-            if size in _KINDS:
-                self._controller.start_erase(offset, _KINDS[size])
-            else:
-                self._bus.command(op.WRITE_ENABLE)
-                self._bus.command(op.ERASE_32K, self._address(offset))
         else:
             self._refuse(f"no erase of {size:#x} bytes at {offset:#x}")
-        self._working = self._link.clock, expected
+        self._orders.append(_Order(offset, size, expected))
+        self.advance()
 
     def _refuse_beyond(self, offset: int, size: int) -> None:
         # A page that begins below 16 MiB would be taken; what goes on above it would land at 0.

@@ -21,13 +21,23 @@ class Nvmc:
     """One core's controller at ``base``.
 
     ``by_write``, as on the nRF5340, a page is erased by writing ones to its first word, and accesses that are
-    not secure have a configuration register of their own. All methods raise FlashBusy and what a Bus raises.
+    not secure have a configuration register of their own. ``meanwhile`` is called again and again while an
+    erase goes on. All methods raise FlashBusy, and what a Bus and ``meanwhile`` raise.
     """
 
-    def __init__(self, link: Link, bus: Callable[[], Bus], base: int, *, by_write: bool) -> None:
+    def __init__(
+        self,
+        link: Link,
+        bus: Callable[[], Bus],
+        base: int,
+        meanwhile: Callable[[], object],
+        *,
+        by_write: bool,
+    ) -> None:
         self._link = link
         self._bus = bus
         self._base = base
+        self._meanwhile = meanwhile
         self._by_write = by_write
         self._before: dict[int, int] = {}
         self._mode: int | None = None
@@ -85,7 +95,12 @@ class Nvmc:
         self._bus().write_u32(self._base + register, value)
 
     def _wait(self, memory: Memory, expected: float) -> None:
-        ready = self._base + READY
         limit = max(_BUSY_LIMIT, 10 * expected)
-        if wait_until(self._link, lambda: bool(self._bus().read_u32(ready) & 1), expected, limit) is None:
+        if wait_until(self._link, self._is_ready, expected, limit) is None:
             raise FlashBusy(self._link.identity, memory.name, limit)
+
+    def _is_ready(self) -> bool:
+        if self._bus().read_u32(self._base + READY) & 1:
+            return True
+        self._meanwhile()
+        return False

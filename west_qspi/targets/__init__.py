@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 class Target(Protocol):
     """A connected device. Offsets count from the start of a memory.
 
-    What is asked for is done in that order, and what was asked for one memory is done before anything asked
-    later for another begins; only, ``erase`` and ``program`` may return before they are done. Then the next
-    ``read`` or ``settle`` waits for them, and raises what went wrong; so do the other calls, ``close``
-    included. A read thus finds what was written before it.
+    ``erase`` and ``program`` may return before they are done. Every other call waits for them first, and
+    raises what went wrong, so that a read finds what was written before it; ``settle`` does nothing else.
+    Between two such calls two memories may be at work at a time, and pages be programmed after blocks were
+    erased that they do not lie in: where an order matters, there must be a read or ``settle``.
 
     All methods raise TargetError: LinkError, PowerLost, FlashBusy, WriteProtected, Protected, LowVoltage,
     ChipAbsent, ChipAsleep, WrongAddressMode, QuadDisabled, or IllegalAccess for what the device's rules
