@@ -156,7 +156,7 @@ class _Execution:
     restoring: Firmware = field(default_factory=Firmware)
     changed: bool = False
     boots: Boots = Boots.AS_BEFORE
-    done: int = 0
+    sent: int = 0
     holding: bool = False
 
     def run(self) -> None:
@@ -197,6 +197,11 @@ class _Execution:
             listen(Advanced(operation, memory.name, done[operation]))
         for operation, amount in sums.items():
             listen(Finished(operation, memory.name, amount, seconds[operation]))
+
+    @property
+    def done(self) -> int:
+        """How many bytes of the plan are programmed, keys not counted."""
+        return max(self.sent - self.target.waiting, 0)
 
     def _may_stop(self) -> bool:
         """Tell whether nothing would be lost or left unproven that one more step settles."""
@@ -248,7 +253,7 @@ class _Execution:
             first = part.start - step.offset
             self.target.program(step.memory, part.start, step.data[first : first + part.size])
             if step.action is Action.PROGRAM:
-                self.done += part.size
+                self.sent += part.size
         if step.action is Action.COMMIT:
             self.boots = Boots.UNPROVEN
 

@@ -38,6 +38,7 @@ class MemoryTarget:
     wraps: bool = False
     flips: dict[int, int] = field(default_factory=dict)
     clock: float = 0.0
+    waiting: int = 0
     reads: list[tuple[MemoryKind, int, int]] = field(default_factory=list)
     _stuck: dict[tuple[MemoryKind, int], int] = field(default_factory=dict)
 

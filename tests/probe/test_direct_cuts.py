@@ -15,7 +15,6 @@ LAYOUTS = {
     "overwrite, network core": SMALL,
     "overwrite, nRF52840": changed(SMALL, soc="nrf52840", network=False),
     "overwrite, 64 MiB": changed(SMALL, network=False, flash_size=64),
-    "direct-xip": changed(SMALL, mode="direct-xip", network=False),
     "no bootloader": changed(SMALL, mode="none", network=False),
 }
 

@@ -241,6 +241,26 @@ def test_what_is_settled_is_done() -> None:
         assert not board.chip.busy
 
 
+def test_bytes_that_are_not_programmed_yet_are_counted_also_when_the_link_breaks() -> None:
+    board = new_board()
+
+    def work(target: DirectTarget) -> None:
+        program(target, EXTERNAL, 0, NOISE[: 2 * BUFFER])
+        assert 0 < target.waiting <= 2 * BUFFER
+        target.settle()
+        assert target.waiting == 0
+        program(target, APPLICATION, 0, NOISE[:512])
+        assert target.waiting == 512
+        board.conditions.powered = False
+        target.settle()
+
+    target = open_direct(ModelledLink(device_of(board)), WIRED)
+    with pytest.raises(PowerLost):
+        work(target)
+    target.close()
+    assert target.waiting == 512
+
+
 def test_both_flashes_are_at_work_at_the_same_time() -> None:
     board = new_board()
     board.array(EXTERNAL).write(0, NOISE)
@@ -258,6 +278,19 @@ def test_both_flashes_are_at_work_at_the_same_time() -> None:
     apart = 3 * dict(outside.geometry.erase)[BUFFER] + 12 * inside.geometry.erase[0][1]
     assert seconds < 0.65 * apart
     assert not board.array(EXTERNAL).read(0, 3 * BUFFER).strip(b"\xff")
+
+
+def test_only_some_seconds_of_work_wait_for_their_turn() -> None:
+    board = new_board()
+    with connected(board, WIRED) as found:
+        target, chip = found.target, found.target.memories[EXTERNAL]
+        for block in range(50):
+            target.erase(chip, block * BUFFER, BUFFER)
+        begun = target.clock
+        target.settle()
+        left = target.clock - begun
+    # 50 blocks take 20 seconds.
+    assert 4 < left < 10
 
 
 def test_an_order_that_matters_within_a_memory_is_kept() -> None:

@@ -79,7 +79,9 @@ class QspiController:
         # Anomalies 215 (nRF52840) and 43 (nRF5340): registers from 0x600 on may only be accessed after
         # ACTIVATE. As nrfx does it, the pins are disconnected meanwhile: with a chip that is asleep or absent
         # the peripheral would wait for it for ever.
-        self._set_pins((reg.DISCONNECTED,) * 6)
+        found = struct.unpack(f"<{len(block) // 4}I", block)
+        if any(found[(pin - reg.READ_SRC) // 4] != reg.DISCONNECTED for pin in reg.PINS):
+            self._set_pins((reg.DISCONNECTED,) * 6)
         self._put(reg.ENABLE, 1)
         self.activate()
         for register, size in ((reg.IFCONFIG1, 4), (reg.CINSTRDAT0, 12)):
@@ -89,9 +91,9 @@ class QspiController:
             reg.DISCONNECTED if pin is None else pin
             for pin in (pins.sck, pins.csn, pins.io0, pins.io1, pins.io2, pins.io3)
         )
-        (found,) = struct.unpack("<I", self._inner[self._layout.qspi + reg.IFCONFIG1])
+        (before,) = struct.unpack("<I", self._inner[self._layout.qspi + reg.IFCONFIG1])
         mode = settings.clock_code(soc) << 28 | bool(self._spi_mode) << 25
-        self._put(reg.IFCONFIG1, found & ~_OURS | mode | settings.sck_delay & 0xFF)
+        self._put(reg.IFCONFIG1, before & ~_OURS | mode | settings.sck_delay & 0xFF)
         # Anomaly 121 (nRF5340): the delay is 6, but for 96 MHz, whatever is configured.
         self._put(reg.IFTIMING, (6 if soc is NRF5340 else settings.rx_delay & 7) << 8)
 

@@ -99,6 +99,7 @@ class DirectTarget:
         self._memories = layout.soc.memory_map(None)
         self._gathered: _Gathered | None = None
         self._protected: tuple[str, ...] = ()
+        self._dropped = 0
         self._halted = self._changed = self._failed = False
         self._network_halted = self._network_woken = False
 
@@ -148,6 +149,12 @@ class DirectTarget:
     def clock(self) -> float:
         """The link's clock."""
         return self._link.clock
+
+    @property
+    def waiting(self) -> int:
+        """How many of the bytes that ``program`` was given are not programmed, or not known to be."""
+        gathered = len(self._gathered.data) if self._gathered else 0
+        return self._dropped + gathered + (self._external.waiting if self._external else 0)
 
     # --- the external flash ---
 
@@ -224,12 +231,13 @@ class DirectTarget:
             pass
 
     def _program_gathered(self) -> None:
-        waiting, self._gathered = self._gathered, None
+        waiting = self._gathered
         if waiting is None:
             return
         memory, offset, data = waiting.memory, waiting.offset, bytes(waiting.data)
         self._changed = True
         if memory.kind is MemoryKind.EXTERNAL:
+            self._gathered = None
             self._chip().program(offset, data)
             return
         nvmc = self._nvmc(memory)
@@ -238,7 +246,9 @@ class DirectTarget:
             # The bus is held up meanwhile, so that the external flash waits for its next order.
             size = _SHARED_PIECE if self._advance() else _PIECE
             nvmc.write(memory, offset + at, data[at : at + size])
+            del waiting.data[: len(data[at : at + size])]
             at += size
+        self._gathered = None
 
     def _advance(self) -> bool:
         """Let the external flash go on with its orders; return whether it has any left."""
@@ -337,6 +347,7 @@ class DirectTarget:
         try:
             yield
         except BaseException:
+            self._dropped = self.waiting
             self._gathered = None
             self._failed = True
             if self._external is not None:

@@ -18,6 +18,9 @@ from west_qspi.targets.qspi import BUSY_LIMIT
 _KINDS = {0x1000: reg.ERASE_4K, 0x1_0000: reg.ERASE_64K}
 # So little that whoever else uses the link does not wait for long.
 _CHUNK = 0x2000
+# Seconds of work that may wait: what fits beside the usual application's internal flash, and no more, because
+# nobody is told of progress, or can stop it, while it is waited for.
+_MOST_WAITING = 8.0
 
 
 @dataclass
@@ -55,12 +58,29 @@ class DirectFlash(CommandedFlash):
         """Tell whether there are orders left, or one is being carried out."""
         return self._current is not None or bool(self._orders)
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes of orders are not programmed yet."""
+        orders = (*self._orders, self._current) if self._current else self._orders
+        return sum(len(order.data or b"") for order in orders)
+
     def settle(self) -> None:
         """Wait until all orders are carried out. Raises FlashBusy."""
         while self.at_work:
-            if not self.advance(BUFFER) and self._current is not None:
-                passed, expected = self._link.clock - self._begun, self._current.expected
-                self._link.wait(expected / 64 if passed < 2 * expected else min(passed / 16, 0.1))
+            self._go_on()
+
+    def _take(self, order: _Order) -> None:
+        """Put an order behind the others, and wait until there are not too many."""
+        self._orders.append(order)
+        self.advance()
+        while sum(waiting.expected for waiting in self._orders) > _MOST_WAITING:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Advance or, where there is nothing to do but to wait, pause."""
+        if not self.advance(BUFFER) and self._current is not None:
+            passed, expected = self._link.clock - self._begun, self._current.expected
+            self._link.wait(expected / 64 if passed < 2 * expected else min(passed / 16, 0.1))
 
     def advance(self, most: int = _CHUNK) -> bool:
         """Do one thing that need not be waited for; return whether there was any.
@@ -165,8 +185,7 @@ class DirectFlash(CommandedFlash):
         for part in Range(offset, len(data)).pieces(BUFFER):
             pages = sum(1 for _ in part.pieces(self._geometry.page))
             piece = data[part.start - offset :][: part.size]
-            self._orders.append(_Order(part.start, part.size, pages * self._geometry.page_time, piece))
-        self.advance()
+            self._take(_Order(part.start, part.size, pages * self._geometry.page_time, piece))
 
     def erase(self, offset: int, size: int) -> None:
         """Erase one aligned block of 4, 32 or 64 KiB, or all. Raises as ``program`` does."""
@@ -181,8 +200,7 @@ class DirectFlash(CommandedFlash):
             self._refuse_beyond(offset, size)
         else:
             self._refuse(f"no erase of {size:#x} bytes at {offset:#x}")
-        self._orders.append(_Order(offset, size, expected))
-        self.advance()
+        self._take(_Order(offset, size, expected))
 
     def _refuse_beyond(self, offset: int, size: int) -> None:
         # A page that begins below 16 MiB would be taken; what goes on above it would land at 0.

@@ -44,6 +44,10 @@ class Target(Protocol):
     def clock(self) -> float:
         """Seconds since some fixed moment, by the clock that this device's work is measured with."""
 
+    @property
+    def waiting(self) -> int:
+        """How many of the bytes that ``program`` was given are not programmed, or not known to be."""
+
     def external_id(self) -> bytes:
         """Return the JEDEC id of the external flash: three bytes."""
 

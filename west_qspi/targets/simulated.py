@@ -115,6 +115,11 @@ class SimulatedTarget:
         """Modelled seconds since the board was made."""
         return self._conditions.clock.seconds
 
+    @property
+    def waiting(self) -> int:
+        """Nothing: every call blocks until it is done."""
+        return 0
+
     def external_id(self) -> bytes:
         """Return the JEDEC id that the chip answers with now."""
         self._call("reading the JEDEC id", 0)
