@@ -47,6 +47,13 @@ def add_board_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="SEGGER's library, where it is not in its usual place (west config qspi.jlink-dll)",
     )
+    probe.add_argument(
+        "--engine",
+        choices=("auto", "direct", "vendor"),
+        default="auto",
+        help="what drives the flash: drivers of our own (direct), which are several times as fast, or Nordic's "
+        "routines (vendor); auto goes over to them where the others fail",
+    )
     simulated = parser.add_argument_group("the simulated board (-r sim)")
     simulated.add_argument(
         "--sim-board",
@@ -140,6 +147,8 @@ def runner_options(
         tuple(args.sim_fault),
         ip=args.ip,
         speed=args.speed,
+        engine=args.engine,
+        listen=console.listen,
         jlink_dll=context.path(args.jlink_dll, "qspi.jlink-dll"),
         choose=lambda known: _choose(known, console),
     )

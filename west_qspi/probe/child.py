@@ -78,6 +78,34 @@ def _connect_ip(api: Any, host: str, port: int, kilohertz: int) -> int:
     return int(api.read_connected_emu_snr())
 
 
+def _start_qspi(
+    api: Any,
+    read: int,
+    write: int,
+    four_bytes: bool,
+    long_page: bool,
+    clock: int,
+    spi_mode: int,
+    delay: int,
+    *pins: int,
+) -> None:
+    from pynrfjprog.Parameters import QSPIInitParams, QSPILevelIO
+
+    high = QSPILevelIO.LEVEL_HIGH
+    # SCK, CSN, IO0 to IO3; the library has the chip select first.
+    ordered = (pins[1], pins[0], *pins[2:])
+    places = [number for pin in ordered for number in (pin % 32, pin // 32)]
+    api.qspi_init(
+        False,
+        QSPIInitParams(read, write, four_bytes, clock, spi_mode, delay, high, high, *places, 0, long_page),
+    )
+
+
+def _send_custom(api: Any, opcode: int, data: bytes, answered: bool) -> bytes | None:
+    answer = api.qspi_custom(opcode, len(data) + 1, data or None, answered)
+    return bytes(answer) if answer is not None else None
+
+
 _WORK: Mapping[Do, Callable[..., Value]] = {
     Do.PROBES: lambda api: tuple(api.enum_emu_snr() or ()),
     Do.CONNECT: lambda api, serial, kilohertz: api.connect_to_emu_with_snr(serial, kilohertz),
@@ -91,6 +119,15 @@ _WORK: Mapping[Do, Callable[..., Value]] = {
     Do.WRITE_PORT: lambda api, port, register, value: api.write_access_port_register(port, register, value),
     Do.RESET: lambda api: api.sys_reset(),
     Do.GO: lambda api: api.go(),
+    Do.QSPI_START: _start_qspi,
+    Do.QSPI_DELAY: lambda api, delay: api.qspi_set_rx_delay(delay),
+    Do.QSPI_STOP: lambda api: api.qspi_uninit(),
+    Do.QSPI_READ: lambda api, offset, size: bytes(api.qspi_read(offset, size)),
+    Do.QSPI_WRITE: lambda api, offset, data: api.qspi_write(offset, data),
+    Do.QSPI_ERASE: lambda api, offset, kind: api.qspi_erase(offset, kind),
+    Do.QSPI_CUSTOM: _send_custom,
+    Do.ERASE_PAGE: lambda api, address: api.erase_page(address),
+    Do.PROGRAM: lambda api, address, data: api.write(address, data, True),
     Do.CLOSE: lambda api: api.close() if api is not None else None,
 }
 

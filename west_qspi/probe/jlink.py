@@ -290,10 +290,10 @@ class JLink:
 
     # --- calls ---
 
-    def on(self, core: Core, calls: Sequence[Call], size: int = 0) -> tuple[Value, ...]:
-        """Run calls on a core's bus that move so many bytes."""
+    def on(self, core: Core, calls: Sequence[Call], size: int = 0, seconds: float = 0.0) -> tuple[Value, ...]:
+        """Run calls on a core's bus that move so many bytes, and take so many seconds besides."""
         moved = -(-size // 4) * (_CLOCKS_A_WORD / self._kilohertz / 1000 + _WORD_TIME)
-        seconds = _CALL_TIME * len(calls) + moved
+        seconds += _CALL_TIME * len(calls) + moved
         if core is self._core:
             return self._run(calls, seconds)
         select = Call(Do.SELECT, (_NAMES[core],))

@@ -46,6 +46,22 @@ class Do(str, Enum):
     """Leaves the core halted."""
     GO = "starting the core"
     CLOSE = "closing the probe's library"
+    QSPI_START = "starting QSPI"
+    """Modes of reading and writing, 4-byte addresses, long pages, clock, SPI mode, delay, pins."""
+    QSPI_DELAY = "setting the delay of QSPI"
+    QSPI_STOP = "stopping QSPI"
+    QSPI_READ = "reading external flash"
+    """Offset, size; returns bytes."""
+    QSPI_WRITE = "programming external flash"
+    """Offset, bytes."""
+    QSPI_ERASE = "erasing external flash"
+    """Offset, the library's number for a size."""
+    QSPI_CUSTOM = "sending a command to external flash"
+    """Opcode, bytes that follow, whether an answer is wanted, which is returned."""
+    ERASE_PAGE = "erasing internal flash"
+    """Address."""
+    PROGRAM = "programming internal flash"
+    """Address, bytes."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.errors import LibraryMissing, TargetError, UsageError
+from west_qspi.errors import AccessRefused, FlashBusy, LibraryMissing, ProbeFailed, TargetError, UsageError
+from west_qspi.events import Noticed
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.journal import state_folder
 from west_qspi.probe.access import find_layout
@@ -16,6 +20,7 @@ from west_qspi.probe.direct import DirectTarget
 from west_qspi.probe.jlink import Clock, JLink, ProbeOptions, RealClock, open_probe, probes
 from west_qspi.probe.link import Core
 from west_qspi.probe.settings import QspiSettings
+from west_qspi.probe.vendor import VendorController, VendorNvmc
 
 if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
@@ -60,6 +65,28 @@ class ProbeTarget(DirectTarget):
             self._probe.close()
 
 
+class VendorTarget(ProbeTarget):
+    """One whose flash controllers are left to Nordic's library."""
+
+    def __init__(
+        self, link: JLink, external: ExternalFlash | None, options: RunnerOptions, *, use_external: bool
+    ) -> None:
+        super().__init__(link, external, options, use_external=use_external)
+        layout = self._layout
+        mode = self._setup.spi_mode if self._setup else 0
+        self._controller = VendorController(link, layout, QspiSettings.of(external, layout.soc), mode)
+        self._nvmcs = {core: VendorNvmc(link, core, partial(self._bus, core)) for core in layout.nvmc}
+
+
+_ENGINES: Mapping[str, tuple[type[ProbeTarget], ...]] = {
+    "auto": (ProbeTarget, VendorTarget),
+    "direct": (ProbeTarget,),
+    "vendor": (VendorTarget,),
+}
+# What another way of driving the same peripherals may not run into.
+_CANNOT_START = (FlashBusy, ProbeFailed, AccessRefused)
+
+
 class PynrfjprogRunner:
     """Reaches boards through Nordic's library, which must be installed; ``clock`` measures their work."""
 
@@ -75,9 +102,26 @@ class PynrfjprogRunner:
 
         Raises UsageError, RunnerUnavailable, what ``open_probe`` and ``open_direct`` raise.
         """
+        first, *others = _ENGINES[options.engine]
+        for engine in others:
+            try:
+                return self._connect(first, external, options, use_external=use_external)
+            except _CANNOT_START as error:
+                options.listen(Noticed("engine", f"{error}; going on with Nordic's own routines"))
+                first = engine
+        return self._connect(first, external, options, use_external=use_external)
+
+    def _connect(
+        self,
+        engine: type[ProbeTarget],
+        external: ExternalFlash | None,
+        options: RunnerOptions,
+        *,
+        use_external: bool,
+    ) -> ProbeTarget:
         link = open_probe(_probe_options(options), self._clock)
         try:
-            target = ProbeTarget(link, external, options, use_external=use_external)
+            target = engine(link, external, options, use_external=use_external)
             try:
                 target.bring_up()
             except BaseException:
@@ -88,6 +132,10 @@ class PynrfjprogRunner:
             link.close()
             raise
         return target
+
+    def other_way(self, options: RunnerOptions) -> RunnerOptions | None:
+        """Return the way over Nordic's own routines, where the user has not chosen one."""
+        return replace(options, engine="vendor") if options.engine == "auto" else None
 
     def devices(self, options: RunnerOptions) -> tuple[str, ...]:
         """Return the serial numbers of the probes within reach. Raises RunnerUnavailable."""
