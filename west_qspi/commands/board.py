@@ -51,8 +51,8 @@ def add_board_options(parser: argparse.ArgumentParser) -> None:
         "--engine",
         choices=("auto", "direct", "vendor"),
         default="auto",
-        help="what drives the flash: drivers of our own (direct), which are several times as fast, or Nordic's "
-        "routines (vendor); auto goes over to them where the others fail",
+        help="what drives the flash: drivers of our own (direct), which are several times as fast, or "
+        "Nordic's routines (vendor); auto, the default, goes over to these where the others fail",
     )
     simulated = parser.add_argument_group("the simulated board (-r sim)")
     simulated.add_argument(
