@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import west_qspi.runners.pynrfjprog as runner_module
 from tests.helpers.boards import SMALL, build_of, changed, model_of, new_board, read_board, write_board
 from tests.helpers.bootmodel import NOTHING, decide
 from tests.probe.conftest import NewBench, NewCommands
 from tests.probe.protocol import Operation, Reply, Request
 from tests.probe.runs import missing, opened
+from tests.probe.test_processes import comes_true, is_running
 from west_qspi.build.build import Build
+from west_qspi.console import TextConsole
 from west_qspi.job import gather
 from west_qspi.memory import MemoryKind
+from west_qspi.probe.jlink import ProbeOptions
 from west_qspi.sim.board import Board
 from west_qspi.sim.faults import LowSupply
 
@@ -234,3 +241,83 @@ def test_a_process_of_its_own_flashes_by_the_real_clock(probe: NewBench, tmp_pat
     assert (done.returncode, done.stderr) == (0, "")
     assert "programmed and proven" in done.stdout
     assert missing(bench.board, gather(build)) == []
+
+
+@pytest.mark.parametrize("engine", ["direct", "vendor"])
+@pytest.mark.parametrize("how", ["hangs", "crashes"])
+def test_a_library_that_fails_in_the_middle_is_ended_and_the_board_mended(
+    probe: NewBench, commands: NewCommands, monkeypatch: pytest.MonkeyPatch, how: str, engine: str
+) -> None:
+    build, other = build_of(BUILDS["nRF5340"]), build_of(OTHERS["nRF5340"])
+    board = new_board(build)
+    bench = probe(board)
+    run = commands(bench)
+    assert run("flash", build).status == 0
+    before = what_boots(build, board)
+    impatient = partial(ProbeOptions, grace=1.0 if how == "hangs" else 10.0)
+    monkeypatch.setattr(runner_module, "ProbeOptions", impatient)
+    bench.server.processes.clear()
+    writes = 0
+
+    def fail(request: Request, reply: Reply) -> None:
+        nonlocal writes
+        if request.operation is Operation.WRITE_MEMORY and len(request.data) > 64:
+            writes += 1
+            if writes == 4 and how == "hangs":
+                bench.probe.held.clear()
+            elif writes == 4:
+                for process in bench.server.processes:
+                    os.kill(process, signal.SIGKILL)
+
+    bench.server.trace = fail
+    broken = run("flash", other, "--engine", engine)
+    workers = set(bench.server.processes)
+    assert broken.status == 1
+    assert ("did not end within" if how == "hangs" else "broke down during") in broken.err
+    assert "the board does not boot until a flash is finished" in broken.err
+    assert workers
+    assert comes_true(lambda: not any(map(is_running, workers)))
+    assert what_boots(other, board) in (NOTHING, before)
+
+    bench.server.trace = None
+    bench.probe.held.set()
+    assert run("flash", other, "--engine", engine).status == 0
+    assert missing(board, gather(other)) == []
+
+
+class Answering(TextConsole):
+    """A console whose user gives one answer."""
+
+    answer: str | None = None
+    shown: tuple[str, ...] = ()
+
+    def ask(self, lines: Iterable[str], question: str) -> str | None:
+        self.shown = (*lines, question)
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "flashed"),
+    [("2\n", [False, True]), ("683000001\n", [True, False]), ("\n", [False, False]), (None, [False, False])],
+)
+def test_the_user_chooses_among_several_boards(
+    probe: NewBench,
+    commands: NewCommands,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str | None,
+    flashed: list[bool],
+) -> None:
+    build = build_of(BUILDS["nRF5340"])
+    bench = probe(new_board(build), new_board(build))
+    console = Answering()
+    console.answer = answer
+    monkeypatch.setattr("west_qspi.commands.TextConsole", lambda **given: console)
+    done = commands(bench)("flash", build)
+    assert done.status == (0 if any(flashed) else 1)
+    assert console.shown == (
+        "Several boards could be meant:",
+        "  1: 683000001",
+        "  2: 683000002",
+        "Which one? [1-2] ",
+    )
+    assert [not missing(device.board, gather(build)) for device in bench.devices] == flashed
