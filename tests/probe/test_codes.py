@@ -10,6 +10,7 @@ from west_qspi.errors import (
     LibraryMissing,
     LinkError,
     LowVoltage,
+    NoDevice,
     NoProbe,
     ProbeFailed,
     Protected,
@@ -67,6 +68,13 @@ def test_the_others_are_failures_of_the_link_with_number_and_meaning(code: int) 
     assert found.code == code
     assert "not known" not in found.reason
     assert found.advice
+
+
+def test_no_answer_where_a_locked_device_would_give_one_is_no_device() -> None:
+    # Access ports answer on a locked device too.
+    found = error(-11, call=Call(Do.READ_PORT, (0, 0xFC)))
+    assert type(found) is NoDevice
+    assert "wiring" in str(found)
 
 
 def test_the_serial_ports_and_later_numbers_are_not_lost() -> None:

@@ -351,6 +351,23 @@ def test_one_fault_of_the_link_is_made_good_by_the_library_and_six_are_an_error(
     assert (caught.value.code, caught.value.during) == (-102, "writing 4 bytes at 0x20000000")
 
 
+def test_a_failure_on_one_core_does_not_send_what_follows_to_the_other_one(probe: NewBench) -> None:
+    bench = probe(new_board())
+    link = opened(bench)
+    try:
+        application, network = link.bus(Core.APPLICATION), link.bus(Core.NETWORK)
+        application.write_u32(layout.NETWORK_FORCE_OFF, 0)
+        network.write_u32(0x2100_0000, 7)
+        # To look at the supply, the connection is made anew, with the application core selected.
+        with pytest.raises(ProbeFailed):
+            network.read(0x7000_0000, 4)
+        assert network.read_u32(0x2100_0000) == 7
+        application.write_u32(RAM, 8)
+        assert application.read_u32(RAM) == 8
+    finally:
+        link.close()
+
+
 def test_an_address_where_nothing_is_does_not_end_the_connection(probe: NewBench) -> None:
     link = opened(probe(new_board()))
     try:

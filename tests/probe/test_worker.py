@@ -189,6 +189,14 @@ def test_a_package_of_the_users_folder_does_not_get_in_the_way(
     opened(bench).close()
 
 
+def test_a_process_that_cannot_be_started_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(ProbeCrashed, match="No such file"):
+        Worker("test")
+
+
 def test_where_the_library_is_not_installed_the_first_call_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

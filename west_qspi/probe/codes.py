@@ -14,6 +14,7 @@ from west_qspi.errors import (
     LibraryMissing,
     LinkError,
     LowVoltage,
+    NoDevice,
     NoProbe,
     ProbeFailed,
     ProbeGone,
@@ -26,6 +27,9 @@ from west_qspi.probe.wire import Call, Do, Failure
 RUNNER = "pynrfjprog"
 LEAST_MILLIVOLTS = 1700
 """What nRF5340 and nRF52840 need, by their Product Specifications."""
+
+DOUBTFUL = (-2, -102, -104, -105)
+"""Errors that a probe which was pulled out, or a board without power, may lead to."""
 
 BAD_LINK = (-102, -104)
 """Errors that a clock which is too fast may lead to."""
@@ -76,6 +80,7 @@ _PARTS = {
     -152: "a part of it is of another version",
     -153: "its helper program is missing",
 }
+_WORKING_ON_LOCKED = (Do.CONNECT, Do.CONNECT_IP, Do.READ_PORT, Do.WRITE_PORT)
 _VOLTAGE = re.compile(r"[Ll]ow voltage (\d+)")
 
 
@@ -91,6 +96,8 @@ def error_of(call: Call, failure: Failure, device: str, core: str) -> QspiError:
         return LibraryMissing(RUNNER, f"Nordic's library: {_PARTS[code]}")
     if code == -13:
         return NoProbe(RUNNER, "no debug probe is connected")
+    if code == -11 and call.do in _WORKING_ON_LOCKED:
+        return NoDevice(device, "no SoC answers behind the probe: look at wiring and power")
     if code in (-11, -90):
         return Protected(device, core)
     if code == -12:

@@ -17,7 +17,6 @@ from west_qspi.errors import (
     PowerLost,
     ProbeFailed,
     ProbeInUse,
-    QspiError,
     SeveralProbes,
     UnknownProbe,
     UsageError,
@@ -200,7 +199,7 @@ class JLink:
         self._serial = serial
         self._lock = lock
         self._clock = clock
-        self._core = Core.APPLICATION
+        self._core: Core | None = Core.APPLICATION
         self._kilohertz = options.kilohertz or FASTEST
         self._answered = False
         self._rename()
@@ -294,26 +293,27 @@ class JLink:
         """Run calls on a core's bus that move so many bytes, and take so many seconds besides."""
         moved = -(-size // 4) * (_CLOCKS_A_WORD / self._kilohertz / 1000 + _WORD_TIME)
         seconds += _CALL_TIME * len(calls) + moved
-        if core is self._core:
-            return self._run(calls, seconds)
-        select = Call(Do.SELECT, (_NAMES[core],))
-        before, self._core = self._core, core
-        try:
-            return self._run([select, *calls], seconds)[1:]
-        except QspiError:
-            self._core = before
-            raise
+        selected, self._core = self._core, None
+        if core is selected:
+            values = self._run(calls, seconds, core)
+        else:
+            values = self._run([Call(Do.SELECT, (_NAMES[core],)), *calls], seconds, core)[1:]
+        # After a failure nobody knows which one is selected.
+        self._core = core
+        return values
 
-    def _run(self, calls: Sequence[Call], seconds: float = _CALL_TIME) -> tuple[Value, ...]:
+    def _run(
+        self, calls: Sequence[Call], seconds: float = _CALL_TIME, core: Core = Core.APPLICATION
+    ) -> tuple[Value, ...]:
         try:
             return self._worker.run(calls, seconds)
         except CallFailed as failed:
-            self._fail(failed)
+            self._fail(failed, core)
 
-    def _fail(self, failed: CallFailed) -> NoReturn:
+    def _fail(self, failed: CallFailed, core: Core) -> NoReturn:
         """Raise what a failed call means; where that leaves doubt, look at the probe."""
-        error = codes.error_of(failed.call, failed.failure, self.identity, self._core.value)
-        if self._answered and isinstance(error, ProbeFailed):
+        error = codes.error_of(failed.call, failed.failure, self.identity, core.value)
+        if self._answered and isinstance(error, ProbeFailed) and error.code in codes.DOUBTFUL:
             if not self._is_connected():
                 raise codes.gone(self.identity, failed.call) from None
             if self._lacks_power():
@@ -332,7 +332,7 @@ class JLink:
         try:
             self._worker.run([*calls, _LOOK], _CONNECT_TIME)
         except CallFailed as failed:
-            error = codes.error_of(failed.call, failed.failure, self.identity, self._core.value)
+            error = codes.error_of(failed.call, failed.failure, self.identity, Core.APPLICATION.value)
             return isinstance(error, LowVoltage)
         return False
 

@@ -48,13 +48,16 @@ class Worker:
         # Modules are found as they are here, whatever the folder is that the run was started in.
         path = [str(Path(entry).absolute()) for entry in sys.path]
         options = {"start_new_session": True} if os.name != "nt" else {"creationflags": _new_group()}
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _START.format(path=path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            **options,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _START.format(path=path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                **options,
+            )
+        except OSError as error:
+            raise ProbeCrashed(device, "starting a process for it", error.strerror or str(error)) from None
         self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._listener.start()
         self._ended: str | None = None
