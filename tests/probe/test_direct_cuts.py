@@ -28,3 +28,13 @@ def test_every_cut_leaves_old_new_or_nothing(
     cuts = cut_everywhere(old, new, gather(new), flash_direct)
     assert cuts >= 50
     record_property("count: power cuts, each followed by a boot decision and a rerun", cuts)
+
+
+def test_cuts_while_both_flashes_are_at_work_leave_old_new_or_nothing(
+    record_property: Callable[[str, object], None],
+) -> None:
+    options = changed(SMALL, internal_size=0xC000, external_size=0x2_8000)
+    old, new = build_of(changed(options, seed=1)), build_of(changed(options, seed=2, version="1.0.1"))
+    cuts = cut_everywhere(old, new, gather(new), flash_direct, step=37)
+    assert cuts >= 20
+    record_property("count: power cuts, each followed by a boot decision and a rerun", cuts)

@@ -26,10 +26,12 @@ from west_qspi.errors import (
     Protected,
     QspiError,
     QuadDisabled,
+    UnstableRead,
+    WriteFailed,
     WriteProtected,
     WrongChip,
 )
-from west_qspi.extflash.parts import PARTS, Part
+from west_qspi.extflash.parts import PARTS, Part, geometry
 from west_qspi.job import gather
 from west_qspi.memory import MemoryKind
 from west_qspi.policy import Policy
@@ -190,6 +192,33 @@ def test_a_build_is_flashed_proven_and_found_unchanged(options: object) -> None:
     before = board.counters.modifying
     assert flash_direct(board, build).plan.steps == ()
     assert board.counters.modifying == before
+
+
+def test_a_mass_erase_is_followed_by_all_that_the_build_has() -> None:
+    build = build_of(SMALL)
+    board = board_for(build)
+    board.array(EXTERNAL).write((8 << 20) - 0x100, NOISE[:256])
+    assert flash_direct(board, build, policy=Policy(mass_erase=True)).outcome is Outcome.PROVEN
+    assert holds(board, build)
+    assert not board.array(EXTERNAL).read((8 << 20) - 0x100, 256).strip(b"\xff")
+
+
+def test_a_bus_that_flips_bits_is_not_called_proof() -> None:
+    build = build_of(changed(SMALL, external_size=0x1_2000))
+    with pytest.raises(UnstableRead):
+        flash_direct(board_for(build), build, "read-flips=2")
+
+
+@pytest.mark.parametrize("kind", [EXTERNAL, APPLICATION])
+def test_worn_cells_are_found_by_reading_back(kind: MemoryKind) -> None:
+    build = build_of(SMALL)
+    bus = NRF5340.memory_map(NRF5340.external_memory(8 << 20, geometry(named(DK))))[kind].bus
+    segment = gather(build).wanted.within(bus).segments[-1]
+    worn = (
+        segment.start - bus.start + next(at for at, byte in enumerate(segment.data) if byte & 1 and at > 64)
+    )
+    with pytest.raises(WriteFailed):
+        flash_direct(board_for(build), build, f"stuck-bits={kind.value}:{worn:#x}:1:0")
 
 
 def test_what_three_address_bytes_do_not_reach_is_neither_erased_nor_programmed() -> None:

@@ -47,7 +47,7 @@ class DirectFlash(CommandedFlash):
         self._controller = controller
         self._orders: deque[_Order] = deque()
         self._current: _Order | None = None
-        self._begun = 0.0
+        self._begun = self._ask_after = 0.0
         super().__init__(controller, setup, device)
         self._configured = False
 
@@ -90,8 +90,13 @@ class DirectFlash(CommandedFlash):
         current = self._current
         if current is not None:
             passed = self._link.clock - self._begun
-            if passed < current.expected and self._transfer(most):
-                return True
+            if passed < current.expected:
+                if self._transfer(most):
+                    return True
+                # Each question takes time on the link that others may use.
+                if passed < self._ask_after:
+                    return False
+                self._ask_after = min(passed + current.expected / 8, current.expected)
             if not (self._controller.is_done() and self._is_ready()):
                 limit = max(10 * current.expected, BUSY_LIMIT)
                 if passed > limit:
@@ -134,6 +139,7 @@ class DirectFlash(CommandedFlash):
             self._bus.command(op.WRITE_ENABLE)
             self._bus.command(op.ERASE_32K, self._address(order.offset))
         self._current, self._begun = order, self._link.clock
+        self._ask_after = order.expected / 2
 
     def _is_ready(self) -> bool:
         return not self._bus.command(op.READ_STATUS, read=1)[0] & op.BUSY
