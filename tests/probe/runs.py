@@ -21,7 +21,8 @@ from west_qspi.extflash.parts import KNOWN, Parts
 from west_qspi.flasher import flash
 from west_qspi.job import Job, gather
 from west_qspi.policy import Policy
-from west_qspi.probe.jlink import JLink, ProbeOptions, open_probe
+from west_qspi.probe.choice import ProbeOptions
+from west_qspi.probe.jlink import JLink, open_probe
 from west_qspi.report import FlashReport
 from west_qspi.runners import RunnerOptions
 from west_qspi.runners.pynrfjprog import ProbeTarget, PynrfjprogRunner

@@ -12,7 +12,6 @@ from tests.probe.bench import FIRST_SERIAL
 from tests.probe.conftest import NewBench
 from tests.probe.runs import opened, options
 from west_qspi.errors import (
-    Declined,
     JLinkMissing,
     LinkError,
     LowVoltage,
@@ -27,7 +26,7 @@ from west_qspi.errors import (
     UsageError,
 )
 from west_qspi.probe import layout
-from west_qspi.probe.jlink import parse_host, probes
+from west_qspi.probe.choice import parse_host, probes
 from west_qspi.probe.link import Core
 from west_qspi.sim.faults import LinkFailure, LowSupply
 from west_qspi.soc import NRF5340, NRF52840, Soc
@@ -167,7 +166,7 @@ def test_the_user_is_asked_among_several(probe: NewBench) -> None:
     link.close()
     assert link.identity == "J-Link 683000002"
     assert asked == [("683000001", "683000002")]
-    with pytest.raises(Declined):
+    with pytest.raises(UsageError, match="none of the boards"):
         opened(bench, choose=lambda known: "")
 
 

@@ -24,7 +24,7 @@ from west_qspi.build.build import Build
 from west_qspi.console import TextConsole
 from west_qspi.job import gather
 from west_qspi.memory import MemoryKind
-from west_qspi.probe.jlink import ProbeOptions
+from west_qspi.probe.choice import ProbeOptions
 from west_qspi.sim.board import Board
 from west_qspi.sim.faults import LowSupply
 
@@ -297,14 +297,20 @@ class Answering(TextConsole):
 
 
 @pytest.mark.parametrize(
-    ("answer", "flashed"),
-    [("2\n", [False, True]), ("683000001\n", [True, False]), ("\n", [False, False]), (None, [False, False])],
+    ("answer", "status", "flashed"),
+    [
+        ("2\n", 0, [False, True]),
+        ("683000001\n", 0, [True, False]),
+        ("\n", 2, [False, False]),
+        (None, 1, [False, False]),
+    ],
 )
 def test_the_user_chooses_among_several_boards(
     probe: NewBench,
     commands: NewCommands,
     monkeypatch: pytest.MonkeyPatch,
     answer: str | None,
+    status: int,
     flashed: list[bool],
 ) -> None:
     build = build_of(BUILDS["nRF5340"])
@@ -313,7 +319,7 @@ def test_the_user_chooses_among_several_boards(
     console.answer = answer
     monkeypatch.setattr("west_qspi.commands.TextConsole", lambda **given: console)
     done = commands(bench)("flash", build)
-    assert done.status == (0 if any(flashed) else 1)
+    assert done.status == status
     assert console.shown == (
         "Several boards could be meant:",
         "  1: 683000001",

@@ -28,7 +28,8 @@ RAM = 0x2000_0000
 _RUN = """
 import sys, time
 from pathlib import Path
-from west_qspi.probe.jlink import ProbeOptions, open_probe
+from west_qspi.probe.choice import ProbeOptions
+from west_qspi.probe.jlink import open_probe
 link = open_probe(ProbeOptions(library=Path(sys.argv[1])))
 print(link.process, flush=True)
 time.sleep(60)

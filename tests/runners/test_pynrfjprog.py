@@ -1,4 +1,4 @@
-"""The runner ``pynrfjprog`` where Nordic's library is not installed, and the others, which notice nothing of it."""
+"""The runner ``pynrfjprog`` where Nordic's library is not installed, and the others, which do not notice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.boards import SMALL, build_of
 from west_qspi.__main__ import main
 from west_qspi.errors import LibraryMissing, UsageError
-from west_qspi.probe.jlink import Choose
+from west_qspi.probe.choice import Choose
 from west_qspi.runners import RunnerOptions, ask_nobody, get_runner
 from west_qspi.soc import NRF5340
 

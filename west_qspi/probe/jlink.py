@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
 
-from west_qspi.errors import (
-    Declined,
-    JLinkMissing,
-    LowVoltage,
-    NoProbe,
-    PowerLost,
-    ProbeFailed,
-    ProbeInUse,
-    SeveralProbes,
-    UnknownProbe,
-    UsageError,
-)
+from west_qspi.errors import LowVoltage, PowerLost, ProbeFailed
 from west_qspi.fileio import FileLock
 from west_qspi.probe import codes
+from west_qspi.probe.choice import ProbeOptions, library_path, listed, lock_of, parse_host, pick, run_first
 from west_qspi.probe.link import Bus, Core
 from west_qspi.probe.wire import Call, Do, Value
-from west_qspi.probe.worker import GRACE, CallFailed, Worker
+from west_qspi.probe.worker import CallFailed, Worker
 
 FASTEST = 8000
 """The most kHz that the SWD of nRF5340 and nRF52840 takes; the probe's library stays below if the probe does.
@@ -34,7 +21,6 @@ Source: Product Specifications, chapter "Debug and trace", electrical specificat
 """
 
 _SLOWER = (4000, 2000, 1000)
-_DEFAULT_PORT = 19020  # of SEGGER's J-Link Remote Server
 _CLOCKS_A_WORD = 46
 _WORD_TIME = 50e-6  # what an nRF takes to program a word, which holds up the bus, and some
 _CALL_TIME = 0.05
@@ -42,8 +28,6 @@ _CONNECT_TIME = 15.0
 _PIECE = 0x4_0000
 _LOOK = Call(Do.READ_PORT, (0, 0xFC))  # the identity of the first access port
 _NAMES = {Core.APPLICATION: "CP_APPLICATION", Core.NETWORK: "CP_NETWORK"}
-
-Choose = Callable[[Sequence[str]], "str | None"]
 
 
 class Clock(Protocol):
@@ -68,51 +52,10 @@ class RealClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True)
-class ProbeOptions:
-    """Which probe, and how to reach it.
-
-    ``dev_id`` is a serial number: leading zeros do not count, ``*`` and ``?`` are patterns. ``host`` is
-    ``HOST[:PORT]`` of a J-Link server. ``kilohertz`` is SWD's clock; None takes the fastest that works.
-    ``library`` is SEGGER's, None finds it. ``choose`` is asked where several probes could be meant, and
-    returns one of them, or None where there is nobody to ask. ``locks`` is the folder of the locks.
-    """
-
-    dev_id: str | None = None
-    host: str | None = None
-    kilohertz: int | None = None
-    library: Path | None = None
-    choose: Choose = lambda known: None
-    locks: Path | None = None
-    grace: float = GRACE
-
-
-def parse_host(text: str) -> tuple[str, int]:
-    """Return host and port of ``HOST[:PORT]``. Raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    if not colon:
-        return text, _DEFAULT_PORT
-    if not host or not port.isdecimal() or not 0 < int(port) < 0x1_0000:
-        raise UsageError(f"--ip {text}: HOST or HOST:PORT is needed")
-    return host, int(port)
-
-
-def probes(options: ProbeOptions) -> tuple[str, ...]:
-    """Return the serial numbers of the probes that are connected by USB, whatever ``dev_id`` says.
-
-    Raises RunnerUnavailable.
-    """
-    worker = Worker(codes.RUNNER, grace=options.grace)
-    try:
-        return _listed(worker, options)
-    finally:
-        worker.close()
-
-
 def open_probe(options: ProbeOptions, clock: Clock | None = None) -> JLink:
     """Connect to a probe and see that a device answers.
 
-    Raises RunnerUnavailable, NoProbe, UnknownProbe, SeveralProbes, ProbeInUse, Declined, LowVoltage,
+    Raises RunnerUnavailable, NoProbe, UnknownProbe, SeveralProbes, ProbeInUse, UsageError, LowVoltage,
     LinkError.
     """
     worker = Worker(codes.RUNNER, grace=options.grace)
@@ -120,12 +63,12 @@ def open_probe(options: ProbeOptions, clock: Clock | None = None) -> JLink:
     try:
         if options.host is not None:
             parse_host(options.host)
-            lock = _lock(options, options.host)
-            _run(worker, [Call(Do.OPEN, (_library(options),))], _CONNECT_TIME)
+            lock = lock_of(options, options.host)
+            run_first(worker, [Call(Do.OPEN, (library_path(options),))])
             serial = None
         else:
-            serial = _pick(_listed(worker, options), options)
-            lock = _lock(options, serial)
+            serial = pick(listed(worker, options), options)
+            lock = lock_of(options, serial)
         link = JLink(worker, options, serial, lock, clock or RealClock())
         link.connect()
     except BaseException:
@@ -134,58 +77,6 @@ def open_probe(options: ProbeOptions, clock: Clock | None = None) -> JLink:
             lock.release()
         raise
     return link
-
-
-def _library(options: ProbeOptions) -> str | None:
-    path = options.library
-    if path is None:
-        return None
-    if not path.is_file():
-        raise JLinkMissing(codes.RUNNER, f"there is no file {path}")
-    if not str(path.absolute()).isascii():
-        raise JLinkMissing(codes.RUNNER, f"{path}: Nordic's library takes plain ASCII paths only")
-    return str(path.absolute())
-
-
-def _run(worker: Worker, calls: Sequence[Call], seconds: float) -> tuple[Value, ...]:
-    """Run calls on a probe that no device is reached through yet."""
-    try:
-        return worker.run(calls, seconds)
-    except CallFailed as failed:
-        raise codes.error_of(failed.call, failed.failure, worker.device, Core.APPLICATION.value) from None
-
-
-def _listed(worker: Worker, options: ProbeOptions) -> tuple[str, ...]:
-    found = _run(worker, [Call(Do.OPEN, (_library(options),)), Call(Do.PROBES)], _CONNECT_TIME)[-1]
-    return tuple(str(serial) for serial in cast("tuple[int, ...]", found))
-
-
-def _pick(known: tuple[str, ...], options: ProbeOptions) -> str:
-    """Return the serial number that is meant."""
-    if not known:
-        raise NoProbe(codes.RUNNER, "no debug probe is connected")
-    wanted, meant = options.dev_id, known
-    if wanted is not None:
-        meant = tuple(serial for serial in known if fnmatchcase(serial.lstrip("0"), wanted.lstrip("0")))
-        if not meant:
-            raise UnknownProbe(wanted, f"no probe with this serial number; connected: {', '.join(known)}")
-    if len(meant) == 1:
-        return meant[0]
-    chosen = options.choose(meant)
-    if chosen is None:
-        raise SeveralProbes(codes.RUNNER, f"several probes could be meant: {', '.join(meant)}")
-    if chosen not in meant:
-        raise Declined("done")
-    return chosen
-
-
-def _lock(options: ProbeOptions, name: str) -> FileLock | None:
-    if options.locks is None:
-        return None
-    lock = FileLock.take(options.locks / f"{name.replace(':', '_').replace('/', '_')}.lock")
-    if lock is None:
-        raise ProbeInUse(f"J-Link {name}", "another run uses this probe")
-    return lock
 
 
 class JLink:
@@ -219,7 +110,7 @@ class JLink:
                 if speed == speeds[-1] or failed.code not in codes.BAD_LINK:
                     raise
                 # To let go of the probe fails as long as the device does not answer.
-                self._run([Call(Do.CLOSE), Call(Do.OPEN, (_library(self._options),))], _CONNECT_TIME)
+                self._run([Call(Do.CLOSE), Call(Do.OPEN, (library_path(self._options),))], _CONNECT_TIME)
         self._answered = True
 
     def _connect(self) -> None:
@@ -328,7 +219,7 @@ class JLink:
 
     def _lacks_power(self) -> bool:
         """Tell whether the device's supply is low, which the library looks at when it connects."""
-        calls = [Call(Do.CLOSE), Call(Do.OPEN, (_library(self._options),)), self._connecting()]
+        calls = [Call(Do.CLOSE), Call(Do.OPEN, (library_path(self._options),)), self._connecting()]
         try:
             self._worker.run([*calls, _LOOK], _CONNECT_TIME)
         except CallFailed as failed:

@@ -15,9 +15,10 @@ from west_qspi.events import Noticed
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.journal import state_folder
 from west_qspi.probe.access import find_layout
+from west_qspi.probe.choice import ProbeOptions, probes
 from west_qspi.probe.codes import RUNNER
 from west_qspi.probe.direct import DirectTarget
-from west_qspi.probe.jlink import Clock, JLink, ProbeOptions, RealClock, open_probe, probes
+from west_qspi.probe.jlink import Clock, JLink, RealClock, open_probe
 from west_qspi.probe.link import Core
 from west_qspi.probe.settings import QspiSettings
 from west_qspi.probe.vendor import VendorController, VendorNvmc
