@@ -18,12 +18,14 @@ from west_qspi.extflash.parts import KNOWN, Parts
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.flasher import flash
 from west_qspi.job import Job, gather
+from west_qspi.memory import MemoryKind, Range
 from west_qspi.policy import Policy
 from west_qspi.probe.direct import DirectTarget, open_direct
 from west_qspi.probe.link import Link
 from west_qspi.report import FlashReport
 from west_qspi.sim.board import Board
 from west_qspi.sim.faults import parse_fault
+from west_qspi.targets import Target
 
 
 def described(setup: FlashSetup, frequency: int = 16_000_000) -> ExternalFlash:
@@ -87,6 +89,13 @@ def _lasting(values: dict[int, int]) -> dict[int, int]:
 # CINSTRCONF cannot be put back: that would send an instruction. ERASEPAGE and ERASEALL begin an erase, and at
 # 0x054 lies what anomaly 122 has written to.
 _COMMANDS = {0x054, 0x508, 0x50C, 0x634}
+
+
+def program(target: Target, kind: MemoryKind, offset: int, data: bytes) -> None:
+    """Program page by page, as the flasher does."""
+    memory = target.memories[kind]
+    for part in Range(offset, len(data)).pieces(memory.geometry.page):
+        target.program(memory, part.start, data[part.start - offset :][: part.size])
 
 
 def flash_direct(

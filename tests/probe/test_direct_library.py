@@ -10,10 +10,9 @@ from tests.helpers.boards import SMALL, MemoryJournal, build_of, changed
 from tests.helpers.boards import new_board as board_for
 from tests.helpers.chips import DK, new_board, setup_for
 from tests.probe.conftest import NewBench
-from tests.probe.direct import described
+from tests.probe.direct import described, program
 from tests.probe.files import configuration, hex_file
 from tests.probe.links import LibraryLink
-from tests.probe.test_direct_target import program
 from tests.probe.test_internal_flash import options
 from tests.test_flasher import holds
 from west_qspi.errors import LinkError, PowerLost
