@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 
 from west_qspi.probe.wire import Call, Do, Failure, Reply, Request, Value, receive, send
 
-_FAMILY = "AUTO"
-"""The library finds out by itself which family a device is of; told another one, it goes astray."""
+_FAMILY = "UNKNOWN"
+"""Told a family that the device is not of, the library goes astray; to find out takes it 80 calls."""
 
 _SETTINGS = {
     # By default the firmware of a probe is brought up to date without a word when it is connected.
@@ -111,6 +111,7 @@ _WORK: Mapping[Do, Callable[..., Value]] = {
     Do.CONNECT: lambda api, serial, kilohertz: api.connect_to_emu_with_snr(serial, kilohertz),
     Do.CONNECT_IP: _connect_ip,
     Do.CONNECTED: lambda api: bool(api.is_connected_to_emu()),
+    Do.FAMILY: lambda api, family: api.select_family(family),
     Do.SELECT: lambda api, core: api.select_coprocessor(core),
     Do.READ: lambda api, address, size: bytes(api.read(address, size)),
     # Without the library's own control of the flash's controller. It takes fewer calls than ``write_u32``.

@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
 
-from west_qspi.errors import LowVoltage, PowerLost, ProbeFailed
+from west_qspi.errors import LowVoltage, NoDevice, PowerLost, ProbeFailed
 from west_qspi.fileio import FileLock
 from west_qspi.probe import codes
+from west_qspi.probe.access import find_layout
 from west_qspi.probe.choice import ProbeOptions, library_path, listed, lock_of, parse_host, pick, run_first
 from west_qspi.probe.link import Bus, Core
 from west_qspi.probe.wire import Call, Do, Value
@@ -27,6 +28,7 @@ _CALL_TIME = 0.05
 _CONNECT_TIME = 15.0
 _PIECE = 0x4_0000
 _LOOK = Call(Do.READ_PORT, (0, 0xFC))  # the identity of the first access port
+_FAMILIES = {"nRF5340": "NRF53", "nRF52840": "NRF52"}
 _NAMES = {Core.APPLICATION: "CP_APPLICATION", Core.NETWORK: "CP_NETWORK"}
 
 
@@ -92,6 +94,7 @@ class JLink:
         self._clock = clock
         self._core: Core | None = Core.APPLICATION
         self._kilohertz = options.kilohertz or FASTEST
+        self._family = Call(Do.FAMILY, ("UNKNOWN",))
         self._answered = False
         self._rename()
 
@@ -106,8 +109,9 @@ class JLink:
             try:
                 self._connect()
                 break
-            except ProbeFailed as failed:
-                if speed == speeds[-1] or failed.code not in codes.BAD_LINK:
+            except (ProbeFailed, NoDevice) as failed:
+                bad = not isinstance(failed, ProbeFailed) or failed.code in codes.BAD_LINK
+                if speed == speeds[-1] or not bad:
                     raise
                 # To let go of the probe fails as long as the device does not answer.
                 self._run([Call(Do.CLOSE), Call(Do.OPEN, (library_path(self._options),))], _CONNECT_TIME)
@@ -115,10 +119,12 @@ class JLink:
 
     def _connect(self) -> None:
         call = self._connecting()
-        found = self._run([call, _LOOK], _CONNECT_TIME)[0]
+        found = self._run([call], _CONNECT_TIME)[0]
         if call.do is Do.CONNECT_IP:
             self._serial = str(found)
             self._rename()
+        self._family = Call(Do.FAMILY, (_FAMILIES[find_layout(self).soc.name],))
+        self._run([self._family])
 
     def _connecting(self) -> Call:
         if self._options.host is None:
@@ -221,7 +227,7 @@ class JLink:
         """Tell whether the device's supply is low, which the library looks at when it connects."""
         calls = [Call(Do.CLOSE), Call(Do.OPEN, (library_path(self._options),)), self._connecting()]
         try:
-            self._worker.run([*calls, _LOOK], _CONNECT_TIME)
+            self._worker.run([*calls, self._family, _LOOK], _CONNECT_TIME)
         except CallFailed as failed:
             error = codes.error_of(failed.call, failed.failure, self.identity, Core.APPLICATION.value)
             return isinstance(error, LowVoltage)

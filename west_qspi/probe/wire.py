@@ -32,6 +32,8 @@ class Do(str, Enum):
     """Host, port, kHz; returns the serial number."""
     CONNECTED = "asking for the probe"
     """Returns whether the probe is still there."""
+    FAMILY = "selecting the family"
+    """Name of the family as the library has it; before that only access ports are reached."""
     SELECT = "selecting a core"
     """Name of the core as the library has it."""
     READ = "reading"
