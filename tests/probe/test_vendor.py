@@ -27,14 +27,22 @@ from tests.probe.device import BaseDevice
 from tests.probe.direct import described
 from tests.probe.runs import connected, flash_through_library, missing
 from tests.test_power_cut import operations, what_boots
-from west_qspi.errors import IllegalAccess, PowerLost, QuadDisabled, WriteProtected
+from west_qspi.errors import (
+    ChipAbsent,
+    ChipAsleep,
+    FlashBusy,
+    IllegalAccess,
+    PowerLost,
+    QuadDisabled,
+    WriteProtected,
+)
 from west_qspi.extflash.parts import FourByteEntry
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.job import gather
 from west_qspi.memory import MemoryKind
 from west_qspi.probe.layout import HFCLK192M_DIVIDER
 from west_qspi.sim.board import Board
-from west_qspi.sim.faults import WriteProtection
+from west_qspi.sim.faults import WriteProtection, parse_fault
 from west_qspi.soc import NRF5340, NRF52840, Soc
 
 APPLICATION, NETWORK, UICR, EXTERNAL = (
@@ -155,6 +163,21 @@ def test_a_protected_chip_is_refused_where_the_library_would_say_nothing(probe: 
             target.prepare_to_program()
         with pytest.raises(WriteProtected):
             target.erase(target.memories[EXTERNAL], 0, 0x1000)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("no-chip", ChipAbsent), ("asleep", ChipAsleep), ("stuck-busy=external", FlashBusy)]
+)
+def test_a_chip_that_the_library_would_wait_for_in_vain_is_told_at_once(
+    probe: NewBench, fault: str, error: type[Exception]
+) -> None:
+    board = board_with()
+    board.arm([parse_fault(fault)])
+    bench = probe(board)
+    with bench.cost() as cost, pytest.raises(error), connected(bench, QUAD, "vendor"):
+        pytest.fail("it is connected")
+    # The library takes 900 s.
+    assert cost.seconds < 15
 
 
 def test_a_command_that_is_longer_than_the_library_sends_is_refused(probe: NewBench) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from west_qspi.errors import IllegalAccess
+from west_qspi.errors import FlashBusy, IllegalAccess
 from west_qspi.memory import Memory, Range
 from west_qspi.probe import registers as reg
 from west_qspi.probe.controller import BUFFER, QspiController
@@ -21,6 +21,7 @@ from west_qspi.probe.nvmc import Nvmc
 from west_qspi.probe.settings import QspiSettings
 from west_qspi.probe.wire import Call, Do
 from west_qspi.soc import NRF5340
+from west_qspi.targets.qspi import identify
 
 # What the library takes for its transfers, and does not put back, whatever it is told.
 _BOUNCE = Range(0x2000_0000, 0x2000)
@@ -123,6 +124,7 @@ class VendorController(QspiController):
             return
         calls = [Call(Do.QSPI_STOP)] if self._started is not None else []
         if self._started is None:
+            self._look()
             self._ram = self._bus.read(_BOUNCE.start, _BOUNCE.size)
             if self._layout.soc is NRF5340:
                 self._divider = self._bus.read_u32(HFCLK192M_DIVIDER)
@@ -135,6 +137,23 @@ class VendorController(QspiController):
         if self._layout.soc is not NRF5340:
             calls.append(Call(Do.QSPI_DELAY, (self._settings.rx_delay,)))
         self._run([*calls, Call(Do.QSPI_START, start)], 0, 1.0)
+
+    def _look(self) -> None:
+        """See that a chip answers and is awake: the library would wait for it for 15 minutes.
+
+        Raises ChipAbsent, ChipAsleep, FlashBusy.
+        """
+        ours = QspiController(self._link, self._layout, self._settings, self._spi_mode)
+        try:
+            ours._ensure_open()
+        except FlashBusy:
+            # Where our own driver cannot even start, the library shall try.
+            ours.close()
+            return
+        try:
+            identify(ours, self._probe.identity)
+        finally:
+            ours.close()
 
     def _clock(self) -> int:
         """Return the library's number for the fastest clock that is not above the wanted one."""
