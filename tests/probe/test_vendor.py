@@ -80,9 +80,8 @@ def test_every_memory_is_erased_programmed_and_read(probe: NewBench, soc: Soc) -
     assert bench.device.hazards == []
 
 
-@both_socs
-def test_a_whole_memory_is_erased_and_uicr_left_alone(probe: NewBench, soc: Soc) -> None:
-    bench = probe(board_with(soc=soc))
+def test_a_whole_memory_is_erased_and_uicr_left_alone(probe: NewBench) -> None:
+    bench = probe(board_with(soc=NRF52840))
     board = bench.board
     board.array(UICR).write(0x80, b"keep")
     for kind in (APPLICATION, EXTERNAL):
