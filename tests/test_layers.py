@@ -44,6 +44,7 @@ ONLY_IN = {
     "littlefs": "littlefs",
     "tomllib": "extflash",
     "tomli": "extflash",
+    "pynrfjprog": "probe/child.py",
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -300,7 +300,7 @@ def test_a_runner_must_be_named_where_no_build_names_one(
 ) -> None:
     folder(None)
     assert main(["info"]) == 2
-    assert failure(capsys) == "error: no build names a runner, so choose one with -r: sim"
+    assert failure(capsys) == "error: no build names a runner, so choose one with -r: pynrfjprog, sim"
 
 
 def test_the_build_s_runner_is_taken_where_none_is_named(
@@ -308,7 +308,7 @@ def test_the_build_s_runner_is_taken_where_none_is_named(
 ) -> None:
     folder()
     assert main(["info"]) == 2
-    assert failure(capsys) == "error: no runner 'nrfutil'; there are: sim"
+    assert failure(capsys) == "error: no runner 'nrfutil'; there are: pynrfjprog, sim"
 
 
 def test_a_build_that_is_named_and_is_none_is_an_error(

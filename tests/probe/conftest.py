@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.probe.bench import Bench, build_library, why_not
+from tests.probe.runs import Commands
 from west_qspi.sim.board import Board
 
 NewBench = Callable[..., Bench]
+NewCommands = Callable[[Bench], Commands]
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +39,11 @@ def probe(jlink_library: Path) -> Iterator[NewBench]:
     yield make
     for bench in reversed(benches):
         bench.close()
+
+
+@pytest.fixture
+def commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> NewCommands:
+    """Return what gives the commands for a bench, with a state folder of the test's own."""
+    return lambda bench: Commands(bench, tmp_path / "state", monkeypatch, capsys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -30,7 +30,30 @@ def add_board_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-r", "--runner", metavar="NAME", help="how to reach the board (west config qspi.runner)"
     )
-    parser.add_argument("-i", "--dev-id", metavar="ID", help="which board, where several are connected")
+    parser.add_argument(
+        "-i",
+        "--dev-id",
+        metavar="ID",
+        help="which board, where several are connected: a serial number, or a pattern with * and ?",
+    )
+    probe = parser.add_argument_group("a J-Link probe (-r pynrfjprog)")
+    probe.add_argument("--ip", metavar="HOST[:PORT]", help="the probe of a J-Link Remote Server")
+    probe.add_argument(
+        "--speed", type=int, metavar="KHZ", help="clock of the debug link (default: the fastest that works)"
+    )
+    probe.add_argument(
+        "--jlink-dll",
+        type=Path,
+        metavar="PATH",
+        help="SEGGER's library, where it is not in its usual place (west config qspi.jlink-dll)",
+    )
+    probe.add_argument(
+        "--engine",
+        choices=("auto", "direct", "vendor"),
+        default="auto",
+        help="what drives the flash: drivers of our own (direct), which are several times as fast, or "
+        "Nordic's routines (vendor); auto, the default, goes over to these where the others fail",
+    )
     simulated = parser.add_argument_group("the simulated board (-r sim)")
     simulated.add_argument(
         "--sim-board",
@@ -113,11 +136,33 @@ def runner_of(args: argparse.Namespace, context: Context, build: Build | None) -
 
 
 def runner_options(
-    args: argparse.Namespace, context: Context, directory: Path, parts: Parts
+    args: argparse.Namespace, context: Context, directory: Path, parts: Parts, console: Console
 ) -> RunnerOptions:
     """Return what the command line says about the way to the board."""
     board = context.path(args.sim_board, "qspi.sim-board") or directory / "sim-board"
-    return RunnerOptions(args.dev_id, parts, board, tuple(args.sim_fault))
+    return RunnerOptions(
+        args.dev_id,
+        parts,
+        board,
+        tuple(args.sim_fault),
+        ip=args.ip,
+        speed=args.speed,
+        engine=args.engine,
+        listen=console.listen,
+        jlink_dll=context.path(args.jlink_dll, "qspi.jlink-dll"),
+        choose=lambda known: _choose(known, console),
+    )
+
+
+def _choose(known: Sequence[str], console: Console) -> str | None:
+    """Have the user choose one of several devices, by its place in the list or by its name."""
+    lines = [f"  {index}: {name}" for index, name in enumerate(known, 1)]
+    answer = console.ask(["Several boards could be meant:", *lines], f"Which one? [1-{len(known)}] ")
+    if answer is None:
+        return None
+    answer = answer.strip()
+    places = {str(index): name for index, name in enumerate(known, 1)}
+    return places.get(answer, answer)
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def _device(
     runner = _runner(args, context, build, console)
     if runner is None:
         return None
-    options = runner_options(args, context, directory, known_parts(args, context))
+    options = runner_options(args, context, directory, known_parts(args, context), console)
     try:
         if not runner.devices(options):
             console.listen(Noticed("device", f"no device is within reach of runner '{runner.name}'"))

@@ -80,7 +80,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         raise UsageError("the build has no external flash on the QSPI bus")
     areas = [_area(build, name, external) for name in args.partitions]
     job = erase_job(build, areas, external)
-    options = runner_options(args, context, directory, parts)
+    options = runner_options(args, context, directory, parts, console)
     use_external = external is not None if whole else job.needs_external
     with (
         connected(runner, options, build.soc, external, use_external=use_external) as (target, journal),

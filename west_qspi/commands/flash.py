@@ -22,7 +22,8 @@ from west_qspi.commands.board import (
 from west_qspi.commands.rebuild import rebuild
 from west_qspi.console import Console
 from west_qspi.data import Extra, ExtraFolder
-from west_qspi.errors import UsageError
+from west_qspi.errors import ProofError, UsageError
+from west_qspi.events import Noticed
 from west_qspi.flasher import compare, flash, preview
 from west_qspi.job import Job, gather
 from west_qspi.journal import Journal
@@ -145,8 +146,16 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
             from west_qspi.check.flashing import refuse_what_would_not_run
 
             refuse_what_would_not_run(build, context.cwd)
-    options = runner_options(args, context, directory, parts)
-    with connected(runner, options, build.soc, job.external, use_external=job.needs_external) as on:
+    options = runner_options(args, context, directory, parts, console)
+    try:
+        with connected(runner, options, build.soc, job.external, use_external=job.needs_external) as on:
+            return _on_target(args, console, job, *on)
+    except ProofError as error:
+        another = runner.other_way(options)
+        if another is None:
+            raise
+        console.listen(Noticed("engine", f"{error}; trying it once more another way"))
+    with connected(runner, another, build.soc, job.external, use_external=job.needs_external) as on:
         return _on_target(args, console, job, *on)
 
 

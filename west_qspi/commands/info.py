@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
     parts = known_parts(args, context)
     directory, build = build_dir_or_none(args, context)
     runner = runner_of(args, context, build)
-    options = runner_options(args, context, directory or context.cwd, parts)
+    options = runner_options(args, context, directory or context.cwd, parts, console)
     devices = runner.devices(options)
     if not devices:
         raise NoDevice(runner.name, "none is within reach")

@@ -85,7 +85,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
     check_area(build, area, external)
     _tell_extent(console, build, area)
     outside = area.range if area.range.overlaps(build.soc.xip) else None
-    options = runner_options(args, context, directory, parts)
+    options = runner_options(args, context, directory, parts, console)
     with connected(runner, options, build.soc, external, use_external=outside is not None) as (
         target,
         journal,

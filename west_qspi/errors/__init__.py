@@ -34,10 +34,17 @@
      │   └─ WouldNotRun                a rule of qspi-check says so
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
-     │   └─ UnknownRunner  RunnerUnavailable  RebuildFailed  ToolMissing  PackageMissing
+     │   ├─ UnknownRunner  RebuildFailed  ToolMissing  PackageMissing
+     │   └─ RunnerUnavailable          it exists, but not here
+     │       └─ LibraryMissing  JLinkMissing
      ├─ TargetError                    the device, the probe, the wires
-     │   ├─ NoDevice  ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
-     │   └─ Protected  LowVoltage  LinkError  FlashBusy  WriteProtected  PowerLost  IllegalAccess
+     │   ├─ NoDevice                   nothing answers, or not the one that is meant
+     │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
+     │   ├─ LinkError                  the debug link
+     │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed
+     │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
+     │   ├─ Protected  LowVoltage  AccessRefused
+     │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped
      └─ Interrupted                    the user stopped it at a safe point
@@ -48,6 +55,7 @@ from __future__ import annotations
 
 from west_qspi.errors.base import QspiError
 from west_qspi.errors.device import (
+    AccessRefused,
     AddressWrapped,
     Boots,
     ChipAbsent,
@@ -59,12 +67,21 @@ from west_qspi.errors.device import (
     LinkError,
     LowVoltage,
     NoDevice,
+    NoProbe,
     PowerLost,
+    ProbeCrashed,
+    ProbeFailed,
+    ProbeGone,
+    ProbeHung,
+    ProbeInUse,
     ProofError,
     Protected,
     QuadDisabled,
+    SeveralProbes,
     StoppedAtOnce,
     TargetError,
+    UnknownDevice,
+    UnknownProbe,
     UnstableRead,
     WriteFailed,
     WriteProtected,
@@ -79,6 +96,8 @@ from west_qspi.errors.flashing import (
     Declined,
     EraseTakesImages,
     HalvesDiffer,
+    JLinkMissing,
+    LibraryMissing,
     MisplacedData,
     NotErasable,
     OtherHalfDiffers,
@@ -124,6 +143,7 @@ from west_qspi.errors.inputs import (
 )
 
 __all__ = [
+    "AccessRefused",
     "AddressWrapped",
     "BeyondAddressMode",
     "BeyondChip",
@@ -152,14 +172,17 @@ __all__ = [
     "ImageError",
     "InputError",
     "Interrupted",
+    "JLinkMissing",
     "JournalDamaged",
     "JournalOutdated",
     "JournalUnreachable",
+    "LibraryMissing",
     "LinkError",
     "LowVoltage",
     "MisplacedData",
     "MissingOutput",
     "NoDevice",
+    "NoProbe",
     "NotABuildDirectory",
     "NotErasable",
     "OtherHalfDiffers",
@@ -170,6 +193,11 @@ __all__ = [
     "PendingUpdate",
     "PlacementError",
     "PowerLost",
+    "ProbeCrashed",
+    "ProbeFailed",
+    "ProbeGone",
+    "ProbeHung",
+    "ProbeInUse",
     "ProofError",
     "Protected",
     "QspiError",
@@ -178,11 +206,14 @@ __all__ = [
     "RunnerError",
     "RunnerUnavailable",
     "SettingsError",
+    "SeveralProbes",
     "SigningKeyError",
     "SimulatedBoardError",
     "StoppedAtOnce",
     "TargetError",
     "ToolMissing",
+    "UnknownDevice",
+    "UnknownProbe",
     "UnknownRunner",
     "UnstableRead",
     "UnsupportedSoc",

@@ -20,6 +20,39 @@ class NoDevice(TargetError):
     text = "{device}: no device: {reason}"
 
 
+class NoProbe(NoDevice):
+    """No debug probe is connected."""
+
+    hint = (
+        "Connect the probe by USB and switch the board on; on Linux, SEGGER's udev rules (99-jlink.rules) "
+        "let users reach it."
+    )
+
+
+class UnknownProbe(NoDevice):
+    """No connected probe has that serial number."""
+
+    hint = "Leave -i out where only one is connected; 'west qspi-info' lists them."
+
+
+class SeveralProbes(NoDevice):
+    """More than one probe could be meant, and there is nobody to ask."""
+
+    hint = "Choose one with -i."
+
+
+class ProbeInUse(NoDevice):
+    """Another run uses the probe."""
+
+    hint = "Wait until the other run has ended."
+
+
+class UnknownDevice(NoDevice):
+    """What answers is none of the SoCs that are known here."""
+
+    hint = "Only the nRF5340 and the nRF52840 have external flash that is programmed here."
+
+
 class WrongChip(TargetError):
     """Another external flash than the build's devicetree says; ids are hex strings."""
 
@@ -98,6 +131,49 @@ class LinkError(TargetError):
     during: str
     text = "{device}: the debug link failed during {during}"
     hint = "Check the cable and try a lower speed; the next run repairs what was left half done."
+
+
+class ProbeFailed(LinkError):
+    """A call of the probe's library failed; ``code`` is the library's, ``reason`` its own words."""
+
+    code: int
+    reason: str
+    text = "{device}: {during} failed: {reason} (code {code})"
+    hint = "Check the cable and try a lower --speed; the next run repairs what was left half done."
+
+
+class ProbeGone(LinkError):
+    """The probe is not there any more."""
+
+    text = "{device}: the probe was disconnected during {during}"
+    hint = "Connect it and run the same command again: it repairs what was left half done."
+
+
+class ProbeHung(LinkError):
+    """A call of the probe's library did not come back, so that its process was ended."""
+
+    seconds: float
+    text = (
+        "{device}: {during} did not end within {seconds:.0f} s; the process of the probe's library was ended"
+    )
+    hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
+
+
+class ProbeCrashed(LinkError):
+    """The process of the probe's library broke down."""
+
+    reason: str
+    text = "{device}: the probe's library broke down during {during}: {reason}"
+    hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
+
+
+class AccessRefused(TargetError):
+    """The device's own rules keep the probe from something."""
+
+    during: str
+    reason: str
+    text = "{device}: {during} is refused: {reason}"
+    hint = "What runs on the device, or ran, has locked it: power-cycle the board, or --recover it."
 
 
 class FlashBusy(TargetError):

@@ -204,6 +204,24 @@ class RunnerUnavailable(RunnerError):
     text = "runner '{name}' is not available: {reason}"
 
 
+class LibraryMissing(RunnerUnavailable):
+    """Nordic's library is not installed, or cannot be used here."""
+
+    hint = (
+        "pip install pynrfjprog; it exists for Windows and Linux on x86-64, Linux on Arm, and macOS. All "
+        "else works without it."
+    )
+
+
+class JLinkMissing(RunnerUnavailable):
+    """SEGGER's library for J-Link probes is not there, or cannot be used."""
+
+    hint = (
+        "Install SEGGER's J-Link software, or say where its library is: --jlink-dll PATH (west config "
+        "qspi.jlink-dll)."
+    )
+
+
 class RebuildFailed(RunnerError):
     """The build before flashing failed; ``command`` is what was run."""
 

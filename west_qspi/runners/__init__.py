@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from west_qspi.errors import UnknownRunner
+from west_qspi.events import Listener, ignore
 from west_qspi.extflash.parts import KNOWN, Parts
 
 if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
     from west_qspi.soc import Soc
     from west_qspi.targets import Target
+
+
+def ask_nobody(known: Sequence[str]) -> str | None:
+    """Choose none of several devices: there is nobody to ask."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -24,12 +30,23 @@ class RunnerOptions:
     ``dev_id`` picks among several devices: a serial number, which may be a pattern with ``*``.
     ``parts`` are the flash chips that are known.
     ``sim_board`` and ``sim_faults`` are for the simulated board.
+    ``engine`` says which drivers program flash, ``auto``, ``direct`` (our own) or ``vendor``.
+    ``ip`` is ``HOST[:PORT]`` of a J-Link server, ``speed`` the clock of the debug link in kHz or None for
+    the fastest, ``jlink_dll`` SEGGER's library where it is not in its usual place.
+    ``choose`` is asked which of several devices is meant, and returns None where there is nobody to ask;
+    ``listen`` is told of what the user should know.
     """
 
     dev_id: str | None = None
     parts: Parts = KNOWN
     sim_board: Path | None = None
     sim_faults: tuple[str, ...] = ()
+    ip: str | None = None
+    speed: int | None = None
+    jlink_dll: Path | None = None
+    engine: str = "auto"
+    choose: Callable[[Sequence[str]], str | None] = ask_nobody
+    listen: Listener = ignore
 
 
 class Runner(Protocol):
@@ -49,11 +66,17 @@ class Runner(Protocol):
     def devices(self, options: RunnerOptions) -> tuple[str, ...]:
         """Return the devices within reach, whatever ``dev_id`` says. Raises RunnerUnavailable."""
 
+    def other_way(self, options: RunnerOptions) -> RunnerOptions | None:
+        """Return another way to the same device, for what could not be proven; None where there is none."""
+
     def state_folder(self, options: RunnerOptions) -> Path | None:
         """Return where a journal for this device belongs; None for the user's own state folder."""
 
 
-_MODULES: Mapping[str, str] = {"sim": "west_qspi.runners.sim"}
+_MODULES: Mapping[str, str] = {
+    "pynrfjprog": "west_qspi.runners.pynrfjprog",
+    "sim": "west_qspi.runners.sim",
+}
 
 
 def runner_names() -> tuple[str, ...]:

@@ -57,6 +57,10 @@ class SimRunner:
             return ()
         return (Board.open(folder, options.parts).conditions.device,)
 
+    def other_way(self, options: RunnerOptions) -> RunnerOptions | None:
+        """Know no other way than the one."""
+        return None
+
     def state_folder(self, options: RunnerOptions) -> Path | None:
         """Return the board's own folder, so that a copy of it carries the journal along."""
         return options.sim_board

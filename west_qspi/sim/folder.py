@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from west_qspi.errors import FileUnwritable, NoDevice, SimulatedBoardError
-from west_qspi.fileio import opened, replace_bytes
+from west_qspi.fileio import FileLock, opened, replace_bytes
 from west_qspi.memory import MemoryKind
 from west_qspi.sim.array import FlashArray
 
@@ -111,31 +110,11 @@ class BoardLock:
         else:
             with opened(folder.state_file):
                 pass
-        file = path / _LOCK
-        try:
-            self._handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise FileUnwritable(str(file), error.strerror or str(error)) from None
-        try:
-            _lock(self._handle)
-        except OSError:
-            os.close(self._handle)
-            raise NoDevice(f"simulated board {path}", "it is in use by another run") from None
+        lock = FileLock.take(path / _LOCK)
+        if lock is None:
+            raise NoDevice(f"simulated board {path}", "it is in use by another run")
+        self._lock = lock
 
     def release(self) -> None:
         """Give the folder free; more than once does no harm."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock.release()
