@@ -37,7 +37,7 @@ from west_qspi.sim.faults import parse_fault
     ids=["nRF5340", "nRF52840", "64 MiB", "S2B1"],
 )
 def test_a_build_is_flashed_and_proven_through_the_library(choice: object, probe: NewBench) -> None:
-    build = build_of(choice)  # type: ignore[arg-type]
+    build = build_of(choice)
     bench = probe(board_for(build))
     ram = bytes(bench.device.ram.data)
     target = open_direct(LibraryLink(bench), chip_of(build))

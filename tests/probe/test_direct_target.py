@@ -154,7 +154,7 @@ def test_a_whole_memory_is_erased_at_once_where_uicr_is_blank() -> None:
     ids=["nRF5340", "nRF52840", "64 MiB", "S2B1", "S2B1, 4 bytes, nRF52840"],
 )
 def test_a_build_is_flashed_proven_and_found_unchanged(options: object) -> None:
-    build = build_of(options)  # type: ignore[arg-type]
+    build = build_of(options)
     board = board_for(build)
     kept = fill(board, foreign_partitions(build, gather(build)), seed=5)
     assert flash_direct(board, build).outcome is Outcome.PROVEN
