@@ -138,7 +138,7 @@ def measured(bench: Bench, work: Callable[[], None]) -> Spent:
 
 def with_library(library: Path, board: Board, wanted: Content) -> Spent:
     """Flash as the library does it."""
-    from pynrfjprog import Parameters  # type: ignore[import-untyped]
+    from pynrfjprog import Parameters
 
     bench = Bench(library, board)
     with TemporaryDirectory() as folder:
