@@ -7,7 +7,7 @@ from pathlib import Path
 
 from west_qspi.build.bootloader import slot_name
 from west_qspi.build.images import kernel_name, on_network_core
-from west_qspi.build.model import FlashFile, Image, ImageKind, Shape, Slot, SplitPart
+from west_qspi.build.model import FlashFile, Image, ImageKind, Shape, SignedPart, Slot
 from west_qspi.errors import BrokenBuildFile, MissingOutput
 
 
@@ -52,7 +52,7 @@ def split_parts(
     shape: Shape,
     encrypted: bool,
     map_file: Path,
-) -> tuple[SplitPart, SplitPart]:
+) -> tuple[SignedPart, SignedPart]:
     """Return the internal and the external half of an image, which is the direct-XIP twin if it is a variant.
 
     ``slots`` are by image number and secondary, ``number`` is the external half's. Raises BrokenBuildFile,
@@ -69,7 +69,7 @@ def split_parts(
             raise BrokenBuildFile(
                 str(map_file), 0, f"the {half} half of image '{image.name}' needs partition '{name}' in flash"
             )
-        parts.append(SplitPart(image.name, external, slot, *_half(image, shape, external, encrypted)))
+        parts.append(SignedPart(image.name, external, slot, *_half(image, shape, external, encrypted)))
     return parts[0], parts[1]
 
 

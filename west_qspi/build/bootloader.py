@@ -10,29 +10,9 @@ import re
 from collections.abc import Iterable
 
 from west_qspi.build.model import Kconfig, Partition, Slot, UpdateMode
+from west_qspi.build.modes import CHOSEN_MODES, MCUBOOT_MODES
 from west_qspi.memory import MemoryKind
 
-_MCUBOOT_MODES = (
-    ("CONFIG_BOOT_DIRECT_XIP_REVERT", UpdateMode.DIRECT_XIP_REVERT),
-    ("CONFIG_BOOT_DIRECT_XIP", UpdateMode.DIRECT_XIP),
-    ("CONFIG_BOOT_FIRMWARE_LOADER", UpdateMode.FIRMWARE_LOADER),
-    ("CONFIG_SINGLE_APPLICATION_SLOT", UpdateMode.SINGLE_SLOT),
-    ("CONFIG_BOOT_UPGRADE_ONLY", UpdateMode.OVERWRITE),
-    ("CONFIG_BOOT_SWAP_USING_MOVE", UpdateMode.SWAP),
-    ("CONFIG_BOOT_SWAP_USING_OFFSET", UpdateMode.SWAP),
-    ("CONFIG_BOOT_SWAP_USING_SCRATCH", UpdateMode.SWAP),
-)
-_CHOSEN_MODES = (
-    ("DIRECT_XIP_WITH_REVERT", UpdateMode.DIRECT_XIP_REVERT),
-    ("DIRECT_XIP", UpdateMode.DIRECT_XIP),
-    ("FIRMWARE_UPDATER", UpdateMode.FIRMWARE_LOADER),
-    ("SINGLE_APP", UpdateMode.SINGLE_SLOT),
-    ("OVERWRITE_ONLY", UpdateMode.OVERWRITE),
-    ("SWAP_WITHOUT_SCRATCH", UpdateMode.SWAP),
-    ("SWAP_USING_MOVE", UpdateMode.SWAP),
-    ("SWAP_USING_OFFSET", UpdateMode.SWAP),
-    ("SWAP_SCRATCH", UpdateMode.SWAP),
-)
 _PM_SLOT = re.compile(r"mcuboot_(primary|secondary)(?:_(\d+))?")
 _DTS_SLOT = re.compile(r"slot(\d+)_partition")
 _SPLIT_SWITCHES = (
@@ -58,9 +38,9 @@ def update_mode(mcuboot: Kconfig | None, app: Kconfig, sysbuild: Kconfig | None)
     if not uses_mcuboot(mcuboot, app, sysbuild):
         return None
     sources = (
-        (mcuboot, _MCUBOOT_MODES),
-        (app, [(f"CONFIG_MCUBOOT_BOOTLOADER_MODE_{name}", mode) for name, mode in _CHOSEN_MODES]),
-        (sysbuild, [(f"SB_CONFIG_MCUBOOT_MODE_{name}", mode) for name, mode in _CHOSEN_MODES]),
+        (mcuboot, MCUBOOT_MODES),
+        (app, [(f"CONFIG_MCUBOOT_BOOTLOADER_MODE_{name}", mode) for name, mode in CHOSEN_MODES]),
+        (sysbuild, [(f"SB_CONFIG_MCUBOOT_MODE_{name}", mode) for name, mode in CHOSEN_MODES]),
     )
     for kconfig, modes in sources:
         for symbol, mode in modes:

@@ -22,8 +22,8 @@ from west_qspi.build.model import (
     Partition,
     Region,
     Shape,
+    SignedPart,
     Slot,
-    SplitPart,
     UpdateMode,
 )
 from west_qspi.build.paths import Relocation, is_absolute, normalised
@@ -232,7 +232,7 @@ class Build:
         return bootloader.split_number(self.application.kconfig, self.kconfig, slots, has_half)
 
     @cached_property
-    def split_parts(self) -> tuple[SplitPart, ...]:
+    def split_parts(self) -> tuple[SignedPart, ...]:
         """The halves of the split image, then those of its direct-XIP twin; none where it is not split."""
         number = self.split_image_number
         if number is None:

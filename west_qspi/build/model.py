@@ -160,8 +160,8 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class SplitPart:
-    """One half of the split image: its slot and its files, which may not exist.
+class SignedPart:
+    """One half of the split image, or all of another: its slot and its files, which may not exist.
 
     ``unsigned`` and ``signed`` are hex files, ``update`` the signed bin for DFU.
     """
@@ -172,6 +172,11 @@ class SplitPart:
     unsigned: Path
     signed: Path
     update: Path
+
+    @property
+    def name(self) -> str:
+        """The name of its signed file, by which people know it."""
+        return self.signed.name
 
 
 @dataclass(frozen=True)

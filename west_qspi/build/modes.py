@@ -24,3 +24,31 @@ class UpdateMode(str, Enum):
     DIRECT_XIP_REVERT = "direct-xip with revert"
     SINGLE_SLOT = "single slot"
     FIRMWARE_LOADER = "firmware loader"
+
+
+# Sources: MCUboot ``boot/zephyr/Kconfig``; Zephyr ``modules/Kconfig.mcuboot``;
+# sdk-nrf ``sysbuild/Kconfig.mcuboot``.
+MCUBOOT_MODES = (
+    ("CONFIG_BOOT_DIRECT_XIP_REVERT", UpdateMode.DIRECT_XIP_REVERT),
+    ("CONFIG_BOOT_DIRECT_XIP", UpdateMode.DIRECT_XIP),
+    ("CONFIG_BOOT_FIRMWARE_LOADER", UpdateMode.FIRMWARE_LOADER),
+    ("CONFIG_SINGLE_APPLICATION_SLOT", UpdateMode.SINGLE_SLOT),
+    ("CONFIG_BOOT_UPGRADE_ONLY", UpdateMode.OVERWRITE),
+    ("CONFIG_BOOT_SWAP_USING_MOVE", UpdateMode.SWAP),
+    ("CONFIG_BOOT_SWAP_USING_OFFSET", UpdateMode.SWAP),
+    ("CONFIG_BOOT_SWAP_USING_SCRATCH", UpdateMode.SWAP),
+)
+"""MCUboot's own options, those that imply others first."""
+
+CHOSEN_MODES = (
+    ("DIRECT_XIP_WITH_REVERT", UpdateMode.DIRECT_XIP_REVERT),
+    ("DIRECT_XIP", UpdateMode.DIRECT_XIP),
+    ("FIRMWARE_UPDATER", UpdateMode.FIRMWARE_LOADER),
+    ("SINGLE_APP", UpdateMode.SINGLE_SLOT),
+    ("OVERWRITE_ONLY", UpdateMode.OVERWRITE),
+    ("SWAP_WITHOUT_SCRATCH", UpdateMode.SWAP),
+    ("SWAP_USING_MOVE", UpdateMode.SWAP),
+    ("SWAP_USING_OFFSET", UpdateMode.SWAP),
+    ("SWAP_SCRATCH", UpdateMode.SWAP),
+)
+"""What follows ``SB_CONFIG_MCUBOOT_MODE_``, or the application's ``CONFIG_MCUBOOT_BOOTLOADER_MODE_``."""

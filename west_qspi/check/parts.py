@@ -4,54 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from west_qspi.check.model import Spot
 from west_qspi.check.variant import Variant
 
 if TYPE_CHECKING:
     # A check of sources is not to wait for the readers of builds.
-    from west_qspi.build.model import Slot
+    from west_qspi.build.model import SignedPart, Slot
     from west_qspi.check.built import Built
     from west_qspi.mcuboot.image import Header
 
 
-class Part(NamedTuple):
-    """What is signed as one image, for one slot; its files may not exist."""
-
-    image: str
-    external: bool
-    slot: Slot
-    unsigned: Path
-    signed: Path
-    update: Path
-
-    @property
-    def name(self) -> str:
-        """What it is called in findings: its signed file."""
-        return self.signed.name
-
-
-def parts(variant: Variant) -> tuple[Part, ...]:
+def parts(variant: Variant) -> tuple[SignedPart, ...]:
     """Return the halves of a split application, or the only part of another; none without MCUboot."""
     built = variant.build
     return () if built is None else tuple(_parts(built))
 
 
-def _parts(built: Built) -> Iterator[Part]:
+def _parts(built: Built) -> Iterator[SignedPart]:
     from west_qspi.build.images import kernel_name
+    from west_qspi.build.model import SignedPart
 
     build = built.build
     split = built.known(lambda build: build.split_parts) or ()
-    for part in split:
-        yield Part(part.image, part.external, part.slot, part.unsigned, part.signed, part.update)
+    yield from split
     slots = built.known(lambda build: build.slots) or ()
     if split or not slots or slots[0].number or slots[0].secondary:
         return
     app = build.application
     stem = app.directory / "zephyr" / kernel_name(app.kconfig)
     files = (Path(f"{stem}{ending}") for ending in (".hex", ".signed.hex", ".signed.bin"))
-    yield Part(app.name, False, slots[0], *files)
+    yield SignedPart(app.name, False, slots[0], *files)
 
 
 def size_of(path: Path) -> int | None:
@@ -63,7 +47,7 @@ def size_of(path: Path) -> int | None:
     return found.st_size if path.is_file() else None
 
 
-def header_of(built: Built, part: Part) -> Header | None:
+def header_of(built: Built, part: SignedPart) -> Header | None:
     """Return a signed part's header; None where there is no such file, or it begins with something else."""
     from west_qspi.mcuboot.image import parse_header
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from west_qspi.build.modes import UpdateMode
+from west_qspi.build.modes import CHOSEN_MODES, MCUBOOT_MODES, UpdateMode
 from west_qspi.check.boards import Board, known_board
 from west_qspi.check.chip import Chip, find_chip
 from west_qspi.check.code import Code
@@ -135,7 +135,8 @@ class Variant:
     @cached_property
     def mode(self) -> UpdateMode | None:
         """What MCUboot does with a new image, None where that is not known."""
-        return next((mode for symbol, mode in _MODES if self.updates_by(symbol)), None)
+        chosen = ((f"SB_CONFIG_MCUBOOT_MODE_{name}", mode) for name, mode in CHOSEN_MODES)
+        return next((mode for symbol, mode in (*chosen, *MCUBOOT_MODES) if self.updates_by(symbol)), None)
 
     def updates_by(self, *symbols: str) -> bool:
         """Tell whether one of the options for how MCUboot updates is on, as far as that is known.
@@ -248,22 +249,3 @@ class Variant:
     def xip_base(self) -> int | None:
         """The bus address at which external flash begins, or None."""
         return self.soc.xip.start if self.soc else None
-
-
-_MODES = (
-    ("SB_CONFIG_MCUBOOT_MODE_OVERWRITE_ONLY", UpdateMode.OVERWRITE),
-    ("SB_CONFIG_MCUBOOT_MODE_DIRECT_XIP_WITH_REVERT", UpdateMode.DIRECT_XIP_REVERT),
-    ("SB_CONFIG_MCUBOOT_MODE_DIRECT_XIP", UpdateMode.DIRECT_XIP),
-    ("SB_CONFIG_MCUBOOT_MODE_SWAP_WITHOUT_SCRATCH", UpdateMode.SWAP),
-    ("SB_CONFIG_MCUBOOT_MODE_SWAP_USING_MOVE", UpdateMode.SWAP),
-    ("SB_CONFIG_MCUBOOT_MODE_SWAP_USING_OFFSET", UpdateMode.SWAP),
-    ("SB_CONFIG_MCUBOOT_MODE_SWAP_SCRATCH", UpdateMode.SWAP),
-    ("SB_CONFIG_MCUBOOT_MODE_SINGLE_APP", UpdateMode.SINGLE_SLOT),
-    ("SB_CONFIG_MCUBOOT_MODE_FIRMWARE_UPDATER", UpdateMode.FIRMWARE_LOADER),
-    ("CONFIG_BOOT_UPGRADE_ONLY", UpdateMode.OVERWRITE),
-    ("CONFIG_BOOT_DIRECT_XIP_REVERT", UpdateMode.DIRECT_XIP_REVERT),
-    ("CONFIG_BOOT_DIRECT_XIP", UpdateMode.DIRECT_XIP),
-    ("CONFIG_BOOT_SWAP_USING_MOVE", UpdateMode.SWAP),
-    ("CONFIG_BOOT_SWAP_USING_OFFSET", UpdateMode.SWAP),
-    ("CONFIG_BOOT_SWAP_USING_SCRATCH", UpdateMode.SWAP),
-)

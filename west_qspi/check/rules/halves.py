@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from west_qspi.check.model import Severity, Spot, Stage
-from west_qspi.check.parts import Part, flashed, header_of, parts
+from west_qspi.check.parts import flashed, header_of, parts
 from west_qspi.check.rule import DEVZONE, XIP_GUIDE, Hit, rule
 from west_qspi.check.variant import Variant
 from west_qspi.memory import Range
 
 if TYPE_CHECKING:
+    from west_qspi.build.model import SignedPart
     from west_qspi.check.built import Built
     from west_qspi.mcuboot.image import Header
 
@@ -41,7 +42,7 @@ def split_halves_differ(variant: Variant) -> Iterator[Hit]:
     if built is None or not any(part.external for part in found):
         return
     fix = "Build with --pristine."
-    by_image: dict[str, list[tuple[Part, Header]]] = {}
+    by_image: dict[str, list[tuple[SignedPart, Header]]] = {}
     for part in found:
         header = header_of(built, part)
         if header is None:
@@ -69,7 +70,7 @@ def _is_transformed(header: Header) -> bool:
     return bool(header.flags & (compressed | ImageFlags.ENCRYPTED_AES128 | ImageFlags.ENCRYPTED_AES256))
 
 
-def _differs_from_linked(built: Built, part: Part, header: Header) -> str:
+def _differs_from_linked(built: Built, part: SignedPart, header: Header) -> str:
     """Say how a signed part is not what was linked, or nothing."""
     linked, signed = built.hex(part.unsigned), built.hex(part.signed)
     if linked is None or signed is None or _is_transformed(header):

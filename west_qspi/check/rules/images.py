@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from west_qspi.build.modes import UpdateMode
 from west_qspi.check.model import Severity, Spot, Stage
-from west_qspi.check.parts import Part, header_of, parts, size_of, slot_spot
+from west_qspi.check.parts import header_of, parts, size_of, slot_spot
 from west_qspi.check.rule import DEVZONE, ZEPHYR, Hit, rule
 from west_qspi.check.variant import Variant
+
+if TYPE_CHECKING:
+    from west_qspi.build.model import SignedPart
 
 _MCUBOOT = "https://github.com/mcu-tools/mcuboot/blob/main/"
 _SPLIT_DOC = (
@@ -54,7 +58,7 @@ def image_exceeds_slot(variant: Variant) -> Iterator[Hit]:
         yield Hit(slot_spot(variant, part.slot), text, "Make the slot larger, or the image smaller.")
 
 
-def _signed_size(variant: Variant, part: Part) -> int | None:
+def _signed_size(variant: Variant, part: SignedPart) -> int | None:
     """Return the bytes of a signed image without padding."""
     size = size_of(part.update)
     if size is not None or variant.build is None:
