@@ -41,6 +41,9 @@ from west_qspi.sim.faults import parse_fault
 from west_qspi.soc import Soc
 from west_qspi.targets.simulated import SimulatedTarget, open_simulated
 
+# Thousands of cases: coverage would make them twice as long, and sees their lines in other tests.
+pytestmark = pytest.mark.no_cover
+
 LAYOUTS = {
     "overwrite": changed(SMALL, network=False),
     "swap": changed(SMALL, network=False, mode="swap"),

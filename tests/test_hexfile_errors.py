@@ -101,6 +101,7 @@ def corruptions(data: bytes, index: int) -> Iterator[bytes]:
         yield before + bytes([new]) + data[index:]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("part", range(8))
 def test_every_corruption_of_a_single_character_is_refused(
     part: int, record_property: Callable[[str, object], None]

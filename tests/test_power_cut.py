@@ -29,6 +29,9 @@ from west_qspi.memory import MemoryKind
 from west_qspi.report import FlashReport, Outcome
 from west_qspi.sim.board import Board
 
+# Thousands of cases: coverage would make them twice as long, and sees their lines in other tests.
+pytestmark = pytest.mark.no_cover
+
 LAYOUTS = {
     "overwrite, network core": SMALL,
     "overwrite": changed(SMALL, network=False),

@@ -29,6 +29,9 @@ from west_qspi.errors import ConfigurationError, SettingsError
 from west_qspi.extflash.configfile import Format, parse_config
 from west_qspi.extflash.lint import check_config
 
+# Thousands of cases: coverage would make them twice as long, and sees their lines in other tests.
+pytestmark = pytest.mark.no_cover
+
 Record = Callable[[str, object], None]
 
 SECONDS = 20

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from time import process_time
 
+import pytest
+
 from tests.helpers.mutation import mutated
 from west_qspi.check.engine import check_sources
 from west_qspi.check.fixes import mended
@@ -16,6 +18,9 @@ from west_qspi.check.report import github_lines, junit_text, result_json, text_l
 from west_qspi.check.rule import reported_rules
 from west_qspi.check.sarif import sarif_text
 from west_qspi.check.settings import Settings
+
+# Thousands of cases: coverage would make them twice as long, and sees their lines in other tests.
+pytestmark = pytest.mark.no_cover
 
 Record = Callable[[str, object], None]
 

@@ -11,6 +11,9 @@ from tests.probe.direct import flash_direct
 from tests.test_power_cut import cut_everywhere
 from west_qspi.job import gather
 
+# Thousands of cases: coverage would make them twice as long, and sees their lines in other tests.
+pytestmark = pytest.mark.no_cover
+
 LAYOUTS = {
     "overwrite, network core": SMALL,
     "overwrite, nRF52840": changed(SMALL, soc="nrf52840", network=False),
