@@ -10,14 +10,15 @@
  *
  * Two environment variables steer it. WEST_QSPI_PROBE_SOCKET is the path of the socket. Loaded with LD_PRELOAD
  * it also takes the place of the C library's sleeps: a thread that has a probe open does not sleep, the modelled
- * clock is moved instead, and its own clock is put forward by as much. A process whose socket is closed by the other side ends, so that nothing is left of
- * a test that was killed.
+ * clock is moved instead, and its own clock is put forward by as much. A process whose socket is closed by the
+ * other side ends, so that nothing is left of a test that was killed.
  */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -478,4 +479,51 @@ EXPORT int gettimeofday(struct timeval *restrict result, void *restrict zone)
     result->tv_sec = now.tv_sec;
     result->tv_usec = now.tv_nsec / 1000;
     return 0;
+}
+
+/*
+ * Moments that such a thread waits for are by its own clock, and the kernel's is behind. Without this, a wait of
+ * 100 ms lasts as long as all the sleeps that were skipped, and a notice that was missed seems to be a hang.
+ */
+
+static struct timespec by_the_kernel(const struct timespec *moment)
+{
+    int64_t ahead = uses_probe ? skipped : 0;
+    int64_t nanoseconds = (int64_t)moment->tv_sec * 1000000000 + moment->tv_nsec - ahead;
+    return (struct timespec){nanoseconds / 1000000000, nanoseconds % 1000000000};
+}
+
+static void *next(const char *name)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    if (found == NULL)
+        abort();
+    return found;
+}
+
+EXPORT int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *moment)
+{
+    static int (*wait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+    struct timespec kernel = by_the_kernel(moment);
+    if (wait == NULL)
+        *(void **)&wait = next("pthread_cond_timedwait");
+    return wait(condition, mutex, &kernel);
+}
+
+EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *moment)
+{
+    static int (*take)(pthread_mutex_t *, const struct timespec *);
+    struct timespec kernel = by_the_kernel(moment);
+    if (take == NULL)
+        *(void **)&take = next("pthread_mutex_timedlock");
+    return take(mutex, &kernel);
+}
+
+EXPORT int sem_timedwait(sem_t *semaphore, const struct timespec *moment)
+{
+    static int (*wait)(sem_t *, const struct timespec *);
+    struct timespec kernel = by_the_kernel(moment);
+    if (wait == NULL)
+        *(void **)&wait = next("sem_timedwait");
+    return wait(semaphore, &kernel);
 }

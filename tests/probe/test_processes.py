@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -26,6 +27,27 @@ while not bench.server.processes:
     time.sleep(0.01)
 print(*bench.server.processes, flush=True)
 time.sleep(60)
+"""
+
+_WAITS = """
+import ctypes, sys
+
+library, libc = ctypes.CDLL(sys.argv[1]), ctypes.CDLL(None)
+library.JLINKARM_Open()
+libc.usleep(900_000_000)
+moment = (ctypes.c_long * 2)()
+libc.clock_gettime(0, moment)
+print(moment[0])
+moment[0] += 1
+things = [ctypes.create_string_buffer(256) for _ in range(3)]
+semaphore, condition, mutex = things
+libc.sem_init(semaphore, 0, 0)
+libc.sem_timedwait(semaphore, moment)
+moment[0] += 1
+libc.pthread_mutex_lock(mutex)
+print(libc.pthread_cond_timedwait(condition, mutex, moment))
+moment[0] += 1
+print(libc.pthread_mutex_timedlock(mutex, moment))
 """
 
 
@@ -100,3 +122,22 @@ def test_closing_leaves_neither_a_process_nor_a_file(probe: NewBench) -> None:
     assert comes_true(lambda: not any(map(is_running, workers)))
     assert not socket.parent.exists()
     assert "LD_PRELOAD" not in os.environ
+
+
+def test_a_wait_lasts_as_long_as_asked_for_after_sleeps_that_were_skipped(probe: NewBench) -> None:
+    bench = probe(new_board())
+    begun, told = time.time(), time.monotonic()
+    run = subprocess.run(
+        [sys.executable, "-c", _WAITS, str(bench.library)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **bench.environment},
+        timeout=120,
+        check=True,
+    )
+    now, *results = map(int, run.stdout.split())
+    assert now >= begun + 900 - 1
+    assert results == [errno.ETIMEDOUT, errno.ETIMEDOUT]
+    # Three waits of a second each.
+    assert 2 <= time.monotonic() - told < 100
+    assert bench.probe.slept == 900
