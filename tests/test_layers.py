@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settling",),
     ("preparation",),
     ("flasher", "runners", "render", "mapview"),
+    ("zephyr",),
     ("chipview", "check"),
     ("console",),
     ("commands",),

@@ -16,13 +16,13 @@ from west_qspi.commands.board import (
     interruptible,
     known_parts,
     pending_of,
-    runner_of,
     runner_options,
 )
 from west_qspi.commands.rebuild import rebuild
+from west_qspi.commands.throughzephyr import ThroughZephyr, add_zephyr_options, named_runner
 from west_qspi.console import Console
 from west_qspi.data import Extra, ExtraFolder
-from west_qspi.errors import ProofError, UsageError
+from west_qspi.errors import ProofError, QspiError, UsageError
 from west_qspi.events import Noticed
 from west_qspi.flasher import compare, flash, preview
 from west_qspi.job import Job, gather
@@ -30,7 +30,7 @@ from west_qspi.journal import Journal
 from west_qspi.policy import Policy
 from west_qspi.preflight import check_job
 from west_qspi.report import Outcome
-from west_qspi.runners import get_runner
+from west_qspi.runners import Runner, get_runner, runner_names
 from west_qspi.targets import Target
 
 NAME = "qspi-flash"
@@ -41,8 +41,11 @@ Program the firmware of a build into internal flash and external QSPI flash, and
 Every byte is read back and compared; what is there already is left alone; nothing outside the firmware is
 touched; and whatever interrupts the run, the board never boots halves of two builds.
 
+Behind '--' come arguments for a runner of Zephyr's.
+
 Exit status: 0 proven, 1 not proven or refused, 2 wrong usage.
 """
+TAKES_TOOL_ARGUMENTS = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-check", action="store_true", help="skip the checks of images and of the build before flashing"
     )
     add_pending_options(parser)
+    add_zephyr_options(parser)
 
 
 def main(args: argparse.Namespace, context: Context) -> int:
@@ -116,16 +120,15 @@ def main(args: argparse.Namespace, context: Context) -> int:
 def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
     if args.erase and (args.only or args.domain):
         raise UsageError("--erase erases whole memories, so it goes with the whole firmware, not with a part")
-    if args.runner:
-        get_runner(args.runner)  # a misspelt name is known before the build begins
     extras = [Extra.parse(text).below(context.cwd) for text in args.file]
     folders = [ExtraFolder.parse(text).below(context.cwd) for text in args.dir]
     parts = known_parts(args, context)
     directory = build_dir(args, context)
+    _refuse_misspelt(args, context, directory)
     if not args.skip_rebuild and context.flag("flash.rebuild", True):
         rebuild(directory, console)
     build = Build.load(directory)
-    runner = runner_of(args, context, build)
+    name = named_runner(args, context, build)
     job = gather(
         build,
         domains=args.domain,
@@ -147,6 +150,15 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
 
             refuse_what_would_not_run(build, context.cwd)
     options = runner_options(args, context, directory, parts, console)
+    runner: Runner
+    if name in runner_names():
+        _refuse_arguments(args, name)
+        runner = get_runner(name)
+    else:
+        way = ThroughZephyr(name, args, context, build, job, options, console)
+        if way.runner is None:
+            return _unread(args, console, job, way)
+        runner = way.runner
     try:
         with connected(runner, options, build.soc, job.external, use_external=job.needs_external) as on:
             return _on_target(args, console, job, *on)
@@ -159,8 +171,35 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         return _on_target(args, console, job, *on)
 
 
+def _refuse_misspelt(args: argparse.Namespace, context: Context, directory: Path) -> None:
+    """Refuse a runner that nobody knows before the build begins, where there was one before."""
+    if args.runner and args.runner not in runner_names():
+        try:
+            build = Build.load(directory)
+        except QspiError:
+            return
+        named_runner(args, context, build)
+
+
+def _refuse_arguments(args: argparse.Namespace, name: str) -> None:
+    if getattr(args, "tool_arguments", ()):
+        raise UsageError(f"what follows '--' is for runners of Zephyr's, and {name} is none of them")
+
+
+def _policy(args: argparse.Namespace) -> Policy:
+    return Policy(pending_of(args), args.erase, args.recover, args.reset)
+
+
+def _unread(args: argparse.Namespace, console: Console, job: Job, way: ThroughZephyr) -> int:
+    """Flash a board that nothing can read."""
+    if args.dry_run or args.verify_only:
+        raise UsageError("nothing here can read the board, so nothing can be compared: see --prove-with")
+    console.report(way.flash_blind(job, _policy(args), console), None)
+    return 0 if args.unproven_ok else 1
+
+
 def _on_target(args: argparse.Namespace, console: Console, job: Job, target: Target, journal: Journal) -> int:
-    policy = Policy(pending_of(args), args.erase, args.recover, args.reset)
+    policy = _policy(args)
     with interruptible(console) as stop:
         if args.verify_only:
             report = compare(target, job, journal, listen=console.listen, stop=stop)

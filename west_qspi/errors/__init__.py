@@ -31,12 +31,15 @@
      │   └─ NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
      │   ├─ WrongSoc  HalvesDiffer  OtherHalfDiffers  EraseTakesImages  PendingUpdate
-     │   └─ WouldNotRun                a rule of qspi-check says so
+     │   ├─ WouldNotRun                a rule of qspi-check says so
+     │   └─ NobodyReads                the board cannot be read, so nobody knows
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
      │   ├─ UnknownRunner  RebuildFailed  ToolMissing  PackageMissing
+     │   ├─ ExternalOutOfReach  ErasesTooMuch   one of Zephyr's that is not fit for this firmware
+     │   ├─ RunnerRefuses  RunnerBroken  ToolFailed  ToolHung   what one of Zephyr's came to
      │   └─ RunnerUnavailable          it exists, but not here
-     │       └─ LibraryMissing  JLinkMissing
+     │       └─ LibraryMissing  JLinkMissing  NoZephyr  RunnerUnusable  RunnerToolMissing
      ├─ TargetError                    the device, the probe, the wires
      │   ├─ NoDevice                   nothing answers, or not the one that is meant
      │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
@@ -141,6 +144,18 @@ from west_qspi.errors.inputs import (
     UnsupportedSoc,
     UsageError,
 )
+from west_qspi.errors.tools import (
+    ErasesTooMuch,
+    ExternalOutOfReach,
+    NobodyReads,
+    NoZephyr,
+    RunnerBroken,
+    RunnerRefuses,
+    RunnerToolMissing,
+    RunnerUnusable,
+    ToolFailed,
+    ToolHung,
+)
 
 __all__ = [
     "AccessRefused",
@@ -160,6 +175,8 @@ __all__ = [
     "ElfError",
     "EmptyFirmware",
     "EraseTakesImages",
+    "ErasesTooMuch",
+    "ExternalOutOfReach",
     "FileSystemError",
     "FileUnreadable",
     "FileUnwritable",
@@ -183,6 +200,8 @@ __all__ = [
     "MissingOutput",
     "NoDevice",
     "NoProbe",
+    "NoZephyr",
+    "NobodyReads",
     "NotABuildDirectory",
     "NotErasable",
     "OtherHalfDiffers",
@@ -203,14 +222,20 @@ __all__ = [
     "QspiError",
     "QuadDisabled",
     "RebuildFailed",
+    "RunnerBroken",
     "RunnerError",
+    "RunnerRefuses",
+    "RunnerToolMissing",
     "RunnerUnavailable",
+    "RunnerUnusable",
     "SettingsError",
     "SeveralProbes",
     "SigningKeyError",
     "SimulatedBoardError",
     "StoppedAtOnce",
     "TargetError",
+    "ToolFailed",
+    "ToolHung",
     "ToolMissing",
     "UnknownDevice",
     "UnknownProbe",
