@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from west_qspi import hexfile
@@ -75,12 +76,17 @@ def main(name: str, folder: Path, arguments: list[str]) -> int:
     try:
         _MAINS[name](folder, arguments)
     except Refused as end:
-        print(f"ERROR: {end}", flush=True)
+        _say(f"ERROR: {end}")
         return end.status
     except QspiError as error:
-        print(f"ERROR: {error}", flush=True)
+        _say(f"ERROR: {error}")
         return 1
     return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 # --- what all of them do ---------------------------------------------------------------------------
@@ -114,10 +120,8 @@ class Session:
             done = self.target.board.counters.modifying - self._before
             left = 0 if isinstance(error, PowerLost) else int(path.read_text()) - done
             path.write_text(str(left))
-        try:
+        with suppress(QspiError):
             self.target.close()
-        except QspiError:
-            pass
 
     def erase_all(self, kind: MemoryKind) -> None:
         memory = self.target.memories.get(kind)
@@ -178,7 +182,7 @@ def _setup(folder: Path, path: str | None) -> tuple[FlashSetup, ExternalFlash | 
 def _nrfjprog(folder: Path, arguments: list[str]) -> None:
     given = _options(arguments, ("--program", "--qspiini", "-f", "--coprocessor", "--snr"))
     if "--ids" in given:
-        print(Board.open(folder).serial.lstrip("0"))
+        _say(Board.open(folder).serial.lstrip("0"))
         return
     _told(folder, "nrfjprog", arguments)
     if "--recover" in given:
@@ -233,7 +237,7 @@ def _nrfutil(folder: Path, arguments: list[str]) -> None:
     given = _options(arguments, ("--batch-path", "--serial-number"))
     if "list" in given:
         device = {"serialNumber": Board.open(folder).serial.zfill(12), "traits": {"jlink": True}}
-        print(json.dumps({"type": "task_end", "data": {"data": {"devices": [device]}}}))
+        _say(json.dumps({"type": "task_end", "data": {"data": {"devices": [device]}}}))
         return
     _told(folder, "nrfutil", arguments)
     batch = json.loads(Path(given["--batch-path"]).read_text(encoding="utf-8"))
@@ -251,7 +255,7 @@ def _nrfutil(folder: Path, arguments: list[str]) -> None:
                 session.erase_all(XIP)
             session.program(firmware.within(xip), erase=False)
             session.program(firmware.without([xip]), erase=operation["chip_erase_mode"] == "ERASE_PAGES")
-    print(json.dumps({"type": "batch_end", "data": {"error": None}}))
+    _say(json.dumps({"type": "batch_end", "data": {"error": None}}))
 
 
 # --- JLinkExe and pyocd ----------------------------------------------------------------------------
@@ -290,4 +294,3 @@ def _internal_only(firmware: Firmware, session: Session) -> Firmware:
 
 
 _MAINS = {"nrfjprog": _nrfjprog, "nrfutil": _nrfutil, "JLinkExe": _jlink, "pyocd": _pyocd}
-

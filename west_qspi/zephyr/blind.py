@@ -58,9 +58,8 @@ def arrange(wanted: Firmware, memories: MemoryMap, units: Iterable[BootUnit]) ->
     """
     touched = [unit for unit in units if any(wanted.touches(part) for part in unit.parts)]
     keys = joined(sector for unit in touched for sector in _sectors(unit.key, memories))
-    blank = (
-        Segment(part.start, b"\xff" * part.size, _BLANK) for key in keys for part in _wanted(wanted, key)
-    )
+    present = _inside(wanted, keys)
+    blank = [Segment(each.start, b"\xff" * len(each.data), _BLANK) for each in present]
     application = wanted.without([*keys, *_of(memories, MemoryKind.EXTERNAL, MemoryKind.NETWORK)])
     body = application.without(_of(memories, MemoryKind.UICR))
     last = (*present, *_inside(wanted, _of(memories, MemoryKind.UICR)))

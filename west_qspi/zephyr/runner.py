@@ -20,6 +20,7 @@ from west_qspi.events import Noticed
 from west_qspi.runners import Runner, get_runner, runner_names
 from west_qspi.zephyr.reach import erases_all_external, reach_of, reaches_external
 from west_qspi.zephyr.target import ToolTarget
+from west_qspi.zephyr.tool import CONFIGURATIONS, Offer, Tool
 
 if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from west_qspi.runners import RunnerOptions
     from west_qspi.soc import Soc
     from west_qspi.targets import Target
-    from west_qspi.zephyr.tool import Offer, Tool
 
 # Those that reach the same boards as Zephyr's, the quicker one first.
 _READERS = ("pynrfjprog", "nrfutil")
@@ -46,6 +46,9 @@ def check_reach(tool: Tool, offer: Offer, *, external: bool, erase: bool) -> Non
         raise ExternalOutOfReach(tool.name, ", ".join(dict.fromkeys(able)))
     if external and not erase and erases_all_external(tool.name, offer.options):
         raise ErasesTooMuch(tool.name)
+    if external and not CONFIGURATIONS.keys() & offer.options and reach.external is True:
+        text = f"{tool.name} of this Zephyr cannot be told of the external flash, and takes it for a kit's"
+        tool.listen(Noticed("ext-mem-config", text, warning=True))
     if not (reach.holds and offer.may_reset):
         text = f"{tool.name} starts the board after each of its steps: what runs then may write to its flash"
         tool.listen(Noticed("order", text))

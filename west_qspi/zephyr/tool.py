@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
     from west_qspi.firmware import Firmware
 
-# How runners are told of the external flash, and in which format.
-_CONFIGURATIONS = {"--ext-mem-config-file": Format.JSON, "--qspiini": Format.INI}
+CONFIGURATIONS = {"--ext-mem-config-file": Format.JSON, "--qspiini": Format.INI}
+"""How runners are told of the external flash, and in which format."""
+
 # Said anew for each shot, so nobody else may; those that are followed by a value, and those that are not.
 _OURS_WITH_VALUE = (
     *("--bin-file", "--dev-id", "--elf-file", "--erase-mode", "--ext-erase-mode", "--file", "--file-type"),
@@ -134,30 +135,35 @@ class Tool:
         return other if other is not None and other.flashed else self.build.application
 
     def _board_arguments(self, offer: Offer, image: Image, folder: Path | None) -> list[str]:
-        """Return the board's arguments; with a ``folder``, also a file there that describes external flash."""
+        """Return the board's arguments; with a ``folder``, also a file there that describes the chip."""
         arguments, stale = _without_ours(image.runner_args.get(self.name, ()))
         for option in stale:
             self.listen(
                 Noticed("runner-args", f"{option}, which the board gives to {self.name}, is left out")
             )
-        given = {argument.partition("=")[0] for argument in self.arguments}
-        for option, format in _CONFIGURATIONS.items():
-            if folder is None or option not in offer.options or option in given:
-                continue
-            board = next((item.path for item in board_configs(self.build) if item.runner == self.name), None)
-            arguments = _without(arguments, (option,))
-            if board is not None and board.is_file() and not self.configured:
-                arguments += [option, str(board)]
-            elif self.external is not None:
-                path = folder / f"chip.{format.value}"
-                try:
-                    text = write_config(self.external, format, self.build.soc).text
-                except ValueError as error:
-                    self.listen(Noticed("ext-mem-config", f"no configuration for {self.name}: {error}", True))
-                    continue
-                path.write_text(text, encoding="utf-8")
-                arguments += [option, str(path)]
+        given, used = _options(self.arguments), _options(arguments) & CONFIGURATIONS.keys()
+        board = next((item.path for item in board_configs(self.build) if item.runner == self.name), None)
+        arguments = _without(arguments, tuple(CONFIGURATIONS))
+        if board is not None and board.is_file() and not self.configured:
+            # Said anew, because the build may have been moved since.
+            return arguments + [text for option in used for text in (option, str(board))]
+        for option, format in CONFIGURATIONS.items():
+            if folder is not None and option in offer.options and option not in given:
+                arguments += self._written(option, format, folder)
         return arguments
+
+    def _written(self, option: str, format: Format, folder: Path) -> list[str]:
+        """Return an option with a file that describes the external flash; nothing where that is not known."""
+        if self.external is None:
+            return []
+        try:
+            text = write_config(self.external, format, self.build.soc).text
+        except ValueError as error:
+            self.listen(Noticed("ext-mem-config", f"no configuration for {self.name}: {error}", warning=True))
+            return []
+        path = folder / f"chip.{format.value}"
+        path.write_text(text, encoding="utf-8")
+        return [option, str(path)]
 
     def _raise(self, answer: Mapping[str, Any], said: Sequence[str]) -> NoReturn:
         kind, text = answer["kind"], str(answer["text"])
@@ -224,6 +230,10 @@ def _without_ours(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     found = [option for option in ours if option in (*_OURS, *_OURS_WITH_VALUE)]
     kept = [argument for argument in _without(arguments, _OURS_WITH_VALUE) if argument not in _OURS]
     return kept, found
+
+
+def _options(arguments: Sequence[str]) -> set[str]:
+    return {argument.partition("=")[0] for argument in arguments}
 
 
 def _without(arguments: Sequence[str], options: Sequence[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """Runners that end in the other ways that runners end in, and one that does not know external flash."""
 
 import os
+import subprocess
 import sys
-import time
 
 from runners.core import RunnerCaps, ZephyrBinaryRunner
 
@@ -74,12 +74,10 @@ class OddBinaryRunner(ZephyrBinaryRunner):
         if self.way == "called":
             self.check_call([sys.executable, "-c", "print('a \\x1b[31mred\\x1b[0m bar 10%\\r20%'); raise SystemExit(3)"])
         if self.way == "hangs":
-            self.check_call([sys.executable, "-c", "import time; print('waiting', flush=True); time.sleep(600)"])
+            self.check_call([sys.executable, "-c", "import time; import os; print('waiting', os.getpid(), flush=True); time.sleep(600)"])
         if self.way == "leaves":
-            import subprocess
-
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-            time.sleep(0.2)
+            left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            print("left behind:", left.pid)
 
 
 class DebugOnlyRunner(OddBinaryRunner):
