@@ -122,8 +122,9 @@ def test_flash_again_change_cut_and_repair(west: Run, product: Path) -> None:
 
 
 def test_settings_choose_runner_and_board(west: Run, product: Path, tmp_path: Path) -> None:
-    refused = west("qspi-flash", expect=2)
-    assert "no runner 'nrfutil'" in refused.stderr
+    # The build names nrfutil, which is not on this machine.
+    refused = west("qspi-flash", expect=1)
+    assert "runner 'nrfutil' is not available" in refused.stderr
     try:
         west("config", "qspi.runner", "sim")
         west("config", "qspi.sim-board", str(tmp_path / "a board"))

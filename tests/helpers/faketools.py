@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from west_qspi import hexfile
 from west_qspi.errors import PowerLost, QspiError
@@ -233,29 +234,55 @@ def _options(arguments: Sequence[str], with_value: Sequence[str]) -> dict[str, s
 
 
 def _nrfutil(folder: Path, arguments: list[str]) -> None:
-    """Carry out ``list`` and ``execute-batch``, as Zephyr 3.4 calls them."""
-    given = _options(arguments, ("--batch-path", "--serial-number"))
+    """Carry out ``list`` and a batch, as Zephyr calls them; newer ones have the batch put together here."""
+    with_value = ("--batch-path", "--batch-file", "--core", "--firmware", "--options", "--reset-kind")
+    files = ("--x-append-batch", "--append-batch", "--x-family", "--x-ext-mem-config-file")
+    given = _options(arguments, (*with_value, *files, "--serial-number"))
     if "list" in given:
         device = {"serialNumber": Board.open(folder).serial.zfill(12), "traits": {"jlink": True}}
         _say(json.dumps({"type": "task_end", "data": {"data": {"devices": [device]}}}))
         return
+    batch = given.get("--x-append-batch") or given.get("--append-batch")
+    if batch is not None:
+        _append(Path(batch), given)
+        return
     _told(folder, "nrfutil", arguments)
-    batch = json.loads(Path(given["--batch-path"]).read_text(encoding="utf-8"))
-    with Session(folder, given.get("--serial-number")) as session:
-        for each in batch["operations"]:
-            operation = each["operation"]
-            if operation["type"] != "program":
-                continue
-            core = NETWORK if each["core"].endswith("NETWORK") else MemoryKind.APPLICATION
-            firmware = _for_core(hexfile.read(Path(operation["firmware"]["file"])), session, core)
-            xip = session.target.soc.xip
-            if operation["chip_erase_mode"] == "ERASE_ALL":
-                session.erase_all(core)
-            if operation.get("qspi_erase_mode") == "ERASE_ALL":
-                session.erase_all(XIP)
-            session.program(firmware.within(xip), erase=False)
-            session.program(firmware.without([xip]), erase=operation["chip_erase_mode"] == "ERASE_PAGES")
+    path = given.get("--batch-path") or given["--batch-file"]
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    setup, _ = _setup(folder, given.get("--x-ext-mem-config-file"))
+    with Session(folder, given.get("--serial-number"), setup) as session:
+        for each in content["operations"]:
+            if each["operation"]["type"] == "program":
+                _program_one(session, each)
     _say(json.dumps({"type": "batch_end", "data": {"error": None}}))
+
+
+def _append(path: Path, given: dict[str, str]) -> None:
+    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"operations": []}
+    operation: dict[str, object] = {"type": "program" if "program" in given else "reset"}
+    if "program" in given:
+        operation["firmware"] = {"file": given["--firmware"]}
+        operation["options"] = dict(item.split("=") for item in given["--options"].split(","))
+    content["operations"].append({"core": given.get("--core", "Application"), "operation": operation})
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _program_one(session: Session, each: dict[str, Any]) -> None:
+    operation = each["operation"]
+    options = operation.get("options", operation)
+    core = NETWORK if each.get("core", "").upper().endswith("NETWORK") else MemoryKind.APPLICATION
+    firmware = _for_core(hexfile.read(Path(operation["firmware"]["file"])), session, core)
+    xip = session.target.soc.xip
+    # Not told how, it erases all.
+    chip = options.get("chip_erase_mode", "ERASE_ALL")
+    external = options.get("ext_mem_erase_mode", options.get("qspi_erase_mode", "ERASE_NONE"))
+    if chip == "ERASE_ALL":
+        session.erase_all(core)
+    if external == "ERASE_ALL":
+        session.erase_all(XIP)
+    ranges = ("ERASE_PAGES", "ERASE_PAGES_INCLUDING_UICR", "ERASE_RANGES_TOUCHED_BY_FIRMWARE")
+    session.program(firmware.within(xip), erase=external in ranges)
+    session.program(firmware.without([xip]), erase=chip in ranges)
 
 
 # --- JLinkExe and pyocd ----------------------------------------------------------------------------

@@ -67,7 +67,7 @@ class ThroughZephyr:
         console: Console,
     ) -> None:
         named = context.path(args.ext_mem_config, "qspi.ext-mem-config")
-        base = find_zephyr(build, (os.environ.get("ZEPHYR_BASE"), _configured_base(context)))
+        base = find_zephyr(name, build, (os.environ.get("ZEPHYR_BASE"), _configured_base(context)))
         self.tool = Tool(
             name,
             base,

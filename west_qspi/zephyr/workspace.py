@@ -18,16 +18,16 @@ PACKAGE = Path("scripts") / "west_commands" / "runners"
 _KEY = "ZEPHYR_BASE:"
 
 
-def find_zephyr(build: Build, others: Iterable[str | None]) -> Path:
+def find_zephyr(name: str, build: Build, others: Iterable[str | None]) -> Path:
     """Return the Zephyr that the build was made with or, where that is not here, the first of ``others``.
 
-    Raises NoZephyr. Sources of the places: ``CMakeCache.txt`` and ``build_info.yml`` of the build.
+    ``name`` is the runner that is looked for. Raises NoZephyr. Sources of the places: ``CMakeCache.txt`` and ``build_info.yml`` of the build.
     """
     candidates = [*_cached(build), build.zephyr_base, *(Path(text) for text in others if text)]
     for path in candidates:
         if path is not None and (path / PACKAGE).is_dir():
             return path.absolute()
-    raise NoZephyr("Zephyr's runners", f"{PACKAGE.as_posix()} was not found")
+    raise NoZephyr(name, f"it is one of Zephyr's, and {PACKAGE.as_posix()} was not found")
 
 
 def _cached(build: Build) -> Iterator[Path]:

@@ -169,6 +169,9 @@ class ZephyrBinaryRunner(abc.ABC):
             raise MissingProgram(program)
         return found
 
+    def call(self, command, **kwargs):
+        return subprocess.call(command, **kwargs)
+
     def check_call(self, command, **kwargs):
         subprocess.check_call(command, **kwargs)
 
