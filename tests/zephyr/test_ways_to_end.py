@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.boards import SMALL, changed
-from tests.helpers.zephyrtree import FORMS
+from tests.helpers.zephyrtree import FORMS, make_zephyr
 from tests.zephyr.conftest import Bench, NewBench
 from west_qspi.errors import RunnerBroken, ToolHung
 from west_qspi.extflash.configfile import Format, write_config
@@ -188,6 +191,38 @@ def test_a_runner_that_hangs_is_ended_with_the_tool_that_it_started(bench: NewBe
     assert eventually_ended(lines[0])
 
 
+def test_a_second_interrupt_ends_the_tool_at_once(bench: NewBench) -> None:
+    lines: list[str] = []
+
+    def heard(line: str) -> None:
+        lines.append(line)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(request(bench(), "hangs"), 60.0, heard)
+    assert eventually_ended(lines[0])
+
+
+def test_a_run_that_is_killed_takes_its_tool_along(bench: NewBench) -> None:
+    question = request(bench(), "hangs")
+    code = (
+        "from west_qspi.zephyr.process import ask\n"
+        f"ask({question!r}, 60.0, lambda line: print(line, flush=True))"
+    )
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as run:
+        assert run.stdout is not None
+        line = run.stdout.readline()
+        run.kill()
+    assert line.startswith("waiting")
+    assert eventually_ended(line)
+
+
 def test_a_tool_that_a_runner_leaves_behind_does_not_keep_us_and_is_ended(bench: NewBench) -> None:
     here, lines = bench(), list[str]()
     begun = time.monotonic()
@@ -201,13 +236,10 @@ def test_a_process_without_an_answer_is_no_success(bench: NewBench) -> None:
         ask(request(bench(), "dies"), 60.0, print)
 
 
-def test_what_a_runner_offers_is_asked_of_every_release(bench: NewBench) -> None:
-    here = bench()
-    package = here.zephyr / "scripts" / "west_commands" / "runners"
-    question = {"do": "describe", "runner": "nrfjprog", "zephyr_base": str(here.zephyr)}
-    for form in FORMS:
-        (package / "form.py").write_text(f'FORM = "{form}"\n', encoding="utf-8")
-        answer = ask(question, 60.0, print)
-        assert answer["kind"] == "done"
-        assert ("--erase-mode" in answer["options"]) is (form == "main")
-        assert ("reset" in answer["able"]) is (form != "3.4")
+@pytest.mark.parametrize("form", FORMS)
+def test_what_a_runner_offers_is_asked_of_every_release(form: str, tmp_path: Path) -> None:
+    base = make_zephyr(tmp_path / "zephyr", form)
+    answer = ask({"do": "describe", "runner": "nrfjprog", "zephyr_base": str(base)}, 60.0, print)
+    assert answer["kind"] == "done"
+    assert ("--erase-mode" in answer["options"]) is (form == "main")
+    assert ("reset" in answer["able"]) is (form != "3.4")

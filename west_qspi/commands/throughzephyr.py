@@ -14,10 +14,6 @@ from west_qspi.job import Job
 from west_qspi.policy import Policy
 from west_qspi.report import FlashReport
 from west_qspi.runners import RunnerOptions, get_runner, runner_names
-from west_qspi.zephyr.blind import flash_blind
-from west_qspi.zephyr.runner import ZephyrRunner, check_reach, find_reader
-from west_qspi.zephyr.tool import Offer, Tool
-from west_qspi.zephyr.workspace import find_zephyr
 
 OURS = "qspi"
 """The name under which ``west flash`` knows us: such a build names us, and not how its board is reached."""
@@ -66,6 +62,11 @@ class ThroughZephyr:
         options: RunnerOptions,
         console: Console,
     ) -> None:
+        # Not loaded by those who use a runner of ours.
+        from west_qspi.zephyr.runner import ZephyrRunner, check_reach, find_reader
+        from west_qspi.zephyr.tool import Tool
+        from west_qspi.zephyr.workspace import find_zephyr
+
         named = context.path(args.ext_mem_config, "qspi.ext-mem-config")
         base = find_zephyr(name, build, (os.environ.get("ZEPHYR_BASE"), _configured_base(context)))
         self.tool = Tool(
@@ -79,7 +80,7 @@ class ThroughZephyr:
             console.listen,
         )
         self.tool.check()
-        self.offer: Offer = self.tool.describe()
+        self.offer = self.tool.describe()
         check_reach(self.tool, self.offer, external=job.wanted.touches(job.soc.xip), erase=args.erase)
         reader = args.prove_with or context.config("qspi.prove-with")
         reading = None
@@ -91,6 +92,8 @@ class ThroughZephyr:
 
     def flash_blind(self, job: Job, policy: Policy, console: Console) -> FlashReport:
         """Flash with nobody to read the board; raises what ``blind.flash_blind`` raises."""
+        from west_qspi.zephyr.blind import flash_blind
+
         with interruptible(console) as stop:
             return flash_blind(self.tool, self.offer, job, policy, listen=console.listen, stop=stop)
 

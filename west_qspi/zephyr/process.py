@@ -61,10 +61,11 @@ def _started(name: str, question: Path, answer: Path) -> subprocess.Popen[bytes]
     options = {"start_new_session": True} if os.name != "nt" else {"creationflags": group}
     try:
         return subprocess.Popen(
-            [sys.executable, "-I", "-c", code],
+            [sys.executable, "-I", "-u", "-X", "utf8", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # For tools that are written in Python: lines as they come.
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
             **options,
         )

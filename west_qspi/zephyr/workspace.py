@@ -21,7 +21,8 @@ _KEY = "ZEPHYR_BASE:"
 def find_zephyr(name: str, build: Build, others: Iterable[str | None]) -> Path:
     """Return the Zephyr that the build was made with or, where that is not here, the first of ``others``.
 
-    ``name`` is the runner that is looked for. Raises NoZephyr. Sources of the places: ``CMakeCache.txt`` and ``build_info.yml`` of the build.
+    ``name`` is the runner that it is needed for. Raises NoZephyr. Sources of the places: ``CMakeCache.txt``
+    and ``build_info.yml`` of the build.
     """
     candidates = [*_cached(build), build.zephyr_base, *(Path(text) for text in others if text)]
     for path in candidates:
