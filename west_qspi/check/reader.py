@@ -21,7 +21,7 @@ from west_qspi.check.parse.ldscript import LinkerRegion, parse_ldscript
 from west_qspi.check.parse.manifest import SdkVersion, parse_manifest
 from west_qspi.check.parse.pmfile import NotYaml, PmFile, parse_pm
 from west_qspi.check.parse.textfile import read_source
-from west_qspi.errors import FileUnreadable
+from west_qspi.errors import BrokenBuildFile, ElfError, FileUnreadable, HexError
 
 T = TypeVar("T")
 
@@ -41,6 +41,14 @@ class Reader:
     history: History = field(default_factory=History)
     _kept: dict[tuple[Path, object], object] = field(default_factory=dict)
 
+    def remember(self, error: FileUnreadable | HexError | ElfError | BrokenBuildFile) -> None:
+        """Remember the file that an error is about; what was found first is wrong with it stays."""
+        line = error.line if isinstance(error, (HexError, BrokenBuildFile)) else 0
+        unreadable = isinstance(error, FileUnreadable)
+        reason = f"cannot be read: {error.reason}" if unreadable else error.reason
+        path = Path(error.path)
+        self.broken.setdefault(path, Broken(Spot(path, line), reason))
+
     def text(self, path: Path) -> str:
         """Return a file's text, an empty one where it cannot be read."""
         key = (path, "text")
@@ -48,7 +56,7 @@ class Reader:
             try:
                 self._kept[key] = read_source(path)
             except FileUnreadable as error:
-                self.broken[path] = Broken(Spot(path), f"cannot be read: {error.reason}")
+                self.remember(error)
                 self._kept[key] = ""
         return str(self._kept[key])
 
