@@ -51,7 +51,7 @@ _CACHED = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Built:
     """What only a build has. ``full`` tells to read whole images, not only their headers and addresses.
 
@@ -78,15 +78,11 @@ class Built:
         Without ``full`` it is read at its beginning and end only, if these are as they should be. One that
         cannot be understood is remembered.
         """
-        if path not in self._read:
-            self._read[path] = self._hex(path) if self.reader.has_file(path) else None
-        return self._read[path]
-
-    @cached_property
-    def _read(self) -> dict[Path, Hex | None]:
-        return {}
+        return self.reader.once((self, path), lambda: self._hex(path))
 
     def _hex(self, path: Path) -> Hex | None:
+        if not self.reader.has_file(path):
+            return None
         try:
             found = (None if self.full else hex_ends(path)) or whole_hex(path)
             if found is None:
@@ -101,17 +97,13 @@ class Built:
 
         Its symbols are read with it.
         """
-        if image.name not in self._programs:
-            self._programs[image.name] = self._program(image)
-        return self._programs[image.name]
-
-    @cached_property
-    def _programs(self) -> dict[str, Program | None]:
-        return {}
+        return self.reader.once((self, image.name), lambda: self._program(image))
 
     def _program(self, image: Image) -> Program | None:
-        from west_qspi.build.linked import linked_program
+        from west_qspi.build.linked import linked_program, program_file
 
+        if not self.reader.has_file(program_file(image)):
+            return None
         try:
             found = linked_program(image)
             return found if found is None or found.symbols is not None else None

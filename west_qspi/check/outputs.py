@@ -44,12 +44,13 @@ def remember_broken(variant: Variant) -> None:
     _ = built.package
 
 
-def missing(build: Build) -> Iterator[MissingOutput]:
+def missing(built: Built) -> Iterator[MissingOutput]:
     """Yield which files rules need and the build has not, each once."""
-    found = {error.path: error for error in _errors(build) if isinstance(error, MissingOutput)}
-    if build.bootloader is not None:
-        path = build.bootloader.directory / "zephyr" / "zephyr.dts"
-        if not path.exists():
+    found = {error.path: error for error in _errors(built.build) if isinstance(error, MissingOutput)}
+    bootloader = built.build.bootloader
+    if bootloader is not None:
+        path = bootloader.directory / "zephyr" / "zephyr.dts"
+        if not built.reader.has_file(path):
             found[str(path)] = MissingOutput(str(path), "the devicetree of MCUboot")
     yield from found.values()
 

@@ -39,7 +39,7 @@ def not_at_hand(variant: Variant) -> Iterator[Hit]:
     built = variant.build
     if built is None or not _has_external_half(variant, built):
         return
-    for error in missing(built.build):
+    for error in missing(built):
         path = Path(error.path)
         yield Hit(
             Spot(path), f"{path.name} is not here ({error.purpose}): what needs it was not checked", _BUILD
