@@ -15,6 +15,7 @@ from buildgen.make import make_build
 from buildgen.options import BuildOptions
 
 from tests.helpers.corpus import build_dirs, corpus
+from tests.helpers.trees import put
 from west_qspi.build.build import Build
 from west_qspi.build.model import UpdateMode
 from west_qspi.check.built import application_of, built_variant
@@ -54,11 +55,6 @@ def app(tmp_path: Path) -> Path:
     )
     put(folder / "boards" / "other_nrf52840.conf", "CONFIG_XIP=y\n")
     return folder
-
-
-def put(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="")
 
 
 def of(build: Path) -> Variant:

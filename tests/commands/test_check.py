@@ -16,6 +16,7 @@ import pytest
 
 from tests.helpers.boards import SMALL, build_of
 from tests.helpers.cli import Done, finish
+from tests.helpers.trees import put
 from west_qspi.__main__ import main
 
 PROJECT = Path(__file__).parents[2]
@@ -38,11 +39,6 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
     return lambda *arguments: finish(capsys, lambda: main(["check", *map(str, arguments)]))
-
-
-def put(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="")
 
 
 def rules(done: Done) -> list[str]:
