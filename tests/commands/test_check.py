@@ -460,6 +460,24 @@ def test_a_build_that_is_right_has_nothing_to_say(tmp_path: Path, run: Any, monk
     assert run("--build").status == 0
 
 
+@pytest.mark.parametrize("full", [[], ["--full"]], ids=["ends", "full"])
+@pytest.mark.parametrize(
+    "name",
+    ["dfu_application.zip", "watch_app/zephyr/zephyr.internal.signed.hex", "mcuboot/zephyr/zephyr.elf"],
+)
+def test_garbage_in_an_image_fails_a_build_that_is_right(
+    tmp_path: Path, run: Any, monkeypatch: Any, name: str, full: list[str]
+) -> None:
+    copy_build(tmp_path / "build")
+    put(tmp_path / "build" / name, "version https://git-lfs.github.com/spec/v1\n")
+    monkeypatch.chdir(tmp_path)
+    done = run("-d", "build", *full)
+    assert done.status == 1
+    assert f"build/{name}" in done.out
+    assert "QX001 error: " in done.out
+    assert "fix: Build again" in done.out
+
+
 def test_sources_of_others_and_a_build_are_checked_together(built: Path, run: Any, tmp_path: Path) -> None:
     put(tmp_path / "other" / "prj.conf", "")
     put(tmp_path / "other" / "pm_static.yml", ERROR)

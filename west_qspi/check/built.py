@@ -106,7 +106,9 @@ class Built:
             return None
         try:
             found = linked_program(image)
-            return found if found is None or found.symbols is not None else None
+            if found is not None:
+                _ = found.symbols  # read here, where it is expected that they may be damaged
+            return found
         except (FileUnreadable, ElfError) as error:
             self.reader.remember(error)
             return None

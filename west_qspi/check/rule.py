@@ -140,7 +140,7 @@ an image, a linked program or a package for updates is damaged or cut off, as fa
 ``--full`` hex files and packages are read whole. The rules go on without it. This is said even where other
 rules are selected.
 
-Fix: mend or remove the file.
+Fix: mend or remove the file; build again where it is a build's, or copy it again.
 
 Bad:
     app: {address: 0x10200, size: 0x3fe00

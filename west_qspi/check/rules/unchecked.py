@@ -10,7 +10,6 @@ from west_qspi.check.linked import looked_at
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.outputs import missing
 from west_qspi.check.package import package_file
-from west_qspi.check.parts import parts
 from west_qspi.check.relocation import relocations
 from west_qspi.check.rule import XIP_GUIDE, Hit, rule
 from west_qspi.check.variant import Variant
@@ -41,15 +40,16 @@ def not_at_hand(variant: Variant) -> Iterator[Hit]:
         return
     for error in missing(built):
         path = Path(error.path)
-        yield Hit(
-            Spot(path), f"{path.name} is not here ({error.purpose}): what needs it was not checked", _BUILD
-        )
-    for part in parts(variant):
+        text = f"{path.name} is not here ({error.purpose}): what needs it was not checked"
+        yield Hit(Spot(path), text, _BUILD)
+    halves = built.known(lambda build: build.split_parts) or ()
+    for part in halves:
         if not built.reader.has_file(part.signed):
             text = f"{part.name} is not here: whether it fits its slot and its other half was not checked"
             yield Hit(Spot(part.signed), text, _BUILD)
     package = package_file(built.build)
-    if variant.sysbuild.on("SB_CONFIG_DFU_ZIP_APP") and not built.reader.has_file(package):
+    wanted = halves and variant.sysbuild.on("SB_CONFIG_DFU_ZIP_APP")
+    if wanted and not built.reader.has_file(package):
         text = f"{package.name} is not here: whether it holds both halves was not checked"
         yield Hit(Spot(package), text, _BUILD)
     for image in looked_at(variant):
