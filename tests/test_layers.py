@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "west_qspi"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("events", "memory"),
-    ("soc", "fileio", "_hexcolumns", "_hexrecord"),
+    ("soc", "fileio", "processes", "_hexcolumns", "_hexrecord"),
     ("firmware",),
     ("hexfile", "elffile", "elfsections", "mcuboot", "trailer"),
     ("files", "journal"),
