@@ -31,6 +31,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settling",),
     ("preparation",),
     ("flasher", "runners", "render", "mapview"),
+    ("work",),
+    ("fleet",),
     ("chipview", "check"),
     ("console",),
     ("commands",),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,20 +28,15 @@ from west_qspi.render import (
 )
 
 if TYPE_CHECKING:
+    from west_qspi.fleet.model import Row, Told
     from west_qspi.plan.model import Plan
     from west_qspi.report import FlashReport
 
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "accent": "36"}
 
 _NO_EDGE = 1000
+_PAUSE = 0.1  # seconds between two drawings of a table that moves
 _LEVELS = ("note:", "warning:")
-
-_WORDS = {
-    Operation.READ: ("reading", "read"),
-    Operation.ERASE: ("erasing", "erased"),
-    Operation.PROGRAM: ("programming", "programmed"),
-    Operation.VERIFY: ("verifying", "verified"),
-}
 
 
 def _nowhere() -> TextIO:
@@ -76,6 +72,12 @@ class Console(Protocol):
     def report(self, report: FlashReport, plan: Plan | None) -> None:
         """Show how a flash ended, and the plan where one is given."""
 
+    def board(self, told: Told) -> None:
+        """Show what one of several boards tells."""
+
+    def boards(self, rows: Sequence[Row], *, plans: bool) -> None:
+        """Show how a run with several boards ended, and their plans if asked for."""
+
     def ask(self, lines: Iterable[str], question: str) -> str | None:
         """Show the lines and return the answer to a question; None where there is nobody to ask."""
 
@@ -102,7 +104,9 @@ class TextConsole:
     err: TextIO = field(default_factory=lambda: sys.stderr or _nowhere())
     colour: bool | None = None
     _bars: dict[tuple[Operation, str], tuple[int, int]] = field(default_factory=dict)
+    _rows: dict[str, Row] = field(default_factory=dict)
     _drawn: int = 0
+    _drawn_at: float = 0.0
 
     @property
     def is_terminal(self) -> bool:
@@ -114,11 +118,20 @@ class TextConsole:
         """The columns of the terminal, 100 where there is none."""
         if not self.is_terminal:
             return 100
+        # A terminal that nobody has given a size says 0.
+        return self._size.columns or 100
+
+    @property
+    def _height(self) -> int:
+        """The lines that may be drawn over."""
+        return max((self._size.lines or 24) - 1, 2)
+
+    @property
+    def _size(self) -> os.terminal_size:
         try:
-            # A terminal that nobody has given a size says 0.
-            return os.get_terminal_size(self.out.fileno()).columns or 100
+            return os.get_terminal_size(self.out.fileno())
         except (OSError, ValueError):
-            return 100
+            return os.terminal_size((0, 0))
 
     @property
     def unicode(self) -> bool:
@@ -143,9 +156,7 @@ class TextConsole:
     def listen(self, event: Event) -> None:
         """Move a bar, or write a line when a piece of work is done."""
         if isinstance(event, Noticed):
-            self._clear()
-            word = self._styled(self.err, "bad" if event.warning else "warn", _LEVELS[event.warning])
-            self._write(self.err, f"{word} {event.message}")
+            self._notice(event)
             return
         key = (event.operation, event.memory)
         if isinstance(event, Started):
@@ -158,8 +169,39 @@ class TextConsole:
             self._write(self.out, self._done(event))
         self._draw()
 
+    def _notice(self, event: Noticed, origin: str = "") -> None:
+        self._clear()
+        word = self._styled(self.err, "bad" if event.warning else "warn", _LEVELS[event.warning])
+        self._write(self.err, f"{word} {origin}{event.message}")
+
+    def board(self, told: Told) -> None:
+        """Draw a table that changes on a terminal; in a log, write lines with the board's name."""
+        from west_qspi.fleet.model import Ended, Row
+        from west_qspi.fleet.table import ended_line
+
+        row = self._rows[told.board] = self._rows.get(told.board, Row(told.board)).after(told.what)
+        if isinstance(told.what, Noticed):
+            self._notice(told.what, f"{told.board}: ")
+        elif self.is_terminal:
+            pass
+        elif isinstance(told.what, Finished):
+            self._write(self.out, f"{told.board}  {self._done(told.what)}")
+        elif isinstance(told.what, Ended):
+            self._write(self.out, ended_line(row, self.style))
+        moving = isinstance(told.what, (Started, Advanced, Finished))
+        if not (moving and self._drawn and time.monotonic() < self._drawn_at + _PAUSE):
+            self._draw()
+
+    def boards(self, rows: Sequence[Row], *, plans: bool) -> None:
+        """Write the closing table in place of the one that changed."""
+        from west_qspi.fleet.table import fleet_lines
+
+        self._clear()
+        self._rows.clear()
+        self.say(fleet_lines(rows, self.style, plans=plans))
+
     def _done(self, event: Finished) -> str:
-        word = _WORDS[event.operation][1]
+        word = event.operation.done
         rate = f", {human_size(round(event.total / event.seconds))}/s" if event.seconds else ""
         return f"{word:<10} {event.memory:<11} {human_size(event.total):>10} in {event.seconds:.1f} s{rate}"
 
@@ -167,14 +209,24 @@ class TextConsole:
         if not self.is_terminal:
             return
         self._clear()
-        for (operation, memory), (done, total) in self._bars.items():
-            share = done / total if total else 1.0
-            width = max(min(self.width - 48, 40), 10)
-            full, empty = ("█", "░") if self.unicode else ("#", ".")
-            bar = full * round(share * width) + empty * (width - round(share * width))
-            word = _WORDS[operation][0]
-            self._write(self.out, f"{word:<12} {memory:<11} {bar} {share:4.0%} {human_size(total):>9}")
+        for line in self._live_lines():
+            self._write(self.out, line)
             self._drawn += 1
+        self._drawn_at = time.monotonic()
+
+    def _live_lines(self) -> Iterable[str]:
+        if self._rows:
+            from west_qspi.fleet.table import live_lines
+
+            return live_lines(list(self._rows.values()), self.width, self._height, blocks=self.unicode)
+        return (self._bar(*key, *share) for key, share in self._bars.items())
+
+    def _bar(self, operation: Operation, memory: str, done: int, total: int) -> str:
+        share = done / total if total else 1.0
+        width = max(min(self.width - 48, 40), 10)
+        full, empty = ("█", "░") if self.unicode else ("#", ".")
+        bar = full * round(share * width) + empty * (width - round(share * width))
+        return f"{operation.doing:<12} {memory:<11} {bar} {share:4.0%} {human_size(total):>9}"
 
     def _clear(self) -> None:
         """Take the bars away, so that lines scroll above them."""
@@ -243,6 +295,18 @@ class JsonConsole:
     def report(self, report: FlashReport, plan: Plan | None) -> None:
         """Write the report, which holds the plan."""
         self._line(report_json(report))
+
+    def board(self, told: Told) -> None:
+        """Write what it tells, with its name."""
+        from west_qspi.fleet.table import told_json
+
+        self._line(told_json(told))
+
+    def boards(self, rows: Sequence[Row], *, plans: bool) -> None:
+        """Write how each of them ended; the plans are in their reports."""
+        from west_qspi.fleet.table import fleet_json
+
+        self._line(fleet_json(rows))
 
     def ask(self, lines: Iterable[str], question: str) -> str | None:
         """Ask nobody: machines do not answer."""

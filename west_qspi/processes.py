@@ -8,7 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 _START = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
 
@@ -20,7 +20,9 @@ def start_python(module: str) -> subprocess.Popen[bytes]:
     """
     # Modules are found as they are here, whatever the folder is that the run was started in.
     path = [str(Path(entry).absolute()) for entry in sys.path]
-    options = {"start_new_session": True} if os.name != "nt" else {"creationflags": _new_group()}
+    options: dict[str, Any] = (
+        {"start_new_session": True} if os.name != "nt" else {"creationflags": _new_group()}
+    )
     return subprocess.Popen(
         [sys.executable, "-I", "-c", _START.format(path=path, module=module)],
         stdin=subprocess.PIPE,

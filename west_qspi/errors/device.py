@@ -167,6 +167,23 @@ class ProbeCrashed(LinkError):
     hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
 
 
+class RunBroken(TargetError):
+    """The process of one of several boards ended without a word on what the board holds."""
+
+    reason: str
+    text = "{device}: its run broke off: {reason}"
+    hint = "Run the same command again: it repairs what was left half done."
+
+
+class RunHung(TargetError):
+    """Nothing was heard of one of several boards for too long, so that its process was ended."""
+
+    during: str
+    seconds: float
+    text = "{device}: nothing was heard of it for {seconds:.0f} s, during {during}; its process was ended"
+    hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
+
+
 class AccessRefused(TargetError):
     """The device's own rules keep the probe from something."""
 
