@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("work",),
     ("fleet",),
     ("chipview", "check"),
-    ("console",),
+    ("console", "terminal"),
     ("commands",),
     ("__main__",),
 )

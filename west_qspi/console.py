@@ -7,16 +7,15 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from west_qspi.errors import QspiError
 from west_qspi.events import Advanced, Event, Finished, Noticed, Operation, Started
 from west_qspi.render import (
     SCHEMA,
+    bar,
     error_json,
     error_lines,
     event_json,
@@ -26,6 +25,7 @@ from west_qspi.render import (
     report_json,
     report_lines,
 )
+from west_qspi.terminal import has_blocks, nowhere, put, size_of
 
 if TYPE_CHECKING:
     from west_qspi.fleet.model import Row, Told
@@ -37,27 +37,6 @@ _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "a
 _NO_EDGE = 1000
 _PAUSE = 0.1  # seconds between two drawings of a table that moves
 _LEVELS = ("note:", "warning:")
-
-
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
-
-
-def _put(stream: TextIO, text: str) -> None:
-    """Write and flush. A reader that has gone away must not stop a run in the middle of a flash.
-
-    Nor must a name that the stream's encoding lacks: it is written with escapes.
-    """
-    try:
-        try:
-            stream.write(text)
-        except UnicodeEncodeError as error:
-            stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
-        stream.flush()
-    except OSError:
-        with suppress(OSError, ValueError):
-            # So that what is still in the buffer finds a place when the interpreter flushes it at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Console(Protocol):
@@ -100,8 +79,8 @@ class Console(Protocol):
 class TextConsole:
     """For people: bars on a terminal, one line for each piece of work in a log."""
 
-    out: TextIO = field(default_factory=lambda: sys.stdout or _nowhere())
-    err: TextIO = field(default_factory=lambda: sys.stderr or _nowhere())
+    out: TextIO = field(default_factory=lambda: sys.stdout or nowhere())
+    err: TextIO = field(default_factory=lambda: sys.stderr or nowhere())
     colour: bool | None = None
     _bars: dict[tuple[Operation, str], tuple[int, int]] = field(default_factory=dict)
     _rows: dict[str, Row] = field(default_factory=dict)
@@ -119,28 +98,17 @@ class TextConsole:
         if not self.is_terminal:
             return 100
         # A terminal that nobody has given a size says 0.
-        return self._size.columns or 100
+        return size_of(self.out).columns or 100
 
     @property
     def _height(self) -> int:
         """The lines that may be drawn over."""
-        return max((self._size.lines or 24) - 1, 2)
-
-    @property
-    def _size(self) -> os.terminal_size:
-        try:
-            return os.get_terminal_size(self.out.fileno())
-        except (OSError, ValueError):
-            return os.terminal_size((0, 0))
+        return max((size_of(self.out).lines or 24) - 1, 2)
 
     @property
     def unicode(self) -> bool:
         """Tell whether the output's encoding has block characters."""
-        try:
-            "█".encode(self.out.encoding or "ascii")
-        except (UnicodeEncodeError, LookupError):
-            return False
-        return True
+        return has_blocks(self.out)
 
     def style(self, style: str, text: str) -> str:
         """Colour text on a terminal; ``NO_COLOR`` and an explicit wish are respected."""
@@ -223,20 +191,18 @@ class TextConsole:
 
     def _bar(self, operation: Operation, memory: str, done: int, total: int) -> str:
         share = done / total if total else 1.0
-        width = max(min(self.width - 48, 40), 10)
-        full, empty = ("█", "░") if self.unicode else ("#", ".")
-        bar = full * round(share * width) + empty * (width - round(share * width))
-        return f"{operation.doing:<12} {memory:<11} {bar} {share:4.0%} {human_size(total):>9}"
+        drawn = bar(share, max(min(self.width - 48, 40), 10), blocks=self.unicode)
+        return f"{operation.doing:<12} {memory:<11} {drawn} {share:4.0%} {human_size(total):>9}"
 
     def _clear(self) -> None:
         """Take the bars away, so that lines scroll above them."""
         if self._drawn:
             # Flushed at once: what comes next may go to the other stream of the same terminal.
-            _put(self.out, "\x1b[1A\x1b[2K" * self._drawn)
+            put(self.out, "\x1b[1A\x1b[2K" * self._drawn)
             self._drawn = 0
 
     def _write(self, stream: TextIO, line: str) -> None:
-        _put(stream, line + "\n")
+        put(stream, line + "\n")
 
     def say(self, lines: Iterable[str]) -> None:
         """Write lines."""
@@ -259,7 +225,7 @@ class TextConsole:
         if not (self.is_terminal and sys.stdin is not None and sys.stdin.isatty()):
             return None
         self.say(lines)
-        _put(self.out, question)
+        put(self.out, question)
         return sys.stdin.readline()
 
     def error(self, error: QspiError) -> None:
@@ -273,7 +239,7 @@ class TextConsole:
 class JsonConsole:
     """For machines: one JSON object a line on the output stream, and nothing else there."""
 
-    out: TextIO = field(default_factory=lambda: sys.stdout or _nowhere())
+    out: TextIO = field(default_factory=lambda: sys.stdout or nowhere())
     width: int = 100
     unicode: bool = True
 
@@ -282,7 +248,7 @@ class JsonConsole:
         return plain(style, text)
 
     def _line(self, value: dict[str, Any]) -> None:
-        _put(self.out, json.dumps(value) + "\n")
+        put(self.out, json.dumps(value) + "\n")
 
     def listen(self, event: Event) -> None:
         """Write the event."""

@@ -41,7 +41,8 @@ def _work(orders: BinaryIO, listen: Callable[[What], None]) -> Ended:
     name = "a board"
     try:
         try:
-            name, task, options = receive(orders)
+            name, options = receive(orders)
+            task = receive(orders)
             threading.Thread(target=_obey, args=(orders, stop, me), daemon=True).start()
             report = task.carry_out(replace(options, listen=listen), listen, lambda: nullcontext(stop.is_set))
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from west_qspi.errors import RunBroken
@@ -17,14 +17,15 @@ from west_qspi.processes import end_group, start_python
 class BoardProcess:
     """Does a board's work, and hands to ``hear`` what it tells of it, in a thread of its own.
 
-    ``first`` is what the process is given to begin with. The last thing heard is always ``Ended``.
+    ``first`` are the messages to begin with. The last thing heard is always ``Ended``.
     """
 
-    def __init__(self, board: str, first: bytes, hear: Callable[[What], None]) -> None:
+    def __init__(self, board: str, first: Iterable[bytes], hear: Callable[[What], None]) -> None:
         self._board = board
         self._hear = hear
         self._sent: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._sent.put(first)
+        for message in first:
+            self._sent.put(message)
         self._process = start_python("west_qspi.fleet.child")
         self._ended = False
         # What is sent may have to wait until the process reads: the run does not.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from west_qspi.errors import Boots, Interrupted, QspiError, RunBroken, RunHung
@@ -19,6 +20,7 @@ PATIENCE = 300.0
 
 _LIMIT = 16  # boards at a time, unless asked for more: each takes three processes
 _TICK = 0.1
+_AT_A_TIME = 256
 _FAREWELL = 2.0
 _LAST_WORDS = 15.0  # to let go of the probe: five for the library, some for its device
 
@@ -76,6 +78,8 @@ class _Fleet:
     def __post_init__(self) -> None:
         self.rows = {name: Row(name) for name in self.boards}
         self.waiting = list(self.boards)
+        # Once for all: it may hold megabytes.
+        self._packed = pack(self.task)
 
     def start(self) -> None:
         while self.waiting and len(self.running) < self.jobs:
@@ -83,7 +87,8 @@ class _Fleet:
             # Whom to ask and whom to tell stay here.
             options = replace(self.boards[name], choose=ask_nobody, listen=ignore)
             try:
-                process = BoardProcess(name, pack((name, self.task, options)), self._heard_of(name))
+                first = (pack((name, options)), self._packed)
+                process = BoardProcess(name, first, self._heard_of(name))
             except OSError as error:
                 self._tell(name, Ended(RunBroken(name, f"no process for it: {error.strerror or error}")))
                 continue
@@ -95,15 +100,15 @@ class _Fleet:
 
     def hear(self) -> None:
         """Take in what boards tell, and wait a moment where they tell nothing."""
-        try:
-            told = self.told.get(timeout=_TICK)
-            while True:
+        wait = _TICK
+        with suppress(queue.Empty):
+            # No more than that at a time, or boards that tell much would keep Ctrl-C from being heard.
+            for _ in range(_AT_A_TIME):
+                told = self.told.get(timeout=wait)
+                wait = 0.0
                 # Of a board that was given up nothing more counts.
                 if told.board in self.running:
                     self._take_in(told)
-                told = self.told.get_nowait()
-        except queue.Empty:
-            return
 
     def _take_in(self, told: Told) -> None:
         self.running[told.board].heard = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 from west_qspi.errors import QspiError
 from west_qspi.events import Event
 from west_qspi.fleet.model import Ended, Row, State, Told
-from west_qspi.render import SCHEMA, Style, error_json, event_json, plain, plan_lines, report_json
+from west_qspi.render import SCHEMA, Style, bar, error_json, event_json, plain, plan_lines, report_json
 from west_qspi.report import FlashReport, Outcome
 
 _PHASE = 23  # "programming application"
@@ -41,10 +41,8 @@ def live_lines(rows: Sequence[Row], width: int, height: int, *, blocks: bool) ->
 def _now(row: Row, width: int, blocks: bool) -> str:
     if row.state is State.RUNNING and row.pieces:
         share = row.pieces[-1].share
-        room = max(min(width - _PHASE - 7, 40), 5)
-        full, empty = ("█", "░") if blocks else ("#", ".")
-        bar = full * round(share * room) + empty * (room - round(share * room))
-        return f"{row.phase:<{_PHASE}} {bar} {share:4.0%}"
+        drawn = bar(share, max(min(width - _PHASE - 7, 40), 5), blocks=blocks)
+        return f"{row.phase:<{_PHASE}} {drawn} {share:4.0%}"
     if row.state is State.RUNNING:
         return row.phase
     return f"{row.state.value:<{_STATE}} {_result(row)}"
