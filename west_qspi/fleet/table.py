@@ -45,7 +45,7 @@ def _now(row: Row, width: int, blocks: bool) -> str:
         return f"{row.phase:<{_PHASE}} {drawn} {share:4.0%}"
     if row.state is State.RUNNING:
         return row.phase
-    return f"{row.state.value:<{_STATE}} {_result(row)}"
+    return f"{row.state.value:<{_STATE}}  {_result(row)}"
 
 
 def _result(row: Row) -> str:
@@ -66,7 +66,7 @@ def _result(row: Row) -> str:
 def ended_line(row: Row, style: Style = plain) -> str:
     """Return how a board ended, as one line."""
     word = f"{row.state.value:<{_STATE}}"
-    return f"{row.board}  {style(_STYLES.get(row.state, 'warn'), word)} {_result(row)}".rstrip()
+    return f"{row.board}  {style(_STYLES.get(row.state, 'warn'), word)}  {_result(row)}".rstrip()
 
 
 def fleet_lines(rows: Sequence[Row], style: Style = plain, *, plans: bool = False) -> list[str]:
@@ -76,7 +76,7 @@ def fleet_lines(rows: Sequence[Row], style: Style = plain, *, plans: bool = Fals
     for row in rows:
         line = ended_line(row, style)
         lines.append(row.board.ljust(names) + line[len(row.board) :])
-        indent = " " * (names + _STATE + 3)
+        indent = " " * (names + _STATE + 4)
         if isinstance(row.result, QspiError) and row.result.advice:
             lines.append(f"{indent}{style('dim', 'hint:')} {row.result.advice}")
         elif isinstance(row.result, FlashReport):

@@ -1,0 +1,362 @@
+"""Several boards in one run: a process each, Nordic's own library in processes of theirs, modelled boards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.boards import SMALL, build_of, changed, model_of, new_board, read_board
+from tests.helpers.bootmodel import NOTHING, decide
+from tests.helpers.processes import comes_true, is_running
+from tests.probe.bench import FIRST_SERIAL, Bench
+from tests.probe.conftest import NewBench, NewCommands
+from tests.probe.runs import missing
+from west_qspi.build.build import Build
+from west_qspi.console import TextConsole
+from west_qspi.errors import PowerLost, ProbeGone, ProbeHung, Protected, RunHung
+from west_qspi.fleet.model import Row, State, exit_status
+from west_qspi.fleet.run import run_fleet
+from west_qspi.job import gather
+from west_qspi.memory import MemoryKind
+from west_qspi.policy import Policy
+from west_qspi.runners import RunnerOptions
+from west_qspi.sim.board import Board
+from west_qspi.sim.faults import parse_fault
+from west_qspi.work import Aim, Work
+
+TINY = changed(SMALL, internal_size=0x2000, external_size=0x2000, network=False)
+OTHER = changed(TINY, seed=7)
+
+
+def serial(index: int) -> str:
+    return str(FIRST_SERIAL + index)
+
+
+def work_of(build: Build, aim: Aim = Aim.FLASH) -> Work:
+    return Work("pynrfjprog", build.soc, gather(build), Policy(), aim)
+
+
+def on(bench: Bench, *indexes: int, grace: float = 30.0) -> dict[str, RunnerOptions]:
+    """Return what leads to a bench's boards."""
+    chosen = indexes or range(len(bench.probes))
+    return {
+        serial(index): RunnerOptions(serial(index), jlink_dll=bench.library, grace=grace) for index in chosen
+    }
+
+
+def holds(bench: Bench, build: Build) -> list[bool]:
+    return [not missing(device.board, gather(build)) for device in bench.devices]
+
+
+def what_boots(build: Build, board: Board) -> object:
+    return decide(model_of(build), lambda name, at, size: read_board(board, MemoryKind(name), at, size))
+
+
+@dataclass
+class Moment:
+    """Calls ``do`` when the call of a probe that is the n-th to write so much data is about to begin."""
+
+    bench: Bench
+    index: int
+    count: int
+
+    def then(self, do: str) -> None:
+        probe = self.bench.probes[self.index]
+
+        def watch(what: str, words: int) -> None:
+            if what == "write memory" and words > 16:
+                self.count -= 1
+                if self.count == 0 and do == "pull":
+                    probe.answers = False
+                elif self.count == 0:
+                    probe.held.clear()
+
+        probe.watch = watch
+
+
+def test_eight_boards_take_the_time_of_one_each(probe: NewBench) -> None:
+    build = build_of(TINY)
+    alone = probe(new_board(build))
+    with alone.cost() as one:
+        assert exit_status(run_fleet(on(alone), work_of(build))) == 0
+    alone.close()
+
+    bench = probe(*(new_board(build) for _ in range(8)))
+    begun = [each.seconds for each in bench.probes]
+    rows = run_fleet(on(bench), work_of(build))
+    assert [str(row.result) for row in rows if not row.good] == []
+    spent = [each.seconds - before for each, before in zip(bench.probes, begun, strict=True)]
+    assert holds(bench, build) == [True] * 8
+    print("SPENT", one.seconds, spent)
+    assert max(spent) <= 1.2 * one.seconds
+    # They are eight devices, and none was taken for another.
+    numbers = [f"nRF5340 55667788{0x1122_3344 + index:08X}" for index in range(8)]
+    assert [row.result.device for row in rows] == numbers  # type: ignore[union-attr]
+    assert comes_true(lambda: not any(map(is_running, bench.server.processes)))
+
+
+def test_a_locked_a_pulled_a_hanging_and_a_dying_board_disturb_none(probe: NewBench) -> None:
+    build, other = build_of(TINY), build_of(OTHER)
+    bench = probe(*(new_board(build) for _ in range(6)))
+    assert exit_status(run_fleet(on(bench), work_of(build))) == 0
+    before = what_boots(build, bench.board)
+    good, locked, pulled, hanging, dying, well = range(6)
+    bench.devices[locked].board.protect()
+    Moment(bench, pulled, 2).then("pull")
+    Moment(bench, hanging, 2).then("hang")
+    bench.devices[dying].board.arm([parse_fault("power-cut=3")])
+
+    boards = {**on(bench), serial(hanging): on(bench, hanging, grace=2.0)[serial(hanging)]}
+    rows = {row.board: row for row in run_fleet(boards, work_of(other))}
+    errors = {
+        locked: Protected,
+        pulled: ProbeGone,
+        hanging: ProbeHung,
+        dying: PowerLost,
+    }
+    assert {index: type(rows[serial(index)].result) for index in errors} == errors
+    assert {rows[serial(index)].state for index in (good, well)} == {State.PROVEN}
+    assert rows[serial(hanging)].state is State.HUNG
+    assert exit_status(rows.values()) == 1
+    assert [index for index, there in enumerate(holds(bench, other)) if there] == [good, well]
+    for index in (locked, pulled, hanging, dying):
+        assert what_boots(other, bench.devices[index].board) in (NOTHING, before)
+    assert comes_true(lambda: not any(map(is_running, bench.server.processes)))
+
+    # The same again, when what was wrong is mended.
+    for each in bench.probes:
+        each.watch, each.answers = lambda what, words: None, True
+        each.held.set()
+    bench.devices[dying].board.arm()
+    bench.devices[dying].power_cycle()
+    bench.devices[locked].board.protected = ()
+    assert exit_status(run_fleet(on(bench), work_of(other))) == 0
+    assert holds(bench, other) == [True] * 6
+
+
+def test_a_board_of_which_nothing_is_heard_is_given_up_with_the_librarys_processes(probe: NewBench) -> None:
+    build = build_of(TINY)
+    bench = probe(new_board(build), new_board(build))
+    Moment(bench, 0, 2).then("hang")
+    rows = run_fleet(on(bench, grace=600.0), work_of(build), patience=5.0)
+    assert isinstance(rows[0].result, RunHung)
+    assert [row.state for row in rows] == [State.HUNG, State.PROVEN]
+    assert comes_true(lambda: not any(map(is_running, bench.server.processes)))
+    assert holds(bench, build) == [False, True]
+
+
+# --- the command -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command's end, in a process of its own."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def report(self) -> dict[str, str]:
+        """The state of each board by the last line of JSON."""
+        return {each["board"]: each["state"] for each in json.loads(self.out.splitlines()[-1])["boards"]}
+
+
+def command(bench: Bench, state: Path, build: Build, *words: str) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", "west_qspi", "flash", "-r", "pynrfjprog", "-d", str(build.path)]
+    return subprocess.Popen(
+        [*line, "--skip-rebuild", "--jlink-dll", str(bench.library), *words],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "WEST_QSPI_STATE_DIR": str(state),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(run: subprocess.Popen[str]) -> Finished:
+    out, err = run.communicate(timeout=120)
+    return Finished(run.returncode, out, err)
+
+
+def test_a_command_flashes_all_boards_and_names_those_that_failed(probe: NewBench, tmp_path: Path) -> None:
+    build = build_of(TINY)
+    bench = probe(*(new_board(build) for _ in range(3)))
+    bench.devices[1].board.protect()
+    done = finished(command(bench, tmp_path, build, "--all"))
+    assert done.status == 1
+    assert holds(bench, build) == [True, False, True]
+    report = done.out.splitlines()[-6:]
+    assert report[0].startswith("683000001  proven     nRF5340 5566778811223344")
+    assert report[1].startswith("683000002  failed     J-Link 683000002: access is protected")
+    assert report[2].split()[:2] == ["hint:", "--recover"]
+    assert report[3].startswith("683000003  proven     nRF5340 5566778811223346")
+    assert report[4:] == ["", "2 of 3 boards: proven; not: 683000002"]
+    assert "Traceback" not in done.err
+
+    # The same again finds nothing to write, and so does a comparison; all in one run at a time.
+    again = finished(command(bench, tmp_path, build, "--all", "--verify-only", "--json", "--jobs", "1"))
+    assert again.status == 1
+    assert again.report == {"683000001": "proven", "683000002": "failed", "683000003": "proven"}
+
+
+@pytest.mark.parametrize(
+    ("words", "flashed"),
+    [
+        (["-i", "*1", "-i", "683000001", "-i", "00683000003", "--jobs", "2"], [0, 2]),
+        (["-i", "*[23]", "--all", "--jobs", "1"], [1, 2]),
+    ],
+)
+def test_the_boards_that_are_meant_are_flashed_and_no_other(
+    probe: NewBench, tmp_path: Path, words: list[str], flashed: list[int]
+) -> None:
+    build = build_of(TINY)
+    bench = probe(*(new_board(build) for _ in range(3)))
+    done = finished(command(bench, tmp_path, build, "--json", *words))
+    assert (done.status, done.report) == (0, {serial(index): "proven" for index in flashed})
+    assert [index for index, there in enumerate(holds(bench, build)) if there] == flashed
+    untouched = [device.board for index, device in enumerate(bench.devices) if index not in flashed]
+    assert [board.counters.modifying for board in untouched] == [0]
+
+
+def test_ctrl_c_stops_all_boards_at_a_safe_point(probe: NewBench, tmp_path: Path) -> None:
+    build = build_of(TINY)
+    bench = probe(new_board(build), new_board(build))
+    for each in bench.probes:
+        # Slow enough to be met at work.
+        each.watch = lambda what, words: time.sleep(0.05 if what == "write memory" and words > 16 else 0)
+    run = command(bench, tmp_path, build, "--all", "--json")
+    assert run.stdout is not None
+    started: set[str] = set()
+    while len(started) < 2:
+        line = json.loads(run.stdout.readline())
+        if line["type"] == "advanced":
+            started.add(line["board"])
+    run.send_signal(signal.SIGINT)
+    done = finished(run)
+    assert done.status == 1
+    assert done.report == {"683000001": "stopped", "683000002": "stopped"}
+    assert '"name": "stopping"' in done.out
+    assert comes_true(lambda: not any(map(is_running, bench.server.processes)))
+    for device in bench.devices:
+        assert what_boots(build, device.board) == NOTHING
+
+
+# --- which boards are meant ------------------------------------------------------------------------
+
+
+class Answering(TextConsole):
+    """A console whose user gives one answer."""
+
+    answer: str | None = None
+
+    def ask(self, lines: Iterable[str], question: str) -> str | None:
+        return self.answer
+
+
+@pytest.fixture
+def flashed_boards(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Return where the names of the boards are noted that are to be worked on, which they are not."""
+    noted: list[tuple[str, ...]] = []
+
+    def note(boards: dict[str, RunnerOptions], task: Work, **more: object) -> tuple[Row, ...]:
+        noted.append(tuple(boards))
+        return tuple(map(Row, boards))
+
+    monkeypatch.setattr("west_qspi.commands.several.run_fleet", note)
+    return noted
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (
+            ["--all", "-i", "12345"],
+            1,
+            "12345: no device: no probe with this serial number; connected: 683000001, ",
+        ),
+        (["-i", "683000001", "-i", "9*"], 1, "9*: no device: no probe with this serial number"),
+        (["-i", "683000001", "-i", "683*"], 1, "several probes could be meant: 683000001, 683000002"),
+        (["--all", "--jobs", "0"], 2, "--jobs 0"),
+        (["--ip", "lab", "-i", "1", "-i", "2"], 2, "--ip names one probe"),
+        (["--all", "--speed", "0"], 2, "--speed 0"),
+    ],
+)
+def test_boards_that_cannot_be_meant_are_refused_before_any_is_touched(
+    probe: NewBench, commands: NewCommands, words: list[str], status: int, said: str
+) -> None:
+    build = build_of(TINY)
+    bench = probe(new_board(build), new_board(build))
+    refused = commands(bench)("flash", build, *words)
+    assert refused.status == status
+    assert said in refused.err
+    assert [device.board.counters.modifying for device in bench.devices] == [0, 0]
+
+
+def test_without_probes_all_boards_are_none(probe: NewBench, commands: NewCommands) -> None:
+    refused = commands(probe())("flash", build_of(TINY), "--all")
+    assert refused.status == 1
+    assert "no debug probe is connected" in refused.err
+
+
+def test_the_user_is_asked_once_where_a_pattern_fits_several(
+    probe: NewBench,
+    commands: NewCommands,
+    monkeypatch: pytest.MonkeyPatch,
+    flashed_boards: list[tuple[str, ...]],
+) -> None:
+    build = build_of(TINY)
+    bench = probe(*(new_board(build) for _ in range(3)))
+    console = Answering()
+    console.answer = "2"
+    monkeypatch.setattr("west_qspi.commands.TextConsole", lambda **given: console)
+    commands(bench)("flash", build, "-i", "683*", "-i", "*1")
+    assert flashed_boards == [("683000001", "683000002")]
+
+
+def test_all_of_one_board_is_a_run_with_several_and_one_named_twice_is_not(
+    probe: NewBench, commands: NewCommands, flashed_boards: list[tuple[str, ...]]
+) -> None:
+    build = build_of(TINY)
+    run = commands(probe(new_board(build)))
+    run("flash", build, "--all")
+    assert flashed_boards == [("683000001",)]
+    twice = run("flash", build, "-i", "683000001", "-i", "*1")
+    assert (twice.status, len(flashed_boards)) == (0, 1)
+    assert "programmed and proven" in twice.out
+
+
+@pytest.mark.parametrize("name", ["info", "read", "erase"])
+def test_commands_for_one_board_say_so(probe: NewBench, commands: NewCommands, name: str) -> None:
+    build = build_of(TINY)
+    words = {"read": ["mcuboot"], "erase": ["mcuboot", "--yes"]}.get(name, [])
+    refused = commands(probe(new_board(build)))(name, build, *words, "-i", "1", "-i", "2")
+    assert refused.status == 2
+    assert "takes one board" in refused.err
+
+
+def test_a_dry_run_of_several_boards_shows_what_each_of_them_needs(probe: NewBench, tmp_path: Path) -> None:
+    build = build_of(TINY)
+    bench = probe(new_board(build), new_board(build))
+    rows = run_fleet(on(bench, 0), work_of(build))
+    assert exit_status(rows) == 0
+    counted = [device.board.counters.modifying for device in bench.devices]
+    done = finished(command(bench, tmp_path, build, "--all", "--dry-run"))
+    assert done.status == 0
+    assert [device.board.counters.modifying for device in bench.devices] == counted
+    lines = done.out.splitlines()
+    assert lines[lines.index("683000001:") + 1] == "  nothing to do: the device holds every byte already"
+    assert lines[lines.index("683000002:") + 1].split()[0] == "step"
+    assert lines[-1] == "2 of 2 boards: planned, and nothing was changed"
