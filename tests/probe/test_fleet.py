@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from tests.probe.conftest import NewBench, NewCommands
 from tests.probe.runs import missing
 from west_qspi.build.build import Build
 from west_qspi.console import TextConsole
-from west_qspi.errors import PowerLost, ProbeGone, ProbeHung, Protected, RunHung
+from west_qspi.errors import PowerLost, ProbeGone, ProbeHung, Protected, RunHung, StoppedAtOnce
 from west_qspi.fleet.model import Row, State, exit_status
 from west_qspi.fleet.run import run_fleet
 from west_qspi.job import gather
@@ -70,24 +71,29 @@ def what_boots(build: Build, board: Board) -> object:
 
 @dataclass
 class Moment:
-    """Calls ``do`` when the call of a probe that is the n-th to write so much data is about to begin."""
+    """The moment when the n-th call of a probe that writes data, not registers, is about to begin."""
 
     bench: Bench
     index: int
     count: int
 
-    def then(self, do: str) -> None:
-        probe = self.bench.probes[self.index]
+    def then(self, do: str) -> threading.Event:
+        """Have the probe pulled out, or the library hang; return what tells that it has come so far."""
+        probe, reached = self.bench.probes[self.index], threading.Event()
 
         def watch(what: str, words: int) -> None:
-            if what == "write memory" and words > 16:
-                self.count -= 1
-                if self.count == 0 and do == "pull":
+            if what != "write memory" or words <= 16:
+                return
+            self.count -= 1
+            if self.count == 0:
+                if do == "pull":
                     probe.answers = False
-                elif self.count == 0:
+                else:
                     probe.held.clear()
+                reached.set()
 
         probe.watch = watch
+        return reached
 
 
 def test_eight_boards_take_the_time_of_one_each(probe: NewBench) -> None:
@@ -152,11 +158,23 @@ def test_a_board_of_which_nothing_is_heard_is_given_up_with_the_librarys_process
     build = build_of(TINY)
     bench = probe(new_board(build))
     Moment(bench, 0, 2).then("hang")
-    (row,) = run_fleet(on(bench, grace=600.0), work_of(build), patience=6.0)
+    (row,) = run_fleet(on(bench, grace=600.0), work_of(build), patience=5.0)
     assert isinstance(row.result, RunHung)
     assert bench.server.processes
     assert comes_true(lambda: not any(map(is_running, bench.server.processes)))
     assert holds(bench, build) == [False]
+
+
+def test_asked_twice_a_board_stops_in_the_middle_of_a_call_that_hangs(probe: NewBench) -> None:
+    build, other = build_of(TINY), build_of(OTHER)
+    bench = probe(flashed_board(build))
+    before = what_boots(build, bench.board)
+    reached = Moment(bench, 0, 2).then("hang")
+    (row,) = run_fleet(on(bench, grace=3.0), work_of(other), asked=lambda: 2 * reached.is_set())
+    assert isinstance(row.result, StoppedAtOnce)
+    assert row.state is State.STOPPED
+    assert comes_true(lambda: not any(map(is_running, bench.server.processes)))
+    assert what_boots(other, bench.board) in (NOTHING, before)
 
 
 # --- the command -----------------------------------------------------------------------------------
@@ -241,6 +259,16 @@ def test_the_boards_that_are_meant_are_flashed_and_no_other(
     assert [board.counters.modifying for board in untouched] == [0]
 
 
+def heard(run: subprocess.Popen[str], kind: str, boards: int) -> None:
+    """Wait until so many boards have told an event of a kind."""
+    assert run.stdout is not None
+    told: set[str] = set()
+    while len(told) < boards:
+        value = json.loads(run.stdout.readline())
+        if value["type"] == kind:
+            told.add(value.get("board", ""))
+
+
 def test_ctrl_c_stops_all_boards_at_a_safe_point(probe: NewBench, tmp_path: Path) -> None:
     build = build_of(TINY)
     bench = probe(new_board(build), new_board(build))
@@ -248,12 +276,7 @@ def test_ctrl_c_stops_all_boards_at_a_safe_point(probe: NewBench, tmp_path: Path
         # Slow enough to be met at work.
         each.watch = lambda what, words: time.sleep(0.05 if what == "write memory" and words > 16 else 0)
     run = command(bench, tmp_path, build, "--all", "--json")
-    assert run.stdout is not None
-    started: set[str] = set()
-    while len(started) < 2:
-        line = json.loads(run.stdout.readline())
-        if line["type"] == "advanced":
-            started.add(line["board"])
+    heard(run, "advanced", 2)
     run.send_signal(signal.SIGINT)
     done = finished(run)
     assert done.status == 1
@@ -262,6 +285,18 @@ def test_ctrl_c_stops_all_boards_at_a_safe_point(probe: NewBench, tmp_path: Path
     assert comes_true(lambda: not any(map(is_running, bench.server.processes)))
     for device in bench.devices:
         assert what_boots(build, device.board) == NOTHING
+
+
+def test_a_command_that_is_killed_leaves_no_process(probe: NewBench, tmp_path: Path) -> None:
+    build = build_of(TINY)
+    bench = probe(new_board(build))
+    reached = Moment(bench, 0, 2).then("hang")
+    run = command(bench, tmp_path, build, "--all", "--json")
+    assert reached.wait(60)
+    run.kill()
+    run.communicate()
+    assert bench.server.processes
+    assert comes_true(lambda: not any(map(is_running, bench.server.processes)))
 
 
 # --- which boards are meant ------------------------------------------------------------------------

@@ -38,7 +38,7 @@ class UnknownProbe(NoDevice):
 class SeveralProbes(NoDevice):
     """More than one probe could be meant, and there is nobody to ask."""
 
-    hint = "Choose one with -i."
+    hint = "Choose one with -i; qspi-flash takes several -i, or --all."
 
 
 class ProbeInUse(NoDevice):

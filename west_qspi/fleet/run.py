@@ -22,7 +22,7 @@ _LIMIT = 16  # boards at a time, unless asked for more: each takes three process
 _TICK = 0.1
 _AT_A_TIME = 256
 _FAREWELL = 2.0
-_LAST_WORDS = 15.0  # to let go of the probe: five for the library, some for its device
+_LAST_WORDS = 30.0  # to let go of the probe: a last call with its grace, and five to close the library
 
 
 def run_fleet(
