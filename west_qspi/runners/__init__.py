@@ -30,7 +30,7 @@ class RunnerOptions:
     ``dev_id`` picks among several devices: a serial number, which may be a pattern with ``*``.
     ``parts`` are the flash chips that are known.
     ``sim_board`` and ``sim_faults`` are for the simulated board, ``sim_boards`` all that are named.
-    ``grace`` is how many seconds a call of a probe's library may take beyond its estimate.
+    ``grace`` is how many seconds a call of a probe's library may take beyond its estimate, None the usual.
     ``engine`` says which drivers program flash, ``auto``, ``direct`` (our own) or ``vendor``.
     ``ip`` is ``HOST[:PORT]`` of a J-Link server, ``speed`` the clock of the debug link in kHz or None for
     the fastest, ``jlink_dll`` SEGGER's library where it is not in its usual place.
@@ -49,7 +49,7 @@ class RunnerOptions:
     choose: Callable[[Sequence[str]], str | None] = ask_nobody
     listen: Listener = ignore
     sim_boards: tuple[Path, ...] = ()
-    grace: float = 15.0
+    grace: float | None = None
 
 
 class Runner(Protocol):

@@ -169,15 +169,15 @@ def _probe_options(options: RunnerOptions) -> ProbeOptions:
         raise LibraryMissing(RUNNER, "the Python package 'pynrfjprog' is not installed")
     if options.speed is not None and options.speed not in _SPEEDS:
         raise UsageError(f"--speed {options.speed}: a number of kHz up to {_SPEEDS[-1]} is needed")
-    return ProbeOptions(
+    chosen = ProbeOptions(
         options.dev_id,
         options.ip,
         options.speed,
         options.jlink_dll,
         options.choose,
         state_folder() / "probes",
-        options.grace,
     )
+    return chosen if options.grace is None else replace(chosen, grace=options.grace)
 
 
 def runner() -> PynrfjprogRunner:
