@@ -15,7 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.boards import SMALL, build_of, changed, flash_board, model_of, new_board, read_board
+from tests.helpers.boards import (
+    SMALL,
+    MemoryJournal,
+    build_of,
+    changed,
+    flash_board,
+    model_of,
+    new_board,
+    read_board,
+    write_board,
+)
 from tests.helpers.bootmodel import NOTHING, decide
 from tests.helpers.processes import comes_true, is_running
 from tests.probe.bench import FIRST_SERIAL, Bench
@@ -24,6 +34,7 @@ from tests.probe.runs import missing
 from west_qspi.build.build import Build
 from west_qspi.console import TextConsole
 from west_qspi.errors import PowerLost, ProbeGone, ProbeHung, Protected, RunHung, StoppedAtOnce
+from west_qspi.firmware import Firmware
 from west_qspi.fleet.model import Row, State, exit_status
 from west_qspi.fleet.run import run_fleet
 from west_qspi.job import gather
@@ -154,11 +165,56 @@ def test_a_locked_a_pulled_a_hanging_and_a_dying_board_disturb_none(probe: NewBe
     assert holds(bench, other) == [True] * 5
 
 
+def operations_until_bytes_are_in_hand(build: Build, other: Build, end: int) -> int:
+    """Return how many operations change a board until it has lost what lies behind the first half's end."""
+    board = flashed_board(build)
+    write_board(board, MemoryKind.EXTERNAL, end + 16, b"calibration")
+    before, noted = board.counters.modifying, []
+
+    class Noting(MemoryJournal):
+        def keep(self, identity: str, foreign: Firmware, *, erased: bool) -> None:
+            super().keep(identity, foreign, erased=erased)
+            if erased:
+                noted.append(board.counters.modifying - before)
+
+    flash_board(board, other, journal=Noting())
+    return int(noted[0])
+
+
+def test_each_board_gets_back_its_own_bytes_that_a_power_cut_left_in_hand(
+    probe: NewBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEST_QSPI_STATE_DIR", str(tmp_path))
+    build, other = build_of(TINY), build_of(OTHER)
+    boards = [flashed_board(build), flashed_board(build)]
+    # Behind the image, in the last sector that it is in.
+    end = gather(other).wanted.within(other.soc.xip).ranges[-1].end - other.soc.xip.start
+    own = {index: f"calibration of board {index}".encode() for index in range(2)}
+    for index, board in enumerate(boards):
+        write_board(board, MemoryKind.EXTERNAL, end + 16, own[index])
+    bench = probe(*boards)
+    cut = operations_until_bytes_are_in_hand(build, other, end) + 1
+    for device in bench.devices:
+        device.board.arm([parse_fault(f"power-cut={cut}")])
+    rows = run_fleet(on(bench), work_of(other))
+    for device in bench.devices:
+        device.board.arm()
+        device.power_cycle()
+    assert len(list((tmp_path / "journal").glob("*.hex"))) == 2
+    assert [type(row.result) for row in rows] == [PowerLost, PowerLost]
+    assert [read_board(board, MemoryKind.EXTERNAL, end + 16, 22) for board in boards] != list(own.values())
+
+    assert exit_status(run_fleet(on(bench), work_of(other))) == 0
+    assert holds(bench, other) == [True, True]
+    assert [read_board(board, MemoryKind.EXTERNAL, end + 16, 22) for board in boards] == list(own.values())
+    assert not list((tmp_path / "journal").glob("*.hex"))
+
+
 def test_a_board_of_which_nothing_is_heard_is_given_up_with_the_librarys_processes(probe: NewBench) -> None:
     build = build_of(TINY)
     bench = probe(new_board(build))
     Moment(bench, 0, 2).then("hang")
-    (row,) = run_fleet(on(bench, grace=600.0), work_of(build), patience=5.0)
+    (row,) = run_fleet(on(bench, grace=600.0), work_of(build), patience=4.0)
     assert isinstance(row.result, RunHung)
     assert bench.server.processes
     assert comes_true(lambda: not any(map(is_running, bench.server.processes)))
@@ -240,23 +296,14 @@ def test_a_command_compares_several_boards_one_after_the_other(probe: NewBench, 
     assert [device.board.counters.modifying for device in bench.devices] == counted
 
 
-@pytest.mark.parametrize(
-    ("words", "flashed"),
-    [
-        (["-i", "*1", "-i", "683000001", "-i", "00683000003", "--jobs", "2"], [0, 2]),
-        (["-i", "*[23]", "--all", "--jobs", "1"], [1, 2]),
-    ],
-)
-def test_the_boards_that_are_meant_are_flashed_and_no_other(
-    probe: NewBench, tmp_path: Path, words: list[str], flashed: list[int]
-) -> None:
+def test_the_boards_that_are_meant_are_flashed_and_no_other(probe: NewBench, tmp_path: Path) -> None:
     build = build_of(TINY)
     bench = probe(*(new_board(build) for _ in range(3)))
+    words = ["-i", "*1", "-i", "683000001", "-i", "00683000003", "--jobs", "2"]
     done = finished(command(bench, tmp_path, build, "--json", *words))
-    assert (done.status, done.report) == (0, {serial(index): "proven" for index in flashed})
-    assert [index for index, there in enumerate(holds(bench, build)) if there] == flashed
-    untouched = [device.board for index, device in enumerate(bench.devices) if index not in flashed]
-    assert [board.counters.modifying for board in untouched] == [0]
+    assert (done.status, done.report) == (0, {"683000001": "proven", "683000003": "proven"})
+    assert holds(bench, build) == [True, False, True]
+    assert bench.devices[1].board.counters.modifying == 0
 
 
 def heard(run: subprocess.Popen[str], kind: str, boards: int) -> None:
@@ -354,6 +401,28 @@ def test_without_probes_all_boards_are_none(probe: NewBench, commands: NewComman
     refused = commands(probe())("flash", build_of(TINY), "--all")
     assert refused.status == 1
     assert "no debug probe is connected" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--all"], (0, 1, 2)),
+        (["--all", "-i", "*[23]"], (1, 2)),
+        (["--all", "-i", "*3", "-i", "683*[13]"], (0, 2)),
+        (["-i", "*3", "-i", "0683000001"], (0, 2)),
+    ],
+)
+def test_all_boards_that_fit_are_meant_each_once(
+    probe: NewBench,
+    commands: NewCommands,
+    flashed_boards: list[tuple[str, ...]],
+    words: list[str],
+    meant: tuple[int, ...],
+) -> None:
+    build = build_of(TINY)
+    bench = probe(*(new_board(build) for _ in range(3)))
+    commands(bench)("flash", build, *words)
+    assert flashed_boards == [tuple(map(serial, meant))]
 
 
 def test_the_user_is_asked_once_where_a_pattern_fits_several(
