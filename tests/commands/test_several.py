@@ -106,6 +106,7 @@ def test_each_ctrl_c_is_told_and_counted(flash: Flash, monkeypatch: pytest.Monke
         jobs: int | None,
         asked: Callable[[], int],
         listen: Callable[[Told], None],
+        patience: float,
     ) -> tuple[Row, ...]:
         for _ in range(4):
             counted.append(asked())

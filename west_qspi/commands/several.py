@@ -9,8 +9,8 @@ from west_qspi.commands.board import counted_interrupts
 from west_qspi.console import Console
 from west_qspi.errors import UsageError
 from west_qspi.events import Noticed
-from west_qspi.fleet.model import exit_status
-from west_qspi.fleet.run import run_fleet
+from west_qspi.fleet.model import SLOWEST, exit_status
+from west_qspi.fleet.run import PATIENCE, run_fleet
 from west_qspi.runners import Runner, RunnerOptions
 from west_qspi.work import Work
 
@@ -54,7 +54,9 @@ def flash_several(
                 told.append(1)
             return len(told)
 
-        rows = run_fleet(boards, work, jobs=args.jobs, asked=asked, listen=console.board)
+        # Before protection is lifted, the device is read without a word.
+        patience = PATIENCE + (work.job.wanted.size / SLOWEST if args.recover else 0)
+        rows = run_fleet(boards, work, jobs=args.jobs, asked=asked, listen=console.board, patience=patience)
     console.boards(rows, plans=args.dry_run)
     return exit_status(rows)
 

@@ -45,11 +45,12 @@ class BoardProcess:
         if self._ended:
             return
         self._ended = True
-        with suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(grace)
-        # As long as it has not been waited for, its number belongs to nobody else.
-        end_group(self._process.pid)
-        self._process.wait()
+        except subprocess.TimeoutExpired:
+            # As long as it has not been waited for, its number belongs to nobody else.
+            end_group(self._process.pid)
+            self._process.wait()
         self._sent.put(None)
         for thread in self._threads:
             thread.join()
@@ -71,5 +72,4 @@ class BoardProcess:
             self._hear(what)
             if isinstance(what, Ended):
                 return
-        reason = "its process ended without a word"
-        self._hear(Ended(RunBroken(self._board, reason)))
+        self._hear(Ended(RunBroken(self._board, "its process ended without a word")))
