@@ -12,21 +12,19 @@ from west_qspi.commands.board import (
     add_chip_options,
     add_pending_options,
     chip,
-    interruptible,
     known_parts,
     pending_of,
     runner_of,
     runner_options,
 )
 from west_qspi.commands.rebuild import rebuild
-from west_qspi.commands.several import add_several_options, flash_several, meant_boards
+from west_qspi.commands.several import add_several_options, carry_out
 from west_qspi.console import Console
 from west_qspi.data import Extra, ExtraFolder
 from west_qspi.errors import UsageError
 from west_qspi.job import gather
 from west_qspi.policy import Policy
 from west_qspi.preflight import check_job
-from west_qspi.report import Outcome
 from west_qspi.runners import get_runner
 from west_qspi.work import Aim, Work
 
@@ -146,13 +144,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
             refuse_what_would_not_run(build, context.cwd)
     work = Work(runner.name, build.soc, job, _policy(args), _aim(args))
     options = runner_options(args, context, directory, parts, console, several=True)
-    boards = meant_boards(args, runner, options)
-    if args.all or len(boards) > 1:
-        return flash_several(args, console, boards, work)
-    (options,) = boards.values()
-    report = work.carry_out(options, console.listen, lambda: interruptible(console))
-    console.report(report, report.plan if args.dry_run else None)
-    return 1 if report.outcome is Outcome.DIFFERENT else 0
+    return carry_out(args, console, runner, options, work)
 
 
 def _policy(args: argparse.Namespace) -> Policy:
