@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -182,12 +183,15 @@ class DirectTarget:
 
     # --- memories ---
 
-    def read(self, memory: Memory, offset: int, size: int) -> bytes:
-        """Read ``size`` bytes, once all is done that was asked for before."""
+    def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
+        """Read ``size`` bytes, once all is done that was asked for before.
+
+        The external flash begins to read ``ahead`` bytes more while these are on their way.
+        """
         with self._call(settled=True):
             self._check_range(memory, offset, size)
             if memory.kind is MemoryKind.EXTERNAL:
-                return self._chip().read(offset, size)
+                return self._chip().read(offset, size, ahead)
             bus = self._bus(self._layout.core_of(memory.kind))
             start, end = offset & ~3, offset + size + 3 & ~3
             data = bus.read(memory.address(start), end - start) if size else b""
@@ -243,19 +247,28 @@ class DirectTarget:
         nvmc = self._nvmc(memory)
         at = 0
         while at < len(data):
-            # The bus is held up meanwhile, so that the external flash waits for its next order.
-            size = _SHARED_PIECE if self._advance() else _PIECE
+            size = _SHARED_PIECE if self._keep_external_busy() else _PIECE
             nvmc.write(memory, offset + at, data[at : at + size])
             del waiting.data[: len(data[at : at + size])]
             at += size
         self._gathered = None
 
-    def _advance(self) -> bool:
-        """Let the external flash go on with its orders; return whether it has any left."""
-        if self._external is None or not self._external.at_work:
+    def _advance(self, seconds: float) -> bool:
+        """Let the external flash go on for so long; return whether there was anything to do but to wait."""
+        return self._external is not None and self._external.at_work and self._external.advance(seconds)
+
+    def _keep_external_busy(self) -> bool:
+        """Have the external flash begin what it can; return whether it has anything left to do.
+
+        The bus is held up while internal flash is written, so that it has to wait for its next order. What it
+        needs later is not transferred now: that is for the time in which internal flash is erased.
+        """
+        external = self._external
+        if external is None:
             return False
-        self._external.advance()
-        return self._external.at_work
+        while external.at_work and external.advance(math.inf if external.is_idle else 0.0):
+            pass
+        return external.at_work
 
     def _settle(self) -> None:
         self._program_gathered()
@@ -291,18 +304,16 @@ class DirectTarget:
         with self._failing():
             if self._halted:
                 self._settle()
-                self._leave()
+                self._leave(halt=True)
             self._changed = True
-            self._halted = False
             erase_and_unlock(self._link, self._layout)
             self.bring_up()
 
     def reset(self) -> None:
         """Reset the SoC and let it run, with the external flash as firmware meets it after power-up."""
         with self._call(settled=True):
-            self._leave()
-            self._link.reset(halt=False)
-            self._halted = self._changed = False
+            self._leave(halt=False)
+            self._changed = False
 
     def close(self) -> None:
         """Put back what was touched besides flash, and let go.
@@ -312,21 +323,20 @@ class DirectTarget:
         with suppress(TargetError) if self._failed else self._failing():
             if self._halted:
                 self._settle()
-                self._leave()
-                if not self._changed:
-                    self._link.run()
-                self._halted = False
+                self._leave(halt=self._changed)
 
-    def _leave(self) -> None:
-        """Have the external flash, the controllers and RAM as they were met."""
+    def _leave(self, *, halt: bool) -> None:
+        """Have the external flash and RAM as they were met, and all else as it is after a reset."""
         if self._external is not None:
             self._external.leave()
         self._controller.close()
         for nvmc in self._nvmcs.values():
-            nvmc.close()
+            nvmc.forget()
         woken, self._network_halted, self._network_woken = self._network_woken, False, False
         if woken:
             self._link.bus(Core.APPLICATION).write_u32(at.NETWORK_FORCE_OFF, 1)
+        self._link.reset(halt=halt)
+        self._halted = False
 
     # --- help ---
 
