@@ -78,8 +78,8 @@ def tell_pending(target: Target, journal: Journal, listen: Listener) -> None:
 def put_back(target: Target, job: Job, journal: Journal, listen: Listener) -> None:
     """Put back what an interrupted run had in hand, and prove that it is back.
 
-    Raises what ``check_device`` raises, JournalUnreachable where the memory is not at hand, JournalOutdated where something else has
-    written there since.
+    Raises what ``check_device`` raises, JournalUnreachable where the memory is not at hand, JournalOutdated
+    where something else has written there since.
     """
     entry = journal.pending(target.identity)
     if entry is None:

@@ -19,7 +19,7 @@ from west_qspi.probe.settings import QspiSettings
 from west_qspi.soc import NRF5340
 
 BUFFERS, BUFFER = 2, 0x1_0000
-"""How many buffers there are, and bytes of each: with more, saving and restoring RAM costs what fewer tasks gain."""
+"""How many buffers there are, and bytes of each: with more, RAM to save costs what fewer tasks gain."""
 
 _TASK_LIMIT = 10.0
 _MOST_IN_FRAME = 8

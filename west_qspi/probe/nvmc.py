@@ -22,8 +22,9 @@ class Nvmc:
     """One core's controller at ``base``.
 
     ``by_write``, as on the nRF5340, a page is erased by writing ones to its first word, and accesses that are
-    not secure have a configuration register of their own. While an erase goes on ``meanwhile`` is called again
-    and again with the seconds that it will take yet; it returns whether it had anything to do. All methods raise FlashBusy, and what a Bus and ``meanwhile`` raise.
+    not secure have a configuration register of their own. While an erase goes on ``meanwhile`` is called
+    again and again with the seconds that it will yet take; it returns whether it had anything to do. All
+    methods raise FlashBusy, and what a Bus and ``meanwhile`` raise.
     """
 
     def __init__(
