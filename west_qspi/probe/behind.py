@@ -1,4 +1,4 @@
-"""Erasing and programming both flashes at a time: what is asked for may be done later, and in larger pieces."""
+"""Erasing and programming both flashes at a time: what is asked for is done later, and in larger pieces."""
 
 from __future__ import annotations
 

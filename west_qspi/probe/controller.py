@@ -52,7 +52,7 @@ class QspiController:
         self._stuck = False
         self._next = 0
         self._config: int | None = None
-        # What was read last, or is being read, and where to.
+        # What is being read, or was, for the next one who asks; and where to.
         self._arriving: Range | None = None
         self._place = 0
         # What RAM held, by address.
@@ -181,7 +181,8 @@ class QspiController:
         if part != self._arriving:
             self._arrive(part, self._buffers[0])
         self.finish()
-        place = Range(self._place, part.size)
+        # Whoever asks once more wants the flash to be read once more.
+        place, self._arriving = Range(self._place, part.size), None
         if following is None:
             return self._bus.read(place.start, place.size)
         # The two places for reading lie on top of each other, but for so much at both ends as is fetched
