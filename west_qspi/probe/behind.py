@@ -14,8 +14,11 @@ from west_qspi.probe.link import Link
 _PIECE = 0x1_0000
 """Bytes that are gathered before they are programmed: so many that calls do not count."""
 
-_SHARED_PIECE = 0x2000
-"""Bytes that are written to internal flash at a time while the external flash has work."""
+_SHARED_PIECE = 0x4000
+"""Bytes that are written to internal flash at a time while the external flash has work.
+
+That takes about as long as the external flash needs for 64 KiB.
+"""
 
 
 @dataclass

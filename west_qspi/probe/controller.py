@@ -15,6 +15,7 @@ from west_qspi.memory import MemoryKind, Range
 from west_qspi.probe import registers as reg
 from west_qspi.probe.layout import HFCLK192M_DIVIDER, Layout
 from west_qspi.probe.link import Core, Link, wait_until
+from west_qspi.probe.scratch import Scratch
 from west_qspi.probe.settings import QspiSettings
 from west_qspi.soc import NRF5340
 
@@ -55,8 +56,7 @@ class QspiController:
         # What is being read, or was, for the next one who asks; and where to.
         self._arriving: Range | None = None
         self._place = 0
-        # What RAM held, by address.
-        self._saved: dict[int, bytes] = {}
+        self._scratch = Scratch(self._bus, self._layout.scratch)
 
     # --- into and out of operation ---
 
@@ -123,8 +123,7 @@ class QspiController:
             # Anomaly 122 (nRF52840): without it the peripheral goes on drawing current.
             self._put(reg.POWER_DOWN, 1)
         self._put(reg.ENABLE, 0)
-        for address, data in self._saved.items():
-            self._bus.write(address, data)
+        self._scratch.give_back()
         self.forget()
 
     # --- SpiBus ---
@@ -184,21 +183,21 @@ class QspiController:
         # Whoever asks once more wants the flash to be read once more.
         place, self._arriving = Range(self._place, part.size), None
         if following is None:
-            return self._bus.read(place.start, place.size)
+            return self._scratch.read(place)
         # The two places for reading lie on top of each other, but for so much at both ends as is fetched
         # while the peripheral fills the other one: RAM that is used must be saved and put back.
         low, step = self._buffers[0], self._step
         shared = place.common(Range(low + step, BUFFER - step))
-        parts = {shared.start: self._bus.read(shared.start, shared.size)} if shared else {}
+        parts = {shared.start: self._scratch.read(shared)} if shared else {}
         self._arrive(following, low + step if place.start == low else low)
         for rest in place.without([shared] if shared else []):
-            parts[rest.start] = self._bus.read(rest.start, rest.size)
+            parts[rest.start] = self._scratch.read(rest)
         return b"".join(parts[start] for start in sorted(parts))
 
     def _arrive(self, part: Range, place: int) -> None:
         """Begin to read ``part`` of the flash to a place in RAM."""
         self.finish()
-        self._save(Range(place, part.size))
+        self._scratch.use(Range(place, part.size))
         self._put(reg.READ_SRC, part.start, place, part.size)
         self._task(reg.READ_START, part.size / self._rate)
         self._arriving, self._place = part, place
@@ -224,8 +223,7 @@ class QspiController:
 
     def load(self, address: int, data: bytes) -> None:
         """Put bytes into a buffer, which may go on while a task uses the other one."""
-        self._save(Range(address, len(data)))
-        self._bus.write(address, data)
+        self._scratch.write(address, data)
 
     def start_write(self, offset: int, buffer: int, size: int, expected: float) -> None:
         """Begin to program what was loaded; offset and size are whole words."""
@@ -269,17 +267,6 @@ class QspiController:
         self._put(register, value)
         self._running = expected
         self._arriving = None
-
-    # --- memory ---
-
-    def _save(self, used: Range) -> None:
-        """Save what RAM holds there, unless that is done."""
-        for part in used.shifted(-self._layout.scratch).pieces(BUFFER):
-            start = self._layout.scratch + part.start // BUFFER * BUFFER
-            saved = self._saved.get(start, b"")
-            missing = self._layout.scratch + part.end - start - len(saved)
-            if missing > 0:
-                self._saved[start] = saved + self._bus.read(start + len(saved), missing)
 
     def _put(self, register: int, *values: int) -> None:
         address = self._layout.qspi + register

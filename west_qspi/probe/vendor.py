@@ -141,6 +141,8 @@ class VendorController(QspiController):
     def _look(self) -> None:
         """See that a chip answers and is awake: the library would wait for it for 15 minutes.
 
+        No reset need follow: the library writes all registers that it goes by.
+
         Raises ChipAbsent, ChipAsleep, FlashBusy.
         """
         ours = QspiController(self._link, self._layout, self._settings, self._spi_mode)
