@@ -19,6 +19,8 @@ from west_qspi.targets.qspi import BUSY_LIMIT
 _KINDS = {0x1000: reg.ERASE_4K, 0x1_0000: reg.ERASE_64K}
 # A transfer of less is not worth its call.
 _LEAST = 0x400
+# Seconds of transfers between two questions to a chip that should be done.
+_TURN = 0.02
 # Bytes per second over the link, until it is measured: SWD at 4 MHz takes 46 clocks a word.
 _LINK_RATE = 300e3
 # Seconds of work that may wait: what fits beside the usual application's internal flash, and no more, because
@@ -93,7 +95,7 @@ class DirectFlash(CommandedFlash):
             self.advance(math.inf)
             return
         left = self._begun + current.expected - self._link.clock
-        if not self.advance(left) and self._current is not None:
+        if not self.advance(max(left, _TURN)) and self._current is not None:
             passed = current.expected - left
             self._link.wait(current.expected / 64 if left > -current.expected else min(passed / 16, 0.1))
 
