@@ -118,8 +118,8 @@ def test_a_chip_that_is_slower_than_its_part_gets_its_data_meanwhile() -> None:
         program(target, EXTERNAL, 0, NOISE)
         target.settle()
         seconds = target.clock - begun
-    # Before the chip can begin, 64 KiB of RAM are saved and as much is transferred, 0.19 s each; after that it
-    # has only to be asked, 0.09 s for each piece. A part that is no slower would be done with one in 0.22 s.
+    # Before the chip can begin, 64 KiB of RAM are saved and as much is transferred, 0.19 s each; after that
+    # it has only to be asked, 0.09 s for each piece. A part that is no slower takes 0.22 s for one.
     alone = 3 * 256 * slow.page_time
     assert alone + 0.38 < seconds < alone + 0.38 + 3 * 0.09
 
