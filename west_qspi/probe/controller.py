@@ -176,20 +176,27 @@ class QspiController:
         return data[offset - around.start :][:size]
 
     def _fetch(self, part: Range, following: Range | None) -> bytes:
-        """Return what the flash holds in ``part``, and have what follows begun."""
-        if part != self._arriving:
-            self._arrive(part, self._buffers[0])
+        """Return what the flash holds in ``part``, and have what follows begun.
+
+        The two places for reading lie on top of each other, but for so much at both ends as is fetched while
+        the peripheral fills the other one: RAM that is used must be saved and put back.
+        """
+        low, step = self._buffers[0], self._step
+        begun_before = part == self._arriving
+        if not begun_before:
+            self._arrive(part, low)
+        other = low + step if self._place == low else low
+        if following is not None and not begun_before:
+            # There is time for it now.
+            self._scratch.use(Range(other, following.size))
         self.finish()
         # Whoever asks once more wants the flash to be read once more.
         place, self._arriving = Range(self._place, part.size), None
         if following is None:
             return self._scratch.read(place)
-        # The two places for reading lie on top of each other, but for so much at both ends as is fetched
-        # while the peripheral fills the other one: RAM that is used must be saved and put back.
-        low, step = self._buffers[0], self._step
         shared = place.common(Range(low + step, BUFFER - step))
         parts = {shared.start: self._scratch.read(shared)} if shared else {}
-        self._arrive(following, low + step if place.start == low else low)
+        self._arrive(following, other)
         for rest in place.without([shared] if shared else []):
             parts[rest.start] = self._scratch.read(rest)
         return b"".join(parts[start] for start in sorted(parts))
