@@ -76,7 +76,10 @@ class VendorTarget(ProbeTarget):
         layout = self._layout
         mode = self._setup.spi_mode if self._setup else 0
         self._controller = VendorController(link, layout, QspiSettings.of(external, layout.soc), mode)
-        self._nvmcs = {core: VendorNvmc(link, core, partial(self._bus, core)) for core in layout.nvmc}
+        internal = self._flash.internal
+        internal.controllers = {
+            core: VendorNvmc(link, core, partial(internal.bus, core)) for core in layout.nvmc
+        }
 
 
 _ENGINES: Mapping[str, tuple[type[ProbeTarget], ...]] = {

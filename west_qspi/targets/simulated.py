@@ -143,8 +143,8 @@ class SimulatedTarget:
             with self._changing():
                 self._external.prepare_to_program()
 
-    def read(self, memory: Memory, offset: int, size: int) -> bytes:
-        """Read ``size`` bytes, at the link's speed."""
+    def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
+        """Read ``size`` bytes, at the link's speed; nothing is read ahead."""
         self._call("a read", size)
         self._check_range(memory, offset, size)
         if memory.kind is MemoryKind.EXTERNAL:
