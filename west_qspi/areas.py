@@ -47,7 +47,7 @@ def area_at(build: Build, text: str, size: str | None, external: ExternalFlash |
 
 def check_area(build: Build, area: Area, external: ExternalFlash | None) -> None:
     """Check that an area can be reached. Raises OutsideMemories, BeyondChip, BeyondAddressMode."""
-    check_range(area.range, area.name, build, external)
+    check_range(area.range, area.name, build.soc, external)
 
 
 def partitions_in(build: Build, part: Range) -> tuple[str, ...]:

@@ -129,7 +129,7 @@ def _ask(args: argparse.Namespace, console: Console, build: Build, areas: Sequen
             console.listen(Noticed("not-booting", sentence))
         return
     lines = [
-        f"  {area.name}: {human_size(area.range.size)} at {both_spellings(build, area.range.start)}"
+        f"  {area.name}: {human_size(area.range.size)} at {both_spellings(build.soc, area.range.start)}"
         for area in areas
     ]
     lines += [f"  {sentence}" for sentence in booting]

@@ -19,6 +19,7 @@ from west_qspi.commands.board import (
     runner_of,
     runner_options,
 )
+from west_qspi.commands.loose import flash_files, is_without_build
 from west_qspi.commands.rebuild import rebuild
 from west_qspi.console import Console
 from west_qspi.data import Extra, ExtraFolder
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="flash this, not the build's",
+        help="flash this, not the build's (repeatable; works without a build too)",
     )
     parser.add_argument(
         "--file",
@@ -120,6 +121,8 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         get_runner(args.runner)  # a misspelt name is known before the build begins
     extras = [Extra.parse(text).below(context.cwd) for text in args.file]
     folders = [ExtraFolder.parse(text).below(context.cwd) for text in args.dir]
+    if is_without_build(args, context, console):
+        return flash_files(args, context, extras, console)
     parts = known_parts(args, context)
     directory = build_dir(args, context)
     if not args.skip_rebuild and context.flag("flash.rebuild", True):

@@ -146,7 +146,7 @@ def _keep(console: Console, build: Build, area: Area, data: bytes, output: Path 
         lines = []
     kept = f" in {output}" if output else ""
     summary = (
-        f"{area.name}: {human_size(len(data))} at {both_spellings(build, start)}{kept}; read twice, alike"
+        f"{area.name}: {human_size(len(data))} at {both_spellings(build.soc, start)}{kept}; read twice, alike"
     )
     value = {
         "type": "read",

@@ -30,7 +30,7 @@
      │   ├─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  MisplacedData
      │   └─ NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
-     │   ├─ WrongSoc  HalvesDiffer  OtherHalfDiffers  EraseTakesImages  PendingUpdate
+     │   ├─ WrongSoc  HalvesDiffer  HalfAlone  OtherHalfDiffers  EraseTakesImages  PendingUpdate
      │   └─ WouldNotRun                a rule of qspi-check says so
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
@@ -43,7 +43,7 @@
      │   ├─ LinkError                  the debug link
      │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
-     │   ├─ Protected  LowVoltage  AccessRefused
+     │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped
@@ -80,6 +80,7 @@ from west_qspi.errors.device import (
     SeveralProbes,
     StoppedAtOnce,
     TargetError,
+    UnknownChip,
     UnknownDevice,
     UnknownProbe,
     UnstableRead,
@@ -95,6 +96,7 @@ from west_qspi.errors.flashing import (
     CheckFailed,
     Declined,
     EraseTakesImages,
+    HalfAlone,
     HalvesDiffer,
     JLinkMissing,
     LibraryMissing,
@@ -166,6 +168,7 @@ __all__ = [
     "FirmwareConflict",
     "FlashBusy",
     "FolderError",
+    "HalfAlone",
     "HalvesDiffer",
     "HexError",
     "IllegalAccess",
@@ -212,6 +215,7 @@ __all__ = [
     "StoppedAtOnce",
     "TargetError",
     "ToolMissing",
+    "UnknownChip",
     "UnknownDevice",
     "UnknownProbe",
     "UnknownRunner",
