@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _SLOT_ALIGNMENT = 0x1000
 """Slots begin at such an address: MCUboot needs them at sectors' starts, and no SoC here has smaller ones."""
 
-_LARGEST_HEADER = 0x1_0000
+_LARGEST_HEADER = 0x2000
 """More than any image header is padded to; what claims more is code that knows the magic number."""
 
 

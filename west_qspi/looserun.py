@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -73,7 +73,7 @@ class LooseRun:
         target = runner.identify(self.configured, options, jobs.describe)
         try:
             job = jobs.job(target.soc, jobs.external)
-            for notice in (*job.notices, self._open_questions(job)):
+            for notice in (*job.notices, *self._open_questions(job)):
                 listen(notice)
             journal = FolderJournal((runner.state_folder(options) or state_folder()) / "journal")
             policy = replace(self.policy, recover=self.policy.recover and not jobs.recovered)
@@ -86,8 +86,12 @@ class LooseRun:
         finally:
             target.close()
 
-    def _open_questions(self, job: Job) -> Noticed:
-        return not_checked(job, checked=self.checks, signatures=self.checks and self.key is not None)
+    def _open_questions(self, job: Job) -> Iterator[Noticed]:
+        yield not_checked(job, checked=self.checks, signatures=self.checks and self.key is not None)
+        network = job.layout.network
+        if self.policy.recover and network and not any(job.wanted.touches(bus) for bus in network):
+            text = "--recover: the network core's flash is erased too, and nothing is given for it"
+            yield Noticed("recover", text, warning=True)
 
 
 @dataclass
