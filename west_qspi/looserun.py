@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from west_qspi.errors import ChipAbsent, ProofError, Protected, UnknownChip
 from west_qspi.events import Listener, Noticed
 from west_qspi.extflash.derive import derive
 from west_qspi.extflash.model import ExternalFlash, Kind
-from west_qspi.extflash.parts import Parts
 from west_qspi.flasher import compare, flash, preview
 from west_qspi.job import Job
-from west_qspi.journal import FolderJournal, state_folder
+from west_qspi.journal import FolderJournal, Journal, state_folder
 from west_qspi.loose import (
     LooseFiles,
     check_images,
@@ -24,6 +24,7 @@ from west_qspi.loose import (
 )
 from west_qspi.policy import Policy
 from west_qspi.preparation import recover
+from west_qspi.render import human_size
 from west_qspi.report import FlashReport
 from west_qspi.runners import RunnerOptions, get_runner
 from west_qspi.soc import Soc
@@ -31,6 +32,65 @@ from west_qspi.targets import Target
 
 Stopping = Callable[[], AbstractContextManager[Callable[[], bool]]]
 """Gives, while a board is worked on, the question whether the user wants to stop."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """The way to a device, and what is known of its external flash beforehand: ``configured``, or nothing."""
+
+    runner: str
+    options: RunnerOptions
+    configured: ExternalFlash | None
+    listen: Listener
+
+
+def refuse_locked(target: Target) -> NoReturn:
+    """Raise Protected: a locked device says too little."""
+    raise Protected(target.identity, ", ".join(target.protected))
+
+
+@contextmanager
+def identified(
+    way: Way, needed: Callable[[Soc], bool], unlock: Callable[[Target], None] = refuse_locked
+) -> Iterator[tuple[Target, ExternalFlash | None, Journal]]:
+    """Connect to a device whichever SoC it has, and let it go at the end; with it come chip and journal.
+
+    ``needed`` tells for the SoC that is found whether its external flash is to be reached; a locked device is
+    handed to ``unlock`` first. Raises what they and ``Runner.identify`` raise, ChipAbsent, UnknownChip.
+    """
+    chips: list[ExternalFlash | None] = []
+
+    def describe(target: Target) -> ExternalFlash | None:
+        wanted = needed(target.soc)
+        if target.protected:
+            unlock(target)
+        chips.append(_chip(way, target) if wanted else None)
+        return chips[-1]
+
+    runner = get_runner(way.runner)
+    target = runner.identify(way.configured, way.options, describe)
+    try:
+        state = runner.state_folder(way.options) or state_folder()
+        yield target, chips[-1], FolderJournal(state / "journal")
+    finally:
+        target.close()
+
+
+def _chip(way: Way, target: Target) -> ExternalFlash:
+    """Return how the device's external flash is driven, by its JEDEC id and what is configured."""
+    found = target.inspect_external()
+    if found is None:
+        raise ChipAbsent(target.identity, "nothing")
+    shown = found.jedec_id.hex(" ").upper()
+    if found.part is None and way.configured is None:
+        raise UnknownChip(target.identity, shown)
+    external = derive(found.as_flash, target.soc, way.options.parts, way.configured)
+    if not external.size:
+        raise UnknownChip(target.identity, shown)
+    name = found.part.name if found.part else "a part that is not known"
+    size = f"{human_size(external.size)} by {external.source('size')}"
+    way.listen(Noticed("chip", f"external flash: {name} (JEDEC id {shown}), {size}"))
+    return external
 
 
 @dataclass(frozen=True)
@@ -69,22 +129,46 @@ class LooseRun:
         return self._once(another, listen, stopping)
 
     def _once(self, options: RunnerOptions, listen: Listener, stopping: Stopping) -> FlashReport:
-        runner, jobs = get_runner(self.runner), _Jobs(self, options.parts, listen)
-        target = runner.identify(self.configured, options, jobs.describe)
-        try:
-            job = jobs.job(target.soc, jobs.external)
+        unlocked: list[str] = []
+
+        def unlock(target: Target) -> None:
+            self._unlock(target, listen)
+            unlocked.append(target.identity)
+
+        way = Way(self.runner, options, self.configured, listen)
+        with identified(way, lambda soc: needs_external(self.given, soc), unlock) as (
+            target,
+            external,
+            journal,
+        ):
+            job = self._job(target.soc, external)
             for notice in (*job.notices, *self._open_questions(job)):
                 listen(notice)
-            journal = FolderJournal((runner.state_folder(options) or state_folder()) / "journal")
-            policy = replace(self.policy, recover=self.policy.recover and not jobs.recovered)
+            policy = replace(self.policy, recover=self.policy.recover and not unlocked)
             with stopping() as stop:
                 if self.compares:
                     return compare(target, job, journal, listen=listen, stop=stop)
                 if self.previews:
                     return preview(target, job, policy, journal, listen=listen, stop=stop)
                 return flash(target, job, policy, journal, listen=listen, stop=stop)
-        finally:
-            target.close()
+
+    def _job(self, soc: Soc, external: ExternalFlash | None) -> Job:
+        """Return the job for that SoC and chip, once everything about it is looked at."""
+        job = gather_files(self.given, soc, external, only=self.only, force=self.force or self.compares)
+        if self.checks:
+            check_images(job, self.key)
+        for option, asked in (("--erase", self.policy.mass_erase), ("--recover", self.policy.recover)):
+            if asked and not self.compares:
+                refuse_erase(job, option)
+        return job
+
+    def _unlock(self, target: Target, listen: Listener) -> None:
+        """Unlock a device whose chip cannot be looked at before, if the user said so; raises Protected."""
+        if not self.policy.recover or self.compares or self.previews:
+            refuse_locked(target)
+        # As large as can be: what does not fit the chip is refused when that can be asked.
+        any_chip = ExternalFlash(Kind.DERIVED, "external flash", size=target.soc.xip.size)
+        recover(target, self._job(target.soc, any_chip), self.policy, listen=listen)
 
     def _open_questions(self, job: Job) -> Iterator[Noticed]:
         yield not_checked(job, checked=self.checks, signatures=self.checks and self.key is not None)
@@ -92,61 +176,3 @@ class LooseRun:
         if self.policy.recover and network and not any(job.wanted.touches(bus) for bus in network):
             text = "--recover: the network core's flash is erased too, and nothing is given for it"
             yield Noticed("recover", text, warning=True)
-
-
-@dataclass
-class _Jobs:
-    """Makes jobs when the device is known; ``external`` and ``recovered`` are what ``describe`` found."""
-
-    run: LooseRun
-    parts: Parts
-    listen: Listener
-    external: ExternalFlash | None = None
-    recovered: bool = False
-
-    def job(self, soc: Soc, external: ExternalFlash | None) -> Job:
-        """Return the job for that SoC and chip, once everything about it is looked at."""
-        run = self.run
-        force = run.force or run.compares
-        job = gather_files(run.given, soc, external, only=run.only, force=force)
-        if run.checks:
-            check_images(job, run.key)
-        for option, given in (("--erase", run.policy.mass_erase), ("--recover", run.policy.recover)):
-            if given and not run.compares:
-                refuse_erase(job, option)
-        return job
-
-    def describe(self, target: Target) -> ExternalFlash | None:
-        """Return how the device's external flash is driven, None where nothing goes there.
-
-        A locked device is unlocked first, if the user said so: its chip cannot be looked at before.
-        """
-        needed = needs_external(self.run.given, target.soc)
-        if target.protected:
-            self._unlock(target)
-        if not needed:
-            self.external = None
-            return None
-        found = target.inspect_external()
-        if found is None:
-            raise ChipAbsent(target.identity, "nothing")
-        shown = found.jedec_id.hex(" ").upper()
-        if found.part is None and self.run.configured is None:
-            raise UnknownChip(target.identity, shown)
-        external = derive(found.as_flash, target.soc, self.parts, self.run.configured)
-        if not external.size:
-            raise UnknownChip(target.identity, shown)
-        name = found.part.name if found.part else "a part that is not known"
-        size = f"{external.size:#x} bytes by {external.source('size')}"
-        self.listen(Noticed("chip", f"external flash: {name} (JEDEC id {shown}), {size}"))
-        self.external = external
-        return external
-
-    def _unlock(self, target: Target) -> None:
-        run = self.run
-        if not run.policy.recover or run.compares or run.previews:
-            raise Protected(target.identity, ", ".join(target.protected))
-        # As large as can be: what does not fit the chip is refused when that can be asked.
-        any_chip = ExternalFlash(Kind.DERIVED, "external flash", size=target.soc.xip.size)
-        recover(target, self.job(target.soc, any_chip), run.policy, listen=self.listen)
-        self.recovered = True
