@@ -33,7 +33,6 @@ from west_qspi.job import Job, gather
 from west_qspi.loose import (
     LooseFiles,
     check_images,
-    find_images,
     gather_files,
     load_files,
     needs_external,
@@ -41,6 +40,7 @@ from west_qspi.loose import (
     refuse_build_options,
     refuse_erase,
 )
+from west_qspi.looseimages import find_images
 from west_qspi.memory import MemoryKind, Range
 from west_qspi.soc import NRF5340, NRF52840
 

@@ -28,18 +28,13 @@ from west_qspi.errors import (
 from west_qspi.events import Noticed
 from west_qspi.firmware import Firmware
 from west_qspi.job import Job, check_range, linked, together
-from west_qspi.memory import Memory, MemoryKind, Range, joined
+from west_qspi.looseimages import FoundImage, find_images
+from west_qspi.memory import MemoryKind, Range, joined
 from west_qspi.plan.model import BootUnit
 
 if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
     from west_qspi.soc import Soc
-
-_SLOT_ALIGNMENT = 0x1000
-"""Slots begin at such an address: MCUboot needs them at sectors' starts, and no SoC here has smaller ones."""
-
-_LARGEST_HEADER = 0x2000
-"""More than any image header is padded to; what claims more is code that knows the magic number."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +43,6 @@ class LooseFiles:
 
     firmware: Firmware
     extras: tuple[Extra, ...]
-
-
-@dataclass(frozen=True)
-class FoundImage:
-    """An MCUboot image by its header; ``image`` is None where what follows is no whole image."""
-
-    kind: MemoryKind
-    address: int
-    origin: str
-    image: mcuboot.McubootImage | None
-
-    @property
-    def range(self) -> Range:
-        """The bus addresses that it takes, as far as it goes."""
-        return Range(self.address, self.image.size if self.image else mcuboot.HEADER_SIZE)
 
 
 # --- what was given --------------------------------------------------------------------------------
@@ -76,10 +56,17 @@ def load_files(hex_files: Sequence[Path], extras: Sequence[Extra]) -> LooseFiles
 
 
 def refuse_build_options(
-    domains: Sequence[str], folders: Sequence[object], only: Sequence[str], extras: Sequence[Extra]
+    domains: Sequence[str],
+    folders: Sequence[object],
+    only: Sequence[str],
+    extras: Sequence[Extra],
+    *,
+    clears_pending: bool = False,
 ) -> None:
     """Refuse what only a build gives a meaning to; raises UsageError."""
     memories = [kind.value for kind in MemoryKind]
+    if clears_pending:
+        raise _needs_build("--clear-pending", "nobody else knows the slots; --erase blanks them all")
     if domains:
         raise _needs_build(f"--domain {domains[0]}", "domains are parts of a build")
     if folders:
@@ -89,9 +76,14 @@ def refuse_build_options(
             known = ", ".join(memories)
             raise _needs_build(f"--only {name}", f"without one there are only the memories: {known}")
     for extra in extras:
-        if extra.place and not extra.place[:1].isdigit() and extra.place.partition("+")[0] not in memories:
+        if extra.place and needs_partition(extra.place):
             reason = "without one a place is an ADDRESS or MEMORY+OFFSET, such as external+0x100000"
             raise _needs_build(extra.option, reason)
+
+
+def needs_partition(place: str) -> bool:
+    """Tell whether only a build can say where a place is."""
+    return not place[:1].isdigit() and place.partition("+")[0] not in [kind.value for kind in MemoryKind]
 
 
 def _needs_build(option: str, reason: str) -> UsageError:
@@ -104,9 +96,14 @@ def needs_external(given: LooseFiles, soc: Soc) -> bool:
     for segment in given.firmware.segments:
         for rest in segment.range.without([*internal, soc.xip]):
             raise OutsideMemories(str(segment.origin), rest.start, rest.end, soc.name)
-    places = [resolve_in_memory(soc, extra.place or "", None, extra.option) for extra in given.extras]
-    beside = any(place is not None and not any(place in bus for bus in internal) for place in places)
+    beside = any(is_external(extra.place or "", soc, extra.option) for extra in given.extras)
     return beside or given.firmware.touches(soc.xip)
+
+
+def is_external(place: str, soc: Soc, option: str) -> bool:
+    """Tell whether a place is in external flash: by name, or an address where the bus has nothing else."""
+    address = resolve_in_memory(soc, place, None, option)
+    return address is not None and not any(address in memory.bus for memory in soc.internal)
 
 
 # --- the job ---------------------------------------------------------------------------------------
@@ -159,10 +156,6 @@ def _only(everything: Firmware, soc: Soc, names: Sequence[str]) -> Firmware:
     return chosen
 
 
-def _application(soc: Soc) -> Memory:
-    return next(memory for memory in soc.internal if memory.kind is MemoryKind.APPLICATION)
-
-
 def _network(soc: Soc) -> tuple[Range, ...]:
     return tuple(memory.bus for memory in soc.internal if memory.kind is MemoryKind.NETWORK)
 
@@ -172,7 +165,7 @@ def _layout(soc: Soc, everything: Firmware, firmware: Firmware, images: Iterable
 
     Data for the external flash that is no image belongs to nothing that boots, as far as anybody can tell.
     """
-    application, network = _application(soc), _network(soc)
+    application, network = soc.application, _network(soc)
     inside = [part for bus in (application.bus, soc.xip) for part in firmware.within(bus).ranges]
     inside += everything.within(application.bus).ranges
     parts = joined([*inside, *network, *(found.range for found in images)])
@@ -196,7 +189,7 @@ def _refuse_half(soc: Soc, everything: Firmware, images: Iterable[FoundImage]) -
     outside = kinds.get(MemoryKind.EXTERNAL)
     if outside is not None and MemoryKind.APPLICATION not in kinds:
         raise HalfAlone(outside.origin, f"an image at {outside.address:#010x}, in external flash,")
-    if everything.touches(_application(soc).bus):
+    if everything.touches(soc.application.bus):
         return
     for bus in _network(soc):
         for piece in everything.pieces(bus):
@@ -205,7 +198,7 @@ def _refuse_half(soc: Soc, everything: Firmware, images: Iterable[FoundImage]) -
 
 def _named(images: Iterable[FoundImage], soc: Soc) -> Iterator[Partition]:
     """Yield images as if each were a partition, so that reports name them."""
-    application = _application(soc)
+    application = soc.application
     for found in images:
         if found.image is not None:
             offset = found.address - (soc.xip if found.kind is MemoryKind.EXTERNAL else application.bus).start
@@ -214,42 +207,7 @@ def _named(images: Iterable[FoundImage], soc: Soc) -> Iterator[Partition]:
             yield Partition(name, found.address, where.size, "", found.kind, offset, where)
 
 
-# --- images ----------------------------------------------------------------------------------------
-
-
-def find_images(firmware: Firmware, soc: Soc) -> Iterator[FoundImage]:
-    """Yield what begins with an MCUboot header at a place where a slot could begin, in bus order."""
-    for kind, window in ((MemoryKind.APPLICATION, _application(soc).bus), (MemoryKind.EXTERNAL, soc.xip)):
-        end = window.start
-        for part in firmware.within(window).ranges:
-            for address in _magics(firmware.read(part), part.start):
-                found = _image_at(firmware, kind, address, window) if address >= end else None
-                if found is not None:
-                    end = found.range.end
-                    yield found
-
-
-def _magics(data: bytes, start: int) -> Iterator[int]:
-    at = data.find(mcuboot.HEADER_MAGIC_BYTES)
-    while at >= 0:
-        if (start + at) % _SLOT_ALIGNMENT == 0:
-            yield start + at
-        at = data.find(mcuboot.HEADER_MAGIC_BYTES, at + 1)
-
-
-def _image_at(firmware: Firmware, kind: MemoryKind, address: int, window: Range) -> FoundImage | None:
-    header = mcuboot.parse_header(firmware.read(Range(address, mcuboot.HEADER_SIZE)))
-    if header is None or not mcuboot.HEADER_SIZE <= header.header_size <= _LARGEST_HEADER:
-        return None
-    size = mcuboot.image_extent(
-        lambda at, count: firmware.read(Range(address + at, count)), window.end - address
-    )
-    origin = str(next(firmware.pieces(Range(address, 1))).origin)
-    try:
-        data = firmware.read(Range(address, size or mcuboot.HEADER_SIZE))
-        return FoundImage(kind, address, origin, mcuboot.parse_image(data, origin, address))
-    except ImageError:
-        return FoundImage(kind, address, origin, None)
+# --- checking --------------------------------------------------------------------------------------
 
 
 def check_images(job: Job, key: tuple[bytes, str] | None = None) -> None:
@@ -260,7 +218,7 @@ def check_images(job: Job, key: tuple[bytes, str] | None = None) -> None:
     everything = together([job.wanted, job.companions])
     images = tuple(find_images(everything, job.soc))
     for found in images:
-        window = job.soc.xip if found.kind is MemoryKind.EXTERNAL else _application(job.soc).bus
+        window = job.soc.xip if found.kind is MemoryKind.EXTERNAL else job.soc.application.bus
         rest = next(part for part in everything.within(window).ranges if found.address in part)
         part = found.range if found.image else Range.between(found.address, rest.end)
         data = everything.read(part)
@@ -288,7 +246,7 @@ def refuse_erase(job: Job, option: str) -> None:
 
     ``option`` is the one that asks for it. Raises EraseTakesImages.
     """
-    start = Range(_application(job.soc).bus.start, VECTORS)
+    start = Range(job.soc.application.bus.start, VECTORS)
     if not job.wanted.covers(start):
         raise EraseTakesImages(f"what the board starts with (application flash at 0, {option})")
 
@@ -307,7 +265,7 @@ def not_checked(job: Job, *, checked: bool, signatures: bool) -> Noticed:
     if MemoryKind.EXTERNAL in kinds:
         text = "that both halves are of one build" + (", but for their versions" if checked else "")
         open_questions.append(text)
-    elif everything.touches(_application(job.soc).bus):
+    elif everything.touches(job.soc.application.bus):
         open_questions.append("whether external flash should hold another half of it")
     if network and not any(everything.touches(bus) for bus in network):
         open_questions.append("whether the network core's firmware goes with it")

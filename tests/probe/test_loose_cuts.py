@@ -63,7 +63,7 @@ def may_start(board: Board) -> bool:
     An erase that broke off may leave noise there, which leads nowhere.
     """
     stack, reset = struct.unpack("<2I", read_board(board, MemoryKind.APPLICATION, 0, 8))
-    return 0x2000_0000 < stack <= 0x2008_0000 and reset & 1 == 1 and reset < 0x10_0000
+    return bool(0x2000_0000 < stack <= 0x2008_0000 and reset & 1 and reset < 0x10_0000)
 
 
 def holds(board: Board, job: Job) -> bool:

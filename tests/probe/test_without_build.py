@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from buildgen import BuildOptions
 
 from tests.helpers.boards import SMALL, build_of, changed, new_board, read_board, write_board
 from tests.helpers.chipfiles import ini_text, json_text
@@ -35,7 +36,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def blank(options: object) -> Board:
+def blank(options: BuildOptions) -> Board:
     return new_board(build_of(options))
 
 
@@ -259,7 +260,7 @@ def test_internal_flash_alone_needs_no_chip(probe: NewBench, commands: NewComman
     ],
 )
 def test_files_for_the_other_soc_are_refused(
-    probe: NewBench, commands: NewCommands, soc: Soc, options: object, said: str
+    probe: NewBench, commands: NewCommands, soc: Soc, options: BuildOptions, said: str
 ) -> None:
     board = Board.create(None, soc, named("MX25R6435F"))
     refused = commands(probe(board))("flash", None, *hex_options(options))

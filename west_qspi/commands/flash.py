@@ -19,7 +19,7 @@ from west_qspi.commands.board import (
     runner_of,
     runner_options,
 )
-from west_qspi.commands.loose import flash_files, is_without_build
+from west_qspi.commands.loose import are_loose, flash_files
 from west_qspi.commands.rebuild import rebuild
 from west_qspi.console import Console
 from west_qspi.data import Extra, ExtraFolder
@@ -121,7 +121,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         get_runner(args.runner)  # a misspelt name is known before the build begins
     extras = [Extra.parse(text).below(context.cwd) for text in args.file]
     folders = [ExtraFolder.parse(text).below(context.cwd) for text in args.dir]
-    if is_without_build(args, context, console):
+    if are_loose(args, context, console):
         return flash_files(args, context, extras, console)
     parts = known_parts(args, context)
     directory = build_dir(args, context)
