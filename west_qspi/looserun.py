@@ -10,7 +10,9 @@ from typing import NoReturn
 from west_qspi.errors import ChipAbsent, ProofError, Protected, UnknownChip
 from west_qspi.events import Listener, Noticed
 from west_qspi.extflash.derive import derive
+from west_qspi.extflash.instructions import quad_method
 from west_qspi.extflash.model import ExternalFlash, Kind
+from west_qspi.extflash.setup import data_lines
 from west_qspi.flasher import compare, flash, preview
 from west_qspi.job import Job
 from west_qspi.journal import FolderJournal, Journal, state_folder
@@ -84,13 +86,29 @@ def _chip(way: Way, target: Target) -> ExternalFlash:
     shown = found.jedec_id.hex(" ").upper()
     if found.part is None and way.configured is None:
         raise UnknownChip(target.identity, shown)
-    external = derive(found.as_flash, target.soc, way.options.parts, way.configured)
+    configured = way.configured
+    if configured is not None and found.part is None:
+        configured = _within_what_is_known(configured, way.listen)
+    external = derive(found.as_flash, target.soc, way.options.parts, configured)
     if not external.size:
         raise UnknownChip(target.identity, shown)
     name = found.part.name if found.part else "a part that is not known"
     size = f"{human_size(external.size)} by {external.source('size')}"
     way.listen(Noticed("chip", f"external flash: {name} (JEDEC id {shown}), {size}"))
     return external
+
+
+def _within_what_is_known(configured: ExternalFlash, listen: Listener) -> ExternalFlash:
+    """Return how to drive a part that is in no table: on four lines if the file shows how to enable them.
+
+    A guess could set another bit of a register that outlasts power.
+    """
+    method = quad_method(configured.instructions or ())
+    if method is not None or data_lines(configured.read or "", configured.write or "") < 4:
+        return replace(configured, quad_enable=method)
+    text = f"{configured.name} has no instruction that enables four lines, so the chip is driven on one"
+    listen(Noticed("ext-mem-config", text))
+    return replace(configured, read="fastread", write="pp")
 
 
 @dataclass(frozen=True)
