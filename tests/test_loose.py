@@ -307,9 +307,14 @@ def test_erasing_all_is_for_files_that_bring_back_what_the_board_starts_with() -
 @pytest.mark.parametrize(
     ("files", "signatures", "said", "unsaid"),
     [
-        (lambda: hexes(SMALL), False, ["halves", "signatures"], ["network", "another half"]),
+        (lambda: hexes(SMALL), False, ["halves", "signatures"], ["network", "another half", "bootloader"]),
         (lambda: hexes(SMALL)[1:], True, ["halves", "network"], ["signatures", "another half"]),
-        (lambda: [halves(SMALL)[False]], False, ["another half", "network", "signatures"], ["halves"]),
+        (
+            lambda: [halves(SMALL)[False]],
+            False,
+            ["another half", "network", "signatures", "bootloader"],
+            ["halves"],
+        ),
     ],
     ids=["all", "no network core", "internal half"],
 )

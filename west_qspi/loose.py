@@ -156,6 +156,11 @@ def _only(everything: Firmware, soc: Soc, names: Sequence[str]) -> Firmware:
     return chosen
 
 
+def _start(soc: Soc) -> Range:
+    """Return what the application core starts with, whatever comes then."""
+    return Range(soc.application.bus.start, VECTORS)
+
+
 def _network(soc: Soc) -> tuple[Range, ...]:
     return tuple(memory.bus for memory in soc.internal if memory.kind is MemoryKind.NETWORK)
 
@@ -169,7 +174,7 @@ def _layout(soc: Soc, everything: Firmware, firmware: Firmware, images: Iterable
     inside = [part for bus in (application.bus, soc.xip) for part in firmware.within(bus).ranges]
     inside += everything.within(application.bus).ranges
     parts = joined([*inside, *network, *(found.range for found in images)])
-    start = Range(application.bus.start, VECTORS)
+    start = _start(soc)
     keys = {"all that boots": start} if everything.covers(start) else {}
     for found in images if not keys else ():
         if found.kind is MemoryKind.APPLICATION:
@@ -246,8 +251,7 @@ def refuse_erase(job: Job, option: str) -> None:
 
     ``option`` is the one that asks for it. Raises EraseTakesImages.
     """
-    start = Range(job.soc.application.bus.start, VECTORS)
-    if not job.wanted.covers(start):
+    if not job.wanted.covers(_start(job.soc)):
         raise EraseTakesImages(f"what the board starts with (application flash at 0, {option})")
 
 
@@ -269,6 +273,10 @@ def not_checked(job: Job, *, checked: bool, signatures: bool) -> Noticed:
         open_questions.append("whether external flash should hold another half of it")
     if network and not any(everything.touches(bus) for bus in network):
         open_questions.append("whether the network core's firmware goes with it")
+    if any(found.kind is MemoryKind.APPLICATION for found in images) and not everything.covers(
+        _start(job.soc)
+    ):
+        open_questions.append("what the board's bootloader starts from other slots if this is interrupted")
     if images and not signatures:
         open_questions.append("signatures (--key)")
     return Noticed("not-checked", f"without a build, not checked: {'; '.join(open_questions)}")
