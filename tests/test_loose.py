@@ -235,7 +235,7 @@ def test_a_part_without_its_application_is_refused_unless_forced(file: Callable[
     with pytest.raises(HalfAlone) as caught:
         job_of([path])
     assert (caught.value.origin, caught.value.half) == (str(path), half)
-    assert job_of([path], force=True).wanted.size > 0x800
+    assert job_of([path], half=True).wanted.size > 0x800
 
 
 def test_a_bootloader_with_an_external_half_alone_is_refused() -> None:

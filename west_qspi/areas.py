@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from west_qspi import files
-from west_qspi.boot import BootLayout, boot_layout
+from west_qspi.boot import VECTORS, BootLayout, boot_layout
 from west_qspi.data import declared, parse_number, resolve, resolve_in_memory
 from west_qspi.errors import MissingOutput, UsageError
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.job import Job, check_range, together
 from west_qspi.memory import Range, joined
+from west_qspi.plan.model import BootUnit
 
 if TYPE_CHECKING:
     from west_qspi.build.build import Build
     from west_qspi.extflash.model import ExternalFlash
+    from west_qspi.soc import Soc
     from west_qspi.targets import Target
 
 
@@ -101,6 +103,22 @@ def erase_job(build: Build, areas: Sequence[Area], external: ExternalFlash | Non
         erases_slots=_touches_slots(build, layout, blank),
         disables=tuple(unit.key for unit in units if not blank.touches(unit.key)),
     )
+
+
+def blank_job(soc: Soc, areas: Sequence[Area], external: ExternalFlash | None) -> Job:
+    """Return a job that makes whole memories blank, application flash among them, without a build.
+
+    What the board starts with goes first, so that nothing runs from what is left.
+    """
+    blank = Firmware(
+        tuple(
+            Segment(area.range.start, b"\xff" * area.range.size, Origin(area.name))
+            for area in sorted(areas, key=lambda area: area.range)
+        )
+    )
+    start = Range(soc.application.bus.start, VECTORS)
+    layout = BootLayout(None, False, (BootUnit("the board", start, blank.ranges),), (), None)
+    return Job(soc, blank, Firmware(), layout, external, (), whole=False)
 
 
 def _touches_slots(build: Build, layout: BootLayout, blank: Firmware) -> bool:

@@ -116,11 +116,12 @@ def gather_files(
     *,
     only: Sequence[str] = (),
     force: bool = False,
+    half: bool = False,
 ) -> Job:
     """Gather a job from files alone, for a SoC and an external flash that were found.
 
-    ``only`` names memories; ``force`` lets data go where the firmware has something else, and takes half of
-    what boots. Raises InputError, PlacementError, UsageError, HalfAlone.
+    ``only`` names memories; ``force`` lets data go where the firmware has something else; ``half`` takes half
+    of what boots. Raises InputError, PlacementError, UsageError, HalfAlone.
     """
     placed = [_load(extra, soc, external) for extra in given.extras]
     data = together(placed)
@@ -129,7 +130,7 @@ def gather_files(
         check_range(segment.range, str(segment.origin), soc, external)
     images = tuple(find_images(everything, soc))
     layout = _layout(soc, everything, given.firmware, images)
-    if not force:
+    if not half:
         _refuse_half(soc, everything, images)
     # What was given a place on the command line is wanted wherever it goes.
     wanted = together([_only(everything, soc, only), data]) if only else everything

@@ -172,7 +172,8 @@ class LooseRun:
 
     def _job(self, soc: Soc, external: ExternalFlash | None) -> Job:
         """Return the job for that SoC and chip, once everything about it is looked at."""
-        job = gather_files(self.given, soc, external, only=self.only, force=self.force or self.compares)
+        half = self.force or self.compares
+        job = gather_files(self.given, soc, external, only=self.only, force=self.force, half=half)
         if self.checks:
             check_images(job, self.key)
         for option, asked in (("--erase", self.policy.mass_erase), ("--recover", self.policy.recover)):

@@ -359,6 +359,42 @@ def test_what_cannot_be_read_without_a_build_is_refused(
     assert not Path("out.bin").exists()
 
 
+@pytest.mark.parametrize("soc", [NRF5340, NRF52840], ids=["nRF5340", "nRF52840"])
+def test_all_is_erased_without_a_build(bench: Bench, soc: Soc) -> None:
+    options = SMALL if soc is NRF5340 else NRF52
+    assert bench.has(soc=soc)(*hex_options(options)).status == 0
+    bench.fill(MemoryKind.UICR, 0x80, b"customer")
+    planned = bench("--all", "--dry-run", command="erase")
+    assert planned.status == 0
+    assert bench.holds(options)
+    # Cut off, nothing starts from what is left.
+    cut = bench("--all", "--yes", "--sim-fault", "power-cut=5", command="erase")
+    assert cut.status == 1
+    assert read_board(bench.board, MemoryKind.APPLICATION, 0, 8) in (bytes(8), b"\xff" * 8)
+    done = bench("--all", "--yes", command="erase")
+    assert done.status == 0
+    assert "MX25R6435F" in done.err
+    for kind, size in ((MemoryKind.APPLICATION, 0x10_0000), (MemoryKind.EXTERNAL, 0x80_0000)):
+        assert not read_board(bench.board, kind, 0, size).strip(b"\xff")
+    if soc is NRF5340:
+        assert not read_board(bench.board, MemoryKind.NETWORK, 0, 0x4_0000).strip(b"\xff")
+    assert read_board(bench.board, MemoryKind.UICR, 0x80, 8) == b"customer"
+
+
+def test_one_memory_is_not_erased_where_nobody_knows_what_runs_from_it(bench: Bench) -> None:
+    assert bench.has()(*hex_options(SMALL)).status == 0
+    assert bench("--external", "--yes", command="erase").status == 1
+    assert bench("mcuboot_primary", "--yes", command="erase").status == 1
+    assert bench.holds(SMALL)
+
+
+def test_data_over_the_firmware_is_refused_in_a_comparison_too(bench: Bench) -> None:
+    Path("x.bin").write_bytes(bytes(16))
+    refused = bench.has()(*hex_options(SMALL), "--file", "x.bin@external+0x120400", "--verify-only")
+    assert refused.status == 1
+    assert "disagree at 0x10120400" in refused.err
+
+
 def test_info_needs_no_build(bench: Bench) -> None:
     shown = bench.has(soc=NRF52840)("--json", command="info")
     value = json.loads(shown.out)
