@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from west_qspi import files, mcuboot
 from west_qspi.boot import VECTORS, BootLayout
 from west_qspi.build.model import Partition
-from west_qspi.data import Extra, both_spellings, resolve_in_memory
+from west_qspi.data import Extra, both_spellings, parse_number, resolve_in_memory
 from west_qspi.errors import (
     EraseTakesImages,
     HalfAlone,
@@ -63,7 +63,7 @@ def refuse_build_options(
     *,
     clears_pending: bool = False,
 ) -> None:
-    """Refuse what only a build gives a meaning to; raises UsageError."""
+    """Refuse what only a build gives a meaning to, and places with no number; raises UsageError."""
     memories = [kind.value for kind in MemoryKind]
     if clears_pending:
         raise _needs_build("--clear-pending", "nobody else knows the slots; --erase blanks them all")
@@ -76,9 +76,13 @@ def refuse_build_options(
             known = ", ".join(memories)
             raise _needs_build(f"--only {name}", f"without one there are only the memories: {known}")
     for extra in extras:
-        if extra.place and needs_partition(extra.place):
+        place = extra.place or ""
+        if place and needs_partition(place):
             reason = "without one a place is an ADDRESS or MEMORY+OFFSET, such as external+0x100000"
             raise _needs_build(extra.option, reason)
+        number = place if place[:1].isdigit() else place.partition("+")[2]
+        if number:
+            parse_number(number, extra.option)
 
 
 def needs_partition(place: str) -> bool:

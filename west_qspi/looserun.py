@@ -94,7 +94,8 @@ def _chip(way: Way, target: Target) -> ExternalFlash:
         raise UnknownChip(target.identity, shown)
     name = found.part.name if found.part else "a part that is not known"
     size = f"{human_size(external.size)} by {external.source('size')}"
-    way.listen(Noticed("chip", f"external flash: {name} (JEDEC id {shown}), {size}"))
+    pins = f"pins: {external.source('pins')}"
+    way.listen(Noticed("chip", f"external flash: {name} (JEDEC id {shown}), {size}; {pins}"))
     return external
 
 

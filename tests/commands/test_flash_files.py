@@ -211,6 +211,15 @@ def test_options_that_need_a_build_are_wrong_usage(bench: Bench, words: list[str
     assert bench.untouched
 
 
+@pytest.mark.parametrize("place", ["external+much", "0x10g", "application+-4"])
+def test_places_with_no_number_are_wrong_usage(bench: Bench, place: str) -> None:
+    refused = bench.has()(*hex_options(SMALL), "--file", f"x.bin@{place}")
+    assert refused.status == 2
+    assert "is not a number" in refused.err
+    # Nobody had to connect to find that out.
+    assert "JEDEC id" not in refused.err
+
+
 @pytest.mark.parametrize(
     ("soc", "options", "said"),
     [

@@ -15,8 +15,10 @@ from tests.helpers.boards import SMALL, build_of, changed, new_board, read_board
 from tests.helpers.chipfiles import ini_text, json_text
 from tests.helpers.chips import named
 from tests.helpers.loosefiles import halves, hex_options
+from tests.probe import qspi
 from tests.probe.conftest import NewBench, NewCommands
 from tests.probe.runs import missing
+from tests.probe.test_vendor import without_the_last_word
 from west_qspi.extflash.configfile import Format, parse_config, write_config
 from west_qspi.job import gather
 from west_qspi.memory import MemoryKind
@@ -190,6 +192,37 @@ def test_the_pins_of_a_configuration_are_where_the_chip_is_looked_for(
         done = run("flash", None, *hex_options(options), "--ext-mem-config", str(path))
         assert done.status == status
     assert "no external flash answers" in done.err
+
+
+def test_what_our_own_drivers_cannot_prove_the_librarys_write_again(
+    probe: NewBench, commands: NewCommands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = blank(SMALL)
+    bench = probe(board)
+    monkeypatch.setattr(bench.device.qspi, "_write_flash", without_the_last_word(bench.device.qspi))
+    done = commands(bench)("flash", None, *hex_options(SMALL))
+    assert done.status == 0
+    assert "trying it once more another way" in done.err
+    assert missing(board, gather(build_of(SMALL))) == []
+
+
+def test_where_our_own_drivers_cannot_start_the_librarys_go_on(
+    probe: NewBench, commands: NewCommands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = blank(SMALL)
+    bench = probe(board)
+    peripheral = bench.device.qspi
+    activate = peripheral._activate
+    # A peripheral that needs its pins: our own drivers wake it up without them first.
+    monkeypatch.setattr(
+        peripheral,
+        "_activate",
+        lambda: activate() and not all(peripheral.get(pin) & 0x8000_0000 for pin in qspi.PINS),
+    )
+    done = commands(bench)("flash", None, *hex_options(SMALL))
+    assert done.status == 0
+    assert "going on with Nordic's own routines" in done.err
+    assert missing(board, gather(build_of(SMALL))) == []
 
 
 def test_a_range_is_read_and_info_is_shown_without_a_build(
