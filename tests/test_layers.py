@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "west_qspi"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("events", "memory"),
-    ("soc", "fileio", "_hexcolumns", "_hexrecord"),
+    ("soc", "fileio", "processes", "_hexcolumns", "_hexrecord"),
     ("firmware",),
     ("hexfile", "elffile", "elfsections", "mcuboot", "trailer"),
     ("files", "journal"),
@@ -31,9 +31,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("settling",),
     ("preparation",),
     ("flasher", "runners", "render", "mapview"),
+    ("work",),
     ("looserun",),
+    ("fleet",),
     ("chipview", "check"),
-    ("console",),
+    ("console", "terminal"),
     ("commands",),
     ("__main__",),
 )

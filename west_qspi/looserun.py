@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from west_qspi.errors import ChipAbsent, ProofError, Protected, UnknownChip
+from west_qspi.errors import ChipAbsent, Protected, UnknownChip
 from west_qspi.events import Listener, Noticed
 from west_qspi.extflash.derive import derive
 from west_qspi.extflash.instructions import quad_method
 from west_qspi.extflash.model import ExternalFlash, Kind
 from west_qspi.extflash.setup import data_lines
-from west_qspi.flasher import compare, flash, preview
 from west_qspi.job import Job
 from west_qspi.journal import FolderJournal, Journal, state_folder
 from west_qspi.loose import (
@@ -31,9 +30,7 @@ from west_qspi.report import FlashReport
 from west_qspi.runners import RunnerOptions, get_runner
 from west_qspi.soc import Soc
 from west_qspi.targets import Target
-
-Stopping = Callable[[], AbstractContextManager[Callable[[], bool]]]
-"""Gives, while a board is worked on, the question whether the user wants to stop."""
+from west_qspi.work import Aim, Stopping, either_way, reported
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ class LooseRun:
 
     ``only`` and ``force`` are those of ``gather_files``. ``configured`` is what a programmer configuration
     says of the external flash. ``key`` is what signatures must match, a PEM file's content and name; images
-    are only looked into if ``checks``. ``compares`` and ``previews`` change nothing on the board.
+    are only looked into if ``checks``.
     """
 
     runner: str
@@ -129,8 +126,7 @@ class LooseRun:
     checks: bool = True
     key: tuple[bytes, str] | None = None
     configured: ExternalFlash | None = None
-    compares: bool = False
-    previews: bool = False
+    aim: Aim = Aim.FLASH
 
     def carry_out(self, options: RunnerOptions, listen: Listener, stopping: Stopping) -> FlashReport:
         """Do it on the board that the options lead to; what cannot be proven, once more another way.
@@ -138,14 +134,7 @@ class LooseRun:
         Raises what ``Runner.identify``, ``gather_files``, ``check_images``, ``flash``, ``compare`` and
         ``preview`` raise; UnknownChip, ChipAbsent, Protected.
         """
-        another = get_runner(self.runner).other_way(options)
-        try:
-            return self._once(options, listen, stopping)
-        except ProofError as error:
-            if another is None:
-                raise
-            listen(Noticed("engine", f"{error}; trying it once more another way"))
-        return self._once(another, listen, stopping)
+        return either_way(self.runner, options, listen, lambda way: self._once(way, listen, stopping))
 
     def _once(self, options: RunnerOptions, listen: Listener, stopping: Stopping) -> FlashReport:
         unlocked: list[str] = []
@@ -164,27 +153,22 @@ class LooseRun:
             for notice in (*job.notices, *self._open_questions(job)):
                 listen(notice)
             policy = replace(self.policy, recover=self.policy.recover and not unlocked)
-            with stopping() as stop:
-                if self.compares:
-                    return compare(target, job, journal, listen=listen, stop=stop)
-                if self.previews:
-                    return preview(target, job, policy, journal, listen=listen, stop=stop)
-                return flash(target, job, policy, journal, listen=listen, stop=stop)
+            return reported(target, job, policy, journal, self.aim, listen, stopping)
 
     def _job(self, soc: Soc, external: ExternalFlash | None) -> Job:
         """Return the job for that SoC and chip, once everything about it is looked at."""
-        half = self.force or self.compares
+        half = self.force or self.aim is Aim.COMPARE
         job = gather_files(self.given, soc, external, only=self.only, force=self.force, half=half)
         if self.checks:
             check_images(job, self.key)
         for option, asked in (("--erase", self.policy.mass_erase), ("--recover", self.policy.recover)):
-            if asked and not self.compares:
+            if asked and self.aim is not Aim.COMPARE:
                 refuse_erase(job, option)
         return job
 
     def _unlock(self, target: Target, listen: Listener) -> None:
         """Unlock a device whose chip cannot be looked at before, if the user said so; raises Protected."""
-        if not self.policy.recover or self.compares or self.previews:
+        if not self.policy.recover or self.aim is not Aim.FLASH:
             refuse_locked(target)
         # As large as can be: what does not fit the chip is refused when that can be asked.
         any_chip = ExternalFlash(Kind.DERIVED, "external flash", size=target.soc.xip.size)

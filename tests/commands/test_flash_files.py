@@ -408,3 +408,12 @@ def test_info_needs_no_build(bench: Bench) -> None:
     shown = bench.has(soc=NRF52840)("--json", command="info")
     value = json.loads(shown.out)
     assert (value["soc"], value["external"]["part"]) == ("nRF52840", "MX25R6435F")
+
+
+def test_several_boards_are_flashed_without_a_build(bench: Bench, tmp_path: Path) -> None:
+    other = Bench(tmp_path / "other", bench.capsys).has("W25Q128JV")
+    done = bench.has()(*hex_options(SMALL), "--sim-board", str(other.folder))
+    assert done.status == 0
+    assert bench.holds(SMALL)
+    # Each has a chip of its own.
+    assert other.holds(SMALL)

@@ -14,7 +14,6 @@ from west_qspi.commands.board import (
     add_chip_options,
     add_pending_options,
     chip,
-    connected,
     interruptible,
     known_parts,
     pending_of,
@@ -36,6 +35,7 @@ from west_qspi.policy import Policy
 from west_qspi.render import human_size
 from west_qspi.report import Outcome
 from west_qspi.targets import Target
+from west_qspi.work import connected
 
 NAME = "qspi-erase"
 HELP = "make partitions, the external flash, or all flash blank, and prove it"

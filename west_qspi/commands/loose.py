@@ -8,7 +8,8 @@ from pathlib import Path
 
 from west_qspi.build.find import find_build_dir, is_build
 from west_qspi.commands import Context
-from west_qspi.commands.board import interruptible, known_parts, pending_of, runner_of, runner_options
+from west_qspi.commands.board import aim_of, interruptible, known_parts, policy_of, runner_of, runner_options
+from west_qspi.commands.several import flash_several, meant_boards
 from west_qspi.console import Console
 from west_qspi.data import Extra
 from west_qspi.events import Noticed
@@ -17,7 +18,6 @@ from west_qspi.extflash.model import ExternalFlash
 from west_qspi.fileio import opened
 from west_qspi.loose import load_files, refuse_build_options
 from west_qspi.looserun import LooseRun
-from west_qspi.policy import Policy
 from west_qspi.report import Outcome
 
 
@@ -49,16 +49,19 @@ def flash_files(args: argparse.Namespace, context: Context, extras: Sequence[Ext
     run = LooseRun(
         runner.name,
         load_files([context.cwd / path for path in args.hex_file], extras),
-        Policy(pending_of(args), args.erase, args.recover, args.reset),
+        policy_of(args),
         only=tuple(args.only),
         force=args.force,
         checks=not args.no_check,
         key=_key(args, context),
         configured=configuration(args, context, console),
-        compares=args.verify_only,
-        previews=args.dry_run,
+        aim=aim_of(args),
     )
-    options = runner_options(args, context, context.cwd, parts, console)
+    options = runner_options(args, context, context.cwd, parts, console, several=True)
+    boards = meant_boards(args, runner, options)
+    if args.all or len(boards) > 1:
+        return flash_several(args, console, boards, run, run.given.firmware.size)
+    (options,) = boards.values()
     report = run.carry_out(options, console.listen, lambda: interruptible(console))
     console.report(report, report.plan if args.dry_run else None)
     return 1 if report.outcome is Outcome.DIFFERENT else 0

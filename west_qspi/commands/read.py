@@ -14,7 +14,6 @@ from west_qspi.commands.board import (
     add_board_options,
     add_chip_options,
     chip,
-    connected,
     interruptible,
     known_parts,
     runner_of,
@@ -37,6 +36,7 @@ from west_qspi.preparation import check_board
 from west_qspi.reading import read_proven
 from west_qspi.render import hexdump, human_size, table
 from west_qspi.soc import Soc
+from west_qspi.work import connected
 
 NAME = "qspi-read"
 HELP = "read a partition or a range off the board, or files out of its LittleFS"

@@ -42,6 +42,7 @@
      │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
      │   ├─ LinkError                  the debug link
      │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed
+     │   ├─ RunBroken  RunHung         one of several boards
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
      │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
@@ -77,6 +78,8 @@ from west_qspi.errors.device import (
     ProofError,
     Protected,
     QuadDisabled,
+    RunBroken,
+    RunHung,
     SeveralProbes,
     StoppedAtOnce,
     TargetError,
@@ -206,6 +209,8 @@ __all__ = [
     "QspiError",
     "QuadDisabled",
     "RebuildFailed",
+    "RunBroken",
+    "RunHung",
     "RunnerError",
     "RunnerUnavailable",
     "SettingsError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -15,7 +15,7 @@ from west_qspi.events import Noticed
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.journal import state_folder
 from west_qspi.probe.access import find_layout
-from west_qspi.probe.choice import ProbeOptions, probes
+from west_qspi.probe.choice import ProbeOptions, pick_several, probes
 from west_qspi.probe.codes import RUNNER
 from west_qspi.probe.controller import QspiController
 from west_qspi.probe.direct import DirectTarget
@@ -169,6 +169,21 @@ class PynrfjprogRunner:
         chosen = _probe_options(options)
         return (chosen.host,) if chosen.host is not None else probes(chosen)
 
+    def boards(
+        self, options: RunnerOptions, wanted: Sequence[str], *, every: bool
+    ) -> dict[str, RunnerOptions]:
+        """Return the boards behind the probes that are meant.
+
+        Raises RunnerUnavailable, NoDevice, UsageError.
+        """
+        chosen = _probe_options(options)
+        if chosen.host is not None:
+            if wanted:
+                raise UsageError("--ip names one probe, so it goes without several -i")
+            return {chosen.host: options}
+        serials = pick_several(probes(chosen), wanted, chosen, every=every)
+        return {serial: replace(options, dev_id=serial) for serial in serials}
+
     def state_folder(self, options: RunnerOptions) -> Path | None:
         """Have journals kept in the user's own folder."""
         return None
@@ -180,7 +195,7 @@ def _probe_options(options: RunnerOptions) -> ProbeOptions:
         raise LibraryMissing(RUNNER, "the Python package 'pynrfjprog' is not installed")
     if options.speed is not None and options.speed not in _SPEEDS:
         raise UsageError(f"--speed {options.speed}: a number of kHz up to {_SPEEDS[-1]} is needed")
-    return ProbeOptions(
+    chosen = ProbeOptions(
         options.dev_id,
         options.ip,
         options.speed,
@@ -188,6 +203,7 @@ def _probe_options(options: RunnerOptions) -> ProbeOptions:
         options.choose,
         state_folder() / "probes",
     )
+    return chosen if options.grace is None else replace(chosen, grace=options.grace)
 
 
 def runner() -> PynrfjprogRunner:

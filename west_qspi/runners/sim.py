@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +81,21 @@ class SimRunner:
         if folder is None or not BoardFolder(folder).state_file.exists():
             return ()
         return (Board.open(folder, options.parts).conditions.device,)
+
+    def boards(
+        self, options: RunnerOptions, wanted: Sequence[str], *, every: bool
+    ) -> dict[str, RunnerOptions]:
+        """Return the boards in ``options.sim_boards``: each is named by its folder. Raises UsageError."""
+        if wanted:
+            raise UsageError("of several simulated boards each is named by its folder: --sim-board, not -i")
+        folders = {folder.resolve(): folder for folder in options.sim_boards}
+        if not folders:
+            raise UsageError("several simulated boards need a folder each: --sim-board DIR --sim-board DIR")
+        names = Counter(folder.name for folder in folders.values())
+        return {
+            folder.name if names[folder.name] == 1 else str(folder): replace(options, sim_board=folder)
+            for folder in folders.values()
+        }
 
     def other_way(self, options: RunnerOptions) -> RunnerOptions | None:
         """Know no other way than the one."""
