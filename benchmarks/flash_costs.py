@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -40,8 +40,8 @@ class Tally:
     """Adds up how long a board's flashes are at work, and how many bytes they are given."""
 
     def __init__(self, board: Board) -> None:
-        self.erase: Counter[MemoryKind] = Counter()
-        self.program: Counter[MemoryKind] = Counter()
+        self.erase: dict[MemoryKind, float] = defaultdict(float)
+        self.program: dict[MemoryKind, float] = defaultdict(float)
         self.given: Counter[MemoryKind] = Counter()
         self._conditions = board.conditions
         self._program, self._erase = board.conditions.program, board.conditions.erase
@@ -95,7 +95,7 @@ def measured(bench: Bench, size: int, work: Callable[[], None]) -> Spent:
         work()
     transfer, calls = wire(counters.link_bytes - moved), cost.calls * CALL_TIME
     waits = cost.seconds - transfer - calls
-    work_times = tally.erase.total(), tally.program.total()
+    work_times = sum(tally.erase.values()), sum(tally.program.values())
     return Spent(cost.seconds, tally.floor(size), *work_times, transfer, calls, waits)
 
 

@@ -48,6 +48,32 @@ def connected(
         target.close()
 
 
+def either_way(
+    runner: str, options: RunnerOptions, listen: Listener, run: Callable[[RunnerOptions], FlashReport]
+) -> FlashReport:
+    """Run, and what cannot be proven, once more another way."""
+    another = get_runner(runner).other_way(options)
+    try:
+        return run(options)
+    except ProofError as error:
+        if another is None:
+            raise
+        listen(Noticed("engine", f"{error}; trying it once more another way"))
+    return run(another)
+
+
+def reported(
+    target: Target, job: Job, policy: Policy, journal: Journal, aim: Aim, listen: Listener, stopping: Stopping
+) -> FlashReport:
+    """Do with a connected board what is aimed at; raises what ``flash``, ``compare``, ``preview`` raise."""
+    with stopping() as stop:
+        if aim is Aim.COMPARE:
+            return compare(target, job, journal, listen=listen, stop=stop)
+        if aim is Aim.PREVIEW:
+            return preview(target, job, policy, journal, listen=listen, stop=stop)
+        return flash(target, job, policy, journal, listen=listen, stop=stop)
+
+
 @dataclass(frozen=True)
 class Work:
     """A job for any board that ``runner`` reaches, and what the user allows."""
@@ -63,24 +89,10 @@ class Work:
 
         Raises what connecting, ``flash``, ``compare`` and ``preview`` raise.
         """
-        another = get_runner(self.runner).other_way(options)
-        try:
-            return self._once(options, listen, stopping)
-        except ProofError as error:
-            if another is None:
-                raise
-            listen(Noticed("engine", f"{error}; trying it once more another way"))
-        return self._once(another, listen, stopping)
+        return either_way(self.runner, options, listen, lambda way: self._once(way, listen, stopping))
 
     def _once(self, options: RunnerOptions, listen: Listener, stopping: Stopping) -> FlashReport:
         job, runner = self.job, get_runner(self.runner)
-        with (
-            connected(runner, options, self.soc, job.external, use_external=job.needs_external) as on,
-            stopping() as stop,
-        ):
+        with connected(runner, options, self.soc, job.external, use_external=job.needs_external) as on:
             target, journal = on
-            if self.aim is Aim.COMPARE:
-                return compare(target, job, journal, listen=listen, stop=stop)
-            if self.aim is Aim.PREVIEW:
-                return preview(target, job, self.policy, journal, listen=listen, stop=stop)
-            return flash(target, job, self.policy, journal, listen=listen, stop=stop)
+            return reported(target, job, self.policy, journal, self.aim, listen, stopping)

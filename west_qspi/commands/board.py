@@ -18,8 +18,9 @@ from west_qspi.extflash.configured import configured_by, unlike_devicetree
 from west_qspi.extflash.derive import chip_of
 from west_qspi.extflash.model import ExternalFlash
 from west_qspi.extflash.parts import KNOWN, Parts
-from west_qspi.policy import Pending
+from west_qspi.policy import Pending, Policy
 from west_qspi.runners import Runner, RunnerOptions, get_runner, runner_names
+from west_qspi.work import Aim
 
 
 def add_board_options(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +99,18 @@ def pending_of(args: argparse.Namespace) -> Pending:
     if args.clear_pending:
         return Pending.CLEAR
     return Pending.KEEP if args.keep_pending else Pending.STOP
+
+
+def policy_of(args: argparse.Namespace) -> Policy:
+    """Return what the options of a flash allow."""
+    return Policy(pending_of(args), args.erase, args.recover, args.reset)
+
+
+def aim_of(args: argparse.Namespace) -> Aim:
+    """Return what shall come of a flash."""
+    if args.verify_only:
+        return Aim.COMPARE
+    return Aim.PREVIEW if args.dry_run else Aim.FLASH
 
 
 def known_parts(args: argparse.Namespace, context: Context) -> Parts:

@@ -11,22 +11,23 @@ from west_qspi.commands.board import (
     add_board_options,
     add_chip_options,
     add_pending_options,
+    aim_of,
     chip,
     known_parts,
-    pending_of,
+    policy_of,
     runner_of,
     runner_options,
 )
+from west_qspi.commands.loose import are_loose, flash_files
 from west_qspi.commands.rebuild import rebuild
 from west_qspi.commands.several import add_several_options, carry_out
 from west_qspi.console import Console
 from west_qspi.data import Extra, ExtraFolder
 from west_qspi.errors import UsageError
 from west_qspi.job import gather
-from west_qspi.policy import Policy
 from west_qspi.preflight import check_job
 from west_qspi.runners import get_runner
-from west_qspi.work import Aim, Work
+from west_qspi.work import Work
 
 NAME = "qspi-flash"
 HELP = "program internal flash and external QSPI flash, and prove every byte"
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="flash this, not the build's",
+        help="flash this, not the build's (repeatable; works without a build too)",
     )
     parser.add_argument(
         "--file",
@@ -116,6 +117,8 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         get_runner(args.runner)  # a misspelt name is known before the build begins
     extras = [Extra.parse(text).below(context.cwd) for text in args.file]
     folders = [ExtraFolder.parse(text).below(context.cwd) for text in args.dir]
+    if are_loose(args, context, console):
+        return flash_files(args, context, extras, console)
     parts = known_parts(args, context)
     directory = build_dir(args, context)
     if not args.skip_rebuild and context.flag("flash.rebuild", True):
@@ -142,16 +145,6 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
             from west_qspi.check.flashing import refuse_what_would_not_run
 
             refuse_what_would_not_run(build, context.cwd)
-    work = Work(runner.name, build.soc, job, _policy(args), _aim(args))
+    work = Work(runner.name, build.soc, job, policy_of(args), aim_of(args))
     options = runner_options(args, context, directory, parts, console, several=True)
     return carry_out(args, console, runner, options, work)
-
-
-def _policy(args: argparse.Namespace) -> Policy:
-    return Policy(pending_of(args), args.erase, args.recover, args.reset)
-
-
-def _aim(args: argparse.Namespace) -> Aim:
-    if args.verify_only:
-        return Aim.COMPARE
-    return Aim.PREVIEW if args.dry_run else Aim.FLASH

@@ -30,7 +30,7 @@
      │   ├─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  MisplacedData
      │   └─ NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
-     │   ├─ WrongSoc  HalvesDiffer  OtherHalfDiffers  EraseTakesImages  PendingUpdate
+     │   ├─ WrongSoc  HalvesDiffer  HalfAlone  OtherHalfDiffers  EraseTakesImages  PendingUpdate
      │   └─ WouldNotRun                a rule of qspi-check says so
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
@@ -44,7 +44,7 @@
      │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed
      │   ├─ RunBroken  RunHung         one of several boards
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
-     │   ├─ Protected  LowVoltage  AccessRefused
+     │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped
@@ -83,6 +83,7 @@ from west_qspi.errors.device import (
     SeveralProbes,
     StoppedAtOnce,
     TargetError,
+    UnknownChip,
     UnknownDevice,
     UnknownProbe,
     UnstableRead,
@@ -98,6 +99,7 @@ from west_qspi.errors.flashing import (
     CheckFailed,
     Declined,
     EraseTakesImages,
+    HalfAlone,
     HalvesDiffer,
     JLinkMissing,
     LibraryMissing,
@@ -169,6 +171,7 @@ __all__ = [
     "FirmwareConflict",
     "FlashBusy",
     "FolderError",
+    "HalfAlone",
     "HalvesDiffer",
     "HexError",
     "IllegalAccess",
@@ -217,6 +220,7 @@ __all__ = [
     "StoppedAtOnce",
     "TargetError",
     "ToolMissing",
+    "UnknownChip",
     "UnknownDevice",
     "UnknownProbe",
     "UnknownRunner",

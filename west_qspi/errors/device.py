@@ -62,6 +62,17 @@ class WrongChip(TargetError):
     hint = "Wrong board, or a second-source part: correct 'jedec-id' and 'size' in the devicetree."
 
 
+class UnknownChip(TargetError):
+    """The external flash is in no table of parts, and nothing else says how to drive it; ``found`` is hex."""
+
+    found: str
+    text = "{device}: the external flash answers with JEDEC id {found}, which is no part that is known here"
+    hint = (
+        "Describe the part (--parts: size, quad enable method, 4-byte mode, times), or say how it is driven "
+        "(--ext-mem-config), or give the build (-d): docs/external-flash.md."
+    )
+
+
 class ChipAbsent(TargetError):
     """The external flash answers nothing."""
 

@@ -134,6 +134,18 @@ class HalvesDiffer(CheckFailed):
     hint = "The two halves must come from one build; build again and flash both."
 
 
+class HalfAlone(CheckFailed):
+    """A part of what boots is given, ``half``, and there is no build to say what it goes with."""
+
+    origin: str
+    half: str
+    text = (
+        "{origin}: {half} is there, but no application in internal flash: without a build nobody knows which "
+        "one uses it, and halves of two builds could meet"
+    )
+    hint = "Give the application too (--hex-file again), or the build (-d); --force flashes it all the same."
+
+
 class OtherHalfDiffers(CheckFailed):
     """Only a part of linked images was asked for, and the device does not hold the rest of that build."""
 

@@ -56,8 +56,7 @@ class DirectTarget:
         self._layout = layout
         self._setup = setup
         self._parts = parts
-        mode = setup.spi_mode if setup else 0
-        self._controller = QspiController(link, layout, settings, mode)
+        self._controller = self._controller_with(settings)
         self._flash = WriteBehind(link, layout)
         self._memories = layout.soc.memory_map(None)
         self._protected: tuple[str, ...] = ()
@@ -71,6 +70,21 @@ class DirectTarget:
             return
         self._halt()
         check_part(self._link, self._layout)
+        self._reach_external()
+
+    def use_external(self, external: ExternalFlash) -> None:
+        """Reach the external flash, which was left alone so far. Raises as ``open_direct`` does."""
+        with self._failing():
+            self._controller.close()
+            self._setup = FlashSetup.of(external, self._parts)
+            self._controller = self._controller_with(QspiSettings.of(external, self.soc))
+            self._reach_external()
+
+    def _controller_with(self, settings: QspiSettings) -> QspiController:
+        mode = self._setup.spi_mode if self._setup else 0
+        return QspiController(self._link, self._layout, settings, mode)
+
+    def _reach_external(self) -> None:
         if self._setup is None or self._protected or self._flash.external is not None:
             return
         check_controller(self._setup, self.soc, self.identity)

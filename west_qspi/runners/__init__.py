@@ -52,6 +52,9 @@ class RunnerOptions:
     grace: float | None = None
 
 
+Describe = Callable[["Target"], "ExternalFlash | None"]
+
+
 class Runner(Protocol):
     """A memory runner: it gives a target, and all that flashing is stays on our side."""
 
@@ -64,6 +67,15 @@ class Runner(Protocol):
 
         ``external`` is how the external flash is to be driven; it is left alone unless ``use_external``.
         Raises RunnerUnavailable, TargetError.
+        """
+
+    def identify(self, wires: ExternalFlash | None, options: RunnerOptions, describe: Describe) -> Target:
+        """Connect to the device that the options name, whichever SoC it has.
+
+        ``wires`` is what is known beforehand of how the external flash is connected. ``describe`` may look at
+        the device, whose external flash is not in use yet; it returns how that is to be driven, or None to
+        leave it alone. It may be called a second time, with another target, where a way to the device fails.
+        Raises RunnerUnavailable, TargetError, UsageError, and what ``describe`` raises.
         """
 
     def devices(self, options: RunnerOptions) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from west_qspi.errors import IllegalAccess, PowerLost, Protected
+from west_qspi.extflash.model import ExternalFlash
 from west_qspi.extflash.parts import KNOWN, Parts
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.memory import Memory, MemoryKind, MemoryMap
@@ -89,6 +90,11 @@ class SimulatedTarget:
         found = self._external.found if self._external else None
         external = self.soc.external_memory(found.size, found.geometry) if found else None
         self._memories = self.soc.memory_map(external)
+
+    def use_external(self, external: ExternalFlash) -> None:
+        """Reach the external flash, which was left alone so far. Raises as ``open_simulated`` does."""
+        self._setup = FlashSetup.of(external, self._parts)
+        self._bring_up()
 
     @property
     def identity(self) -> str:
