@@ -12,8 +12,8 @@ from tests.helpers.boards import SMALL, build_of
 from west_qspi.errors import LibraryMissing, NoDevice, NoProbe, QspiError, SeveralProbes
 from west_qspi.events import Event, Noticed
 from west_qspi.runners import RunnerOptions
-from west_qspi.zephyr import runner as module
-from west_qspi.zephyr.runner import Reading, find_reader
+from west_qspi.zephyr import reader as module
+from west_qspi.zephyr.reader import Reading, find_reader
 from west_qspi.zephyr.tool import Offer, Tool
 
 TOLD = Offer(frozenset({"--dev-id"}), frozenset({"dev_id"}))

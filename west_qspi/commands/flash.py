@@ -11,27 +11,23 @@ from west_qspi.commands.board import (
     add_board_options,
     add_chip_options,
     add_pending_options,
+    aim_of,
     chip,
-    connected,
-    interruptible,
     known_parts,
-    pending_of,
+    policy_of,
     runner_options,
 )
+from west_qspi.commands.loose import are_loose, flash_files
 from west_qspi.commands.rebuild import rebuild
-from west_qspi.commands.throughzephyr import ThroughZephyr, add_zephyr_options, named_runner
+from west_qspi.commands.several import add_several_options, carry_out
+from west_qspi.commands.throughzephyr import add_zephyr_options, flash_through, named_runner
 from west_qspi.console import Console
 from west_qspi.data import Extra, ExtraFolder
-from west_qspi.errors import ProofError, QspiError, UsageError
-from west_qspi.events import Noticed
-from west_qspi.flasher import compare, flash, preview
-from west_qspi.job import Job, gather
-from west_qspi.journal import Journal
-from west_qspi.policy import Policy
+from west_qspi.errors import QspiError, UsageError
+from west_qspi.job import gather
 from west_qspi.preflight import check_job
-from west_qspi.report import Outcome
-from west_qspi.runners import Runner, get_runner, runner_names
-from west_qspi.targets import Target
+from west_qspi.runners import get_runner, runner_names
+from west_qspi.work import Work
 
 NAME = "qspi-flash"
 HELP = "program internal flash and external QSPI flash, and prove every byte"
@@ -52,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options: those of ``west flash`` where they mean the same, then our own."""
     add_build_options(parser)
     add_board_options(parser)
+    add_several_options(parser)
     add_chip_options(parser)
     parser.add_argument("--skip-rebuild", "--no-rebuild", action="store_true", help="do not build first")
     parser.add_argument(
@@ -63,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="flash this, not the build's",
+        help="flash this, not the build's (repeatable; works without a build too)",
     )
     parser.add_argument(
         "--file",
@@ -122,6 +119,8 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         raise UsageError("--erase erases whole memories, so it goes with the whole firmware, not with a part")
     extras = [Extra.parse(text).below(context.cwd) for text in args.file]
     folders = [ExtraFolder.parse(text).below(context.cwd) for text in args.dir]
+    if are_loose(args, context, console):
+        return flash_files(args, context, extras, console)
     parts = known_parts(args, context)
     directory = build_dir(args, context)
     _refuse_misspelt(args, context, directory)
@@ -149,26 +148,14 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
             from west_qspi.check.flashing import refuse_what_would_not_run
 
             refuse_what_would_not_run(build, context.cwd)
-    options = runner_options(args, context, directory, parts, console)
-    runner: Runner
-    if name in runner_names():
-        _refuse_arguments(args, name)
-        runner = get_runner(name)
-    else:
-        way = ThroughZephyr(name, args, context, build, job, options, console)
-        if way.runner is None:
-            return _unread(args, console, job, way)
-        runner = way.runner
-    try:
-        with connected(runner, options, build.soc, job.external, use_external=job.needs_external) as on:
-            return _on_target(args, console, job, *on)
-    except ProofError as error:
-        another = runner.other_way(options)
-        if another is None:
-            raise
-        console.listen(Noticed("engine", f"{error}; trying it once more another way"))
-    with connected(runner, another, build.soc, job.external, use_external=job.needs_external) as on:
-        return _on_target(args, console, job, *on)
+    if name not in runner_names():
+        return flash_through(name, args, context, build, job, console)
+    if getattr(args, "tool_arguments", ()):
+        raise UsageError(f"what follows '--' is for runners of Zephyr's, and {name} is none of them")
+    runner = get_runner(name)
+    work = Work(name, build.soc, job, policy_of(args), aim_of(args))
+    options = runner_options(args, context, directory, parts, console, several=True)
+    return carry_out(args, console, runner, options, work)
 
 
 def _refuse_misspelt(args: argparse.Namespace, context: Context, directory: Path) -> None:
@@ -179,33 +166,3 @@ def _refuse_misspelt(args: argparse.Namespace, context: Context, directory: Path
         except QspiError:
             return
         named_runner(args, context, build)
-
-
-def _refuse_arguments(args: argparse.Namespace, name: str) -> None:
-    if getattr(args, "tool_arguments", ()):
-        raise UsageError(f"what follows '--' is for runners of Zephyr's, and {name} is none of them")
-
-
-def _policy(args: argparse.Namespace) -> Policy:
-    return Policy(pending_of(args), args.erase, args.recover, args.reset)
-
-
-def _unread(args: argparse.Namespace, console: Console, job: Job, way: ThroughZephyr) -> int:
-    """Flash a board that nothing can read."""
-    if args.dry_run or args.verify_only:
-        raise UsageError("nothing here can read the board, so nothing can be compared: see --prove-with")
-    console.report(way.flash_blind(job, _policy(args), console), None)
-    return 0 if args.unproven_ok else 1
-
-
-def _on_target(args: argparse.Namespace, console: Console, job: Job, target: Target, journal: Journal) -> int:
-    policy = _policy(args)
-    with interruptible(console) as stop:
-        if args.verify_only:
-            report = compare(target, job, journal, listen=console.listen, stop=stop)
-        elif args.dry_run:
-            report = preview(target, job, policy, journal, listen=console.listen, stop=stop)
-        else:
-            report = flash(target, job, policy, journal, listen=console.listen, stop=stop)
-        console.report(report, report.plan if args.dry_run else None)
-    return 1 if report.outcome is Outcome.DIFFERENT else 0

@@ -7,13 +7,12 @@ import os
 
 from west_qspi.build.build import Build
 from west_qspi.commands import Context
-from west_qspi.commands.board import interruptible
+from west_qspi.commands.board import aim_of, interruptible, known_parts, policy_of, runner_options
 from west_qspi.console import Console
 from west_qspi.errors import UnknownRunner, UsageError
 from west_qspi.job import Job
-from west_qspi.policy import Policy
-from west_qspi.report import FlashReport
-from west_qspi.runners import RunnerOptions, get_runner, runner_names
+from west_qspi.report import Outcome
+from west_qspi.runners import runner_names
 
 OURS = "qspi"
 """The name under which ``west flash`` knows us: such a build names us, and not how its board is reached."""
@@ -49,53 +48,37 @@ def named_runner(args: argparse.Namespace, context: Context, build: Build) -> st
     return str(name)
 
 
-class ThroughZephyr:
-    """One of Zephyr's runners, asked what it offers."""
+def flash_through(
+    name: str, args: argparse.Namespace, context: Context, build: Build, job: Job, console: Console
+) -> int:
+    """Flash a job by a runner of Zephyr's; return the exit status.
 
-    def __init__(
-        self,
-        name: str,
-        args: argparse.Namespace,
-        context: Context,
-        build: Build,
-        job: Job,
-        options: RunnerOptions,
-        console: Console,
-    ) -> None:
-        # Not loaded by those who use a runner of ours.
-        from west_qspi.zephyr.runner import ZephyrRunner, check_reach, find_reader
-        from west_qspi.zephyr.tool import Tool
-        from west_qspi.zephyr.workspace import find_zephyr
+    Raises UsageError, and what ``Tool.describe``, ``check_reach``, ``find_reader`` and ``ZephyrWork`` raise.
+    """
+    # Not loaded by those who use a runner of ours.
+    from west_qspi.zephyr.reader import find_reader
+    from west_qspi.zephyr.tool import Tool
+    from west_qspi.zephyr.work import ZephyrWork, check_reach
+    from west_qspi.zephyr.workspace import find_zephyr
 
-        named = context.path(args.ext_mem_config, "qspi.ext-mem-config")
-        base = find_zephyr(name, build, (os.environ.get("ZEPHYR_BASE"), _configured_base(context)))
-        self.tool = Tool(
-            name,
-            base,
-            build,
-            tuple(getattr(args, "tool_arguments", ())),
-            options.dev_id,
-            job.external,
-            named is not None,
-            console.listen,
-        )
-        self.tool.check()
-        self.offer = self.tool.describe()
-        check_reach(self.tool, self.offer, external=job.wanted.touches(job.soc.xip), erase=args.erase)
-        reader = args.prove_with or context.config("qspi.prove-with")
-        reading = None
-        if reader != _NOBODY:
-            if reader:
-                get_runner(reader)
-            reading = find_reader(self.tool, self.offer, options, reader)
-        self.runner = ZephyrRunner(self.tool, self.offer, reading) if reading else None
-
-    def flash_blind(self, job: Job, policy: Policy, console: Console) -> FlashReport:
-        """Flash with nobody to read the board; raises what ``blind.flash_blind`` raises."""
-        from west_qspi.zephyr.blind import flash_blind
-
-        with interruptible(console) as stop:
-            return flash_blind(self.tool, self.offer, job, policy, listen=console.listen, stop=stop)
+    if args.all:
+        raise UsageError(f"--all is for runners of ours: {name} programs one board in a run")
+    options = runner_options(args, context, build.path, known_parts(args, context), console)
+    named = context.path(args.ext_mem_config, "qspi.ext-mem-config")
+    base = find_zephyr(name, build, (os.environ.get("ZEPHYR_BASE"), _configured_base(context)))
+    own = tuple(getattr(args, "tool_arguments", ()))
+    tool = Tool(name, base, build, own, options.dev_id, job.external, named is not None, console.listen)
+    tool.check()
+    offer = tool.describe()
+    check_reach(tool, offer, external=job.wanted.touches(job.soc.xip), erase=args.erase)
+    reader = args.prove_with or context.config("qspi.prove-with")
+    reading = find_reader(tool, offer, options, reader) if reader != _NOBODY else None
+    work = ZephyrWork(tool, offer, reading, job, policy_of(args), aim_of(args))
+    report = work.carry_out(console.listen, lambda: interruptible(console))
+    console.report(report, report.plan if args.dry_run else None)
+    if report.outcome is Outcome.UNPROVEN:
+        return 0 if args.unproven_ok else 1
+    return 1 if report.outcome is Outcome.DIFFERENT else 0
 
 
 def _configured_base(context: Context) -> str | None:

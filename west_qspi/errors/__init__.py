@@ -30,7 +30,7 @@
      │   ├─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  MisplacedData
      │   └─ NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
-     │   ├─ WrongSoc  HalvesDiffer  OtherHalfDiffers  EraseTakesImages  PendingUpdate
+     │   ├─ WrongSoc  HalvesDiffer  HalfAlone  OtherHalfDiffers  EraseTakesImages  PendingUpdate
      │   ├─ WouldNotRun                a rule of qspi-check says so
      │   └─ NobodyReads                the board cannot be read, so nobody knows
      ├─ Declined                       the user was asked, and did not say yes
@@ -45,8 +45,9 @@
      │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
      │   ├─ LinkError                  the debug link
      │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed
+     │   ├─ RunBroken  RunHung         one of several boards
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
-     │   ├─ Protected  LowVoltage  AccessRefused
+     │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped
@@ -80,9 +81,12 @@ from west_qspi.errors.device import (
     ProofError,
     Protected,
     QuadDisabled,
+    RunBroken,
+    RunHung,
     SeveralProbes,
     StoppedAtOnce,
     TargetError,
+    UnknownChip,
     UnknownDevice,
     UnknownProbe,
     UnstableRead,
@@ -98,6 +102,7 @@ from west_qspi.errors.flashing import (
     CheckFailed,
     Declined,
     EraseTakesImages,
+    HalfAlone,
     HalvesDiffer,
     JLinkMissing,
     LibraryMissing,
@@ -183,6 +188,7 @@ __all__ = [
     "FirmwareConflict",
     "FlashBusy",
     "FolderError",
+    "HalfAlone",
     "HalvesDiffer",
     "HexError",
     "IllegalAccess",
@@ -222,6 +228,8 @@ __all__ = [
     "QspiError",
     "QuadDisabled",
     "RebuildFailed",
+    "RunBroken",
+    "RunHung",
     "RunnerBroken",
     "RunnerError",
     "RunnerRefuses",
@@ -237,6 +245,7 @@ __all__ = [
     "ToolFailed",
     "ToolHung",
     "ToolMissing",
+    "UnknownChip",
     "UnknownDevice",
     "UnknownProbe",
     "UnknownRunner",

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from west_qspi.probe.child import end_group
+from west_qspi.processes import end_myself
 
 # What Zephyr's ``flash`` command itself parses; some runners look for it in the arguments.
 _COMMON = ("board_dir", "build_dir", "context", "domain", "gdb", "openocd", "openocd_search", "runner")
@@ -102,8 +102,7 @@ def _config(core: Any, values: Mapping[str, Any]) -> Any:
 def _watch(stream: int) -> None:
     while os.read(stream, 1):
         pass
-    end_group(os.getpid())
-    os._exit(1)
+    end_myself()
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from west_qspi.errors import RunnerBroken, ToolHung
-from west_qspi.probe.child import end_group
+from west_qspi.processes import end_group
 
 _START = "import sys; sys.path[:] = {path!r}; from west_qspi.zephyr.child import main; main({files!r})"
 # Progress bars draw over their line with a carriage return, and in colours.

@@ -84,9 +84,9 @@ class ToolTarget:
         """Have the reader prepare the external flash, as the tool may not know how."""
         self._settled().prepare_to_program()
 
-    def read(self, memory: Memory, offset: int, size: int) -> bytes:
+    def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
         """Read ``size`` bytes, after the tool has programmed what waits."""
-        data = self._settled().read(self._theirs[memory.kind], offset, size)
+        data = self._settled().read(self._theirs[memory.kind], offset, size, ahead=ahead)
         unit = memory.geometry.sector
         for block in Range(offset, size).blocks(unit):
             if offset <= block.start and block.end <= offset + size:
