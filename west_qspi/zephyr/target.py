@@ -2,20 +2,22 @@
 
 Plan, order, journal and proof are those of every flash. What is asked to be erased and programmed is
 gathered, as whole sectors, until something is read; then the reader lets the board go, the tool gets all of
-it in one shot a core, and the reader takes the board again.
+it in one shot a core, and the reader takes the board again. What a tool could only do by erasing more than it
+is asked to is the reader's: boot keys, and whole memories.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
 
 if TYPE_CHECKING:
+    from west_qspi.journal import Entry, Journal
     from west_qspi.soc import Soc
     from west_qspi.targets import Target
     from west_qspi.targets.inspection import Inspection
@@ -24,6 +26,28 @@ Shoot = Callable[[Firmware, bool], None]
 Open = Callable[[], "Target"]
 
 _ORIGIN = Origin("(whole sectors)")
+
+
+@dataclass(frozen=True)
+class ToolJournal:
+    """A journal that never says of a sector that it is erased: a tool may erase it once more at any time.
+
+    What it holds is put back whatever is found there.
+    """
+
+    journal: Journal
+
+    def pending(self, identity: str) -> Entry | None:
+        """Return what waits to be put back."""
+        return self.journal.pending(identity)
+
+    def keep(self, identity: str, foreign: Firmware, *, erased: bool) -> None:
+        """Hold bytes that the device is about to lose."""
+        self.journal.keep(identity, foreign, erased=False)
+
+    def forget(self, identity: str) -> None:
+        """Drop what is proven to be back."""
+        self.journal.forget(identity)
 
 
 class ToolTarget:
@@ -85,9 +109,14 @@ class ToolTarget:
         self._settled().prepare_to_program()
 
     def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
-        """Read ``size`` bytes, after the tool has programmed what waits."""
-        data = self._settled().read(self._theirs[memory.kind], offset, size, ahead=ahead)
+        """Read ``size`` bytes, after the tool has programmed what waits if any of that is among them.
+
+        Plans read back what must be done before they go on, so that no more starts of the tool are needed.
+        """
         unit = memory.geometry.sector
+        waits = any((memory.kind, block.start) in self._pending for block in Range(offset, size).blocks(unit))
+        reader = self._settled() if waits else self._take()
+        data = reader.read(self._theirs[memory.kind], offset, size, ahead=ahead)
         for block in Range(offset, size).blocks(unit):
             if offset <= block.start and block.end <= offset + size:
                 first = block.start - offset
@@ -103,10 +132,18 @@ class ToolTarget:
             self._pending[memory.kind, offset] = bytearray(b"\xff" * size)
 
     def program(self, memory: Memory, offset: int, data: bytes) -> None:
-        """Have bytes programmed that lie in one sector."""
+        """Have bytes programmed that lie in one sector.
+
+        Less than a sector, without an erase, is a boot key: the reader programs it, as a tool would have to
+        erase its sector for it, and might be interrupted in that.
+        """
         unit = memory.geometry.sector
         start = offset // unit * unit
         key = (memory.kind, start)
+        if memory.geometry.erase and key not in self._pending and len(data) < unit:
+            self._settled().program(self._theirs[memory.kind], offset, data)
+            self._seen.pop(key, None)
+            return
         if key not in self._pending:
             old = self._seen.get(key)
             if old is None:
@@ -116,9 +153,9 @@ class ToolTarget:
         self._waiting += len(data)
 
     def settle(self) -> None:
-        """Do nothing: the tool gets what waits when something is read, and nothing is programmed before.
+        """Do nothing: the tool gets what waits when something is read, and each of its shots erases anew.
 
-        So an erase that the journal is told of may still be to come: what is put back is compared first.
+        So nobody may believe that an erase is done, which ``ToolJournal`` sees to.
         """
 
     def recover(self) -> None:

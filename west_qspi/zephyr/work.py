@@ -11,7 +11,7 @@ from west_qspi.runners import runner_names
 from west_qspi.work import Aim, Stopping, reported
 from west_qspi.zephyr.blind import flash_blind
 from west_qspi.zephyr.reach import erases_all_external, reach_of, reaches_external
-from west_qspi.zephyr.target import ToolTarget
+from west_qspi.zephyr.target import ToolJournal, ToolTarget
 from west_qspi.zephyr.tool import CONFIGURATIONS, Offer, Tool
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ZephyrWork:
                 )
             with stopping() as stop:
                 return flash_blind(self.tool, self.offer, self.job, self.policy, listen=listen, stop=stop)
-        tool, journal = replace(self.tool, dev_id=reading.dev_id), reading.journal
+        tool, journal = replace(self.tool, dev_id=reading.dev_id), ToolJournal(reading.journal)
         target = ToolTarget(
             lambda: reading.connect(self.job), lambda part, other: tool.shoot(self.offer, part, network=other)
         )
