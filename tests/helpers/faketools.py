@@ -93,7 +93,7 @@ def _say(text: str) -> None:
 # --- what all of them do ---------------------------------------------------------------------------
 
 
-class Session:
+class Connection:
     """The board, connected to; what it does is done when it returns."""
 
     def __init__(self, folder: Path, serial: str | None, setup: FlashSetup = _DEFAULT) -> None:
@@ -111,7 +111,7 @@ class Session:
         left = int(path.read_text()) if path.exists() else 0
         return [parse_fault(f"power-cut={left}")] if left else []
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Connection:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -192,28 +192,28 @@ def _nrfjprog(folder: Path, arguments: list[str]) -> None:
         board.save()
         return
     setup, config = _setup(folder, given.get("--qspiini"))
-    with Session(folder, given.get("--snr"), setup) as session:
+    with Connection(folder, given.get("--snr"), setup) as link:
         if "--program" not in given:
             return
         firmware = hexfile.read(Path(given["--program"]))
         core = MemoryKind.NETWORK if given.get("--coprocessor") == "CP_NETWORK" else MemoryKind.APPLICATION
-        firmware = _for_core(firmware, session, core)
+        firmware = _for_core(firmware, link, core)
         size = config.size if config is not None else _DEFAULT.size
-        xip = session.target.soc.xip
+        xip = link.target.soc.xip
         if firmware.within(xip) and firmware.within(xip).ranges[-1].end - xip.start > (size or 0):
             raise Refused(1, "data stretches out of the XIP area")
         if "--chiperase" in given:
-            session.erase_all(core)
+            link.erase_all(core)
         if "--qspichiperase" in given:
-            session.erase_all(XIP)
+            link.erase_all(XIP)
         internal = firmware.without([xip])
-        session.program(firmware.within(xip), erase="--qspisectorerase" in given)
-        session.program(internal, erase="--sectorerase" in given or "--sectoranduicrerase" in given)
+        link.program(firmware.within(xip), erase="--qspisectorerase" in given)
+        link.program(internal, erase="--sectorerase" in given or "--sectoranduicrerase" in given)
 
 
-def _for_core(firmware: Firmware, session: Session, core: MemoryKind) -> Firmware:
+def _for_core(firmware: Firmware, link: Connection, core: MemoryKind) -> Firmware:
     """One core does not see the other one's flash: data for it is an error."""
-    network = session.target.memories.get(NETWORK)
+    network = link.target.memories.get(NETWORK)
     other = firmware.within(network.bus) if network is not None else Firmware()
     if core is NETWORK and other.size != firmware.size:
         raise Refused(1, "data for the application core")
@@ -250,10 +250,10 @@ def _nrfutil(folder: Path, arguments: list[str]) -> None:
     path = given.get("--batch-path") or given["--batch-file"]
     content = json.loads(Path(path).read_text(encoding="utf-8"))
     setup, _ = _setup(folder, given.get("--x-ext-mem-config-file"))
-    with Session(folder, given.get("--serial-number"), setup) as session:
+    with Connection(folder, given.get("--serial-number"), setup) as link:
         for each in content["operations"]:
             if each["operation"]["type"] == "program":
-                _program_one(session, each)
+                _program_one(link, each)
     _say(json.dumps({"type": "batch_end", "data": {"error": None}}))
 
 
@@ -267,22 +267,22 @@ def _append(path: Path, given: dict[str, str]) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _program_one(session: Session, each: dict[str, Any]) -> None:
+def _program_one(link: Connection, each: dict[str, Any]) -> None:
     operation = each["operation"]
     options = operation.get("options", operation)
     core = NETWORK if each.get("core", "").upper().endswith("NETWORK") else MemoryKind.APPLICATION
-    firmware = _for_core(hexfile.read(Path(operation["firmware"]["file"])), session, core)
-    xip = session.target.soc.xip
+    firmware = _for_core(hexfile.read(Path(operation["firmware"]["file"])), link, core)
+    xip = link.target.soc.xip
     # Not told how, it erases all.
     chip = options.get("chip_erase_mode", "ERASE_ALL")
     external = options.get("ext_mem_erase_mode", options.get("qspi_erase_mode", "ERASE_NONE"))
     if chip == "ERASE_ALL":
-        session.erase_all(core)
+        link.erase_all(core)
     if external == "ERASE_ALL":
-        session.erase_all(XIP)
+        link.erase_all(XIP)
     ranges = ("ERASE_PAGES", "ERASE_PAGES_INCLUDING_UICR", "ERASE_RANGES_TOUCHED_BY_FIRMWARE")
-    session.program(firmware.within(xip), erase=external in ranges)
-    session.program(firmware.without([xip]), erase=chip in ranges)
+    link.program(firmware.within(xip), erase=external in ranges)
+    link.program(firmware.without([xip]), erase=chip in ranges)
 
 
 # --- JLinkExe and pyocd ----------------------------------------------------------------------------
@@ -292,14 +292,14 @@ def _jlink(folder: Path, arguments: list[str]) -> None:
     given = _options(arguments, ("-CommanderScript", "-USB", "-if", "-speed", "-device", "-nogui"))
     _told(folder, "JLinkExe", arguments)
     script = Path(given["-CommanderScript"]).read_text(encoding="utf-8").splitlines()
-    with Session(folder, given.get("-USB")) as session:
+    with Connection(folder, given.get("-USB")) as link:
         for line in script:
             command, _, rest = line.partition(" ")
             if command == "erase":
-                session.erase_all(MemoryKind.APPLICATION)
+                link.erase_all(MemoryKind.APPLICATION)
             if command in ("loadfile", "loadbin"):
                 firmware = hexfile.read(Path(rest.strip('"')))
-                session.program(_internal_only(firmware, session), erase=True)
+                link.program(_internal_only(firmware, link), erase=True)
 
 
 def _pyocd(folder: Path, arguments: list[str]) -> None:
@@ -307,15 +307,15 @@ def _pyocd(folder: Path, arguments: list[str]) -> None:
     if "flash" not in given:
         return
     _told(folder, "pyocd", arguments)
-    with Session(folder, given.get("-u")) as session:
+    with Connection(folder, given.get("-u")) as link:
         if given["-e"] == "chip":
-            session.erase_all(MemoryKind.APPLICATION)
+            link.erase_all(MemoryKind.APPLICATION)
         firmware = hexfile.read(Path(arguments[-1]))
-        session.program(_internal_only(firmware, session), erase=given["-e"] == "sector")
+        link.program(_internal_only(firmware, link), erase=given["-e"] == "sector")
 
 
-def _internal_only(firmware: Firmware, session: Session) -> Firmware:
-    if firmware.touches(session.target.soc.xip):
+def _internal_only(firmware: Firmware, link: Connection) -> Firmware:
+    if firmware.touches(link.target.soc.xip):
         raise Refused(1, "no flash algorithm for external flash")
     return firmware
 

@@ -1,7 +1,7 @@
 """What Zephyr's runners can do with the boards that this project is for: a table, because none of them says.
 
-Sources: Zephyr's ``scripts/west_commands/runners``, 3.4 to main; SEGGER's wiki, "J-Link QSPI flash
-programming": J-Link reaches external flash with a flash loader that has to be named.
+Sources: Zephyr's ``scripts/west_commands/runners``, 3.4 to main. ``jlink.py`` names a flash loader of
+SEGGER's with ``--loader``, without which J-Link knows internal flash only.
 """
 
 from __future__ import annotations

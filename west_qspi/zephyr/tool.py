@@ -23,6 +23,7 @@ from west_qspi.errors import (
 from west_qspi.events import Listener, Noticed
 from west_qspi.extflash.configfile import Format, write_config
 from west_qspi.extflash.configured import board_configs
+from west_qspi.extflash.parts import PARTS
 from west_qspi.zephyr.process import ask
 from west_qspi.zephyr.workspace import runner_settings
 
@@ -47,10 +48,11 @@ _PROTECTED = (16, 24)
 
 _ASKING = 60.0
 _LEAST_TIME = 120.0
-_SLOWEST = 2048
-"""Bytes per second below which a tool counts as hung: a tenth of what nrfjprog does with QSPI at 2 MHz."""
-_WHOLE_CHIP = 900.0
-"""Seconds that erasing a chip may take on top: MX25U51245G, 64 MiB, at most 460 s."""
+_SLOWEST = 4096 / 1.5
+"""Bytes per second that a tool manages at least: 4 KiB are erased in 0.5 s, the most in the table of parts,
+and as long again for programming and for reading back."""
+_WHOLE_CHIP = max(part.chip_erase_max for part in PARTS)
+"""Seconds that erasing a chip takes at most."""
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,11 @@ def check_reach(tool: Tool, offer: Offer, *, external: bool, erase: bool) -> Non
     """
     reach = reach_of(tool.name)
     if external and not reaches_external(tool.name, tool.all_arguments):
-        known = (*runner_names(), *tool.build.application.runner_args)
-        able = (name for name in known if name in runner_names() or reach_of(name).external is True)
+        ours = [name for name in runner_names() if name != "sim"]
+        able = (
+            *ours,
+            *(name for name in tool.build.application.runner_args if reach_of(name).external is True),
+        )
         raise ExternalOutOfReach(tool.name, ", ".join(dict.fromkeys(able)))
     if external and not erase and erases_all_external(tool.name, offer.options):
         raise ErasesTooMuch(tool.name)
