@@ -37,7 +37,7 @@ def odd(bench: NewBench, way: str) -> Bench:
         ("missing", "runner 'odd' is not available: the program 'no-such-tool-anywhere' was not found"),
         ("dies", "runner 'odd' broke down: its process ended with status 7"),
         ("key", "runner 'odd' broke down: KeyError: 'CONFIG_X'"),
-        ("called", "failed with exit status 3: a red bar 10%; 20%"),
+        ("called", "failed with exit status 3: a red bar 20%; the end"),
     ],
 )
 def test_each_end_has_its_words_and_a_hint(bench: NewBench, way: str, said: str) -> None:

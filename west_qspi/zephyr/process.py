@@ -20,8 +20,6 @@ from west_qspi.errors import RunnerBroken, ToolHung
 from west_qspi.processes import end_group
 
 _START = "import sys; sys.path[:] = {path!r}; from west_qspi.zephyr.child import main; main({files!r})"
-# Progress bars draw over their line with a carriage return, and in colours.
-_ENDS = re.compile(r"[\r\n]+")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TICK = 0.2
 
@@ -103,16 +101,17 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 def _read(stream: IO[bytes], lines: queue.SimpleQueue[str]) -> None:
     """Take output apart into lines, whatever pieces it comes in."""
-    rest = ""
+    rest = b""
     with suppress(OSError, ValueError):
         while data := os.read(stream.fileno(), 0x1000):
-            *whole, rest = _ENDS.split(rest + data.decode("utf-8", "replace"))
+            *whole, rest = (rest + data).split(b"\n")
             for line in whole:
                 _put(line, lines)
     _put(rest, lines)
 
 
-def _put(line: str, lines: queue.SimpleQueue[str]) -> None:
-    text = _COLOURS.sub("", line).strip()
+def _put(line: bytes, lines: queue.SimpleQueue[str]) -> None:
+    """Pass a line on as it is seen in the end: bars draw over it with carriage returns, and in colours."""
+    text = _COLOURS.sub("", line.decode("utf-8", "replace")).rstrip().rpartition("\r")[2].strip()
     if text:
         lines.put(text)

@@ -72,7 +72,7 @@ class OddBinaryRunner(ZephyrBinaryRunner):
         if self.way == "key":
             raise KeyError("CONFIG_X")
         if self.way == "called":
-            self.check_call([sys.executable, "-c", "print('a \\x1b[31mred\\x1b[0m bar 10%\\r20%'); raise SystemExit(3)"])
+            self.check_call([sys.executable, "-c", "print('10%\\ra \\x1b[31mred\\x1b[0m bar 20%\\r'); print('the end', end=''); raise SystemExit(3)"])
         if self.way == "hangs":
             self.check_call([sys.executable, "-c", "import time; import os; print('waiting', os.getpid(), flush=True); time.sleep(600)"])
         if self.way == "leaves":
