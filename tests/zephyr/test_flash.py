@@ -10,9 +10,12 @@ from tests.helpers.boards import SMALL, changed, fill, foreign_partitions, parti
 from tests.helpers.faketools import cut_file
 from tests.helpers.zephyrtree import FORMS
 from tests.zephyr.conftest import Bench, NewBench
+from west_qspi.errors import ErasesTooMuch
 from west_qspi.firmware import Firmware
 from west_qspi.job import gather
 from west_qspi.memory import MemoryKind
+from west_qspi.zephyr.tool import Offer, Tool
+from west_qspi.zephyr.work import check_reach
 
 EXTERNAL, APPLICATION = MemoryKind.EXTERNAL, MemoryKind.APPLICATION
 
@@ -276,3 +279,12 @@ def test_a_tool_that_reports_success_and_does_nothing_is_found_out(bench: NewBen
     assert done.status == 1
     assert "not what was written" in done.err
     assert "proven" not in done.out
+
+
+def test_zephyrs_old_nrfutil_would_take_all_of_the_external_flash(bench: NewBench) -> None:
+    here = bench()
+    offer = Offer(frozenset({"--softreset"}), frozenset({"dev_id"}))
+    tool = Tool("nrfutil", here.zephyr, here.build)
+    with pytest.raises(ErasesTooMuch):
+        check_reach(tool, offer, external=True)
+    check_reach(tool, offer, external=False)

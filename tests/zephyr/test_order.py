@@ -26,7 +26,7 @@ from tests.helpers.bootmodel import NOTHING
 from tests.test_power_cut import cut_everywhere, slots_hold, what_boots
 from west_qspi.build.build import Build
 from west_qspi.data import Extra
-from west_qspi.errors import PowerLost
+from west_qspi.errors import NoDevice, PowerLost
 from west_qspi.extflash.parts import generic_geometry
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.flasher import flash
@@ -245,3 +245,13 @@ def test_bytes_of_others_in_a_sector_outlast_every_cut(tmp_path: Path) -> None:
         flash_with_reader(board, build, job=job, journal=journal)
         assert read_board(board, external, offset, 0x1000) == whole, f"cut after {cut} of {total}"
         assert not journal.entries
+
+
+def test_another_board_behind_the_probe_ends_the_run() -> None:
+    build = build_of(SMALL)
+    boards = [new_board(build), new_board(build)]
+    target = ToolTarget(lambda: connect(boards[0], build), lambda part, network: boards.reverse())
+    memory = target.memories[MemoryKind.EXTERNAL]
+    target.erase(memory, 0, 0x1000)
+    with pytest.raises(NoDevice):
+        target.read(memory, 0, 0x1000)

@@ -70,7 +70,7 @@ def flash_through(
     tool = Tool(name, base, build, own, options.dev_id, job.external, named is not None, console.listen)
     tool.check()
     offer = tool.describe()
-    check_reach(tool, offer, external=job.wanted.touches(job.soc.xip), erase=args.erase)
+    check_reach(tool, offer, external=job.wanted.touches(job.soc.xip))
     reader = args.prove_with or context.config("qspi.prove-with")
     reading = find_reader(tool, offer, options, reader) if reader != _NOBODY else None
     work = ZephyrWork(tool, offer, reading, job, policy_of(args), aim_of(args))

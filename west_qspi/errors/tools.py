@@ -77,7 +77,7 @@ class ErasesTooMuch(RunnerError):
 
     name: str
     text = "runner '{name}' of this Zephyr erases all of the external flash, data of others included"
-    hint = "Choose another one with -r, or say with --erase that all may go."
+    hint = "Choose another one with -r."
 
 
 class NobodyReads(CheckFailed):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from west_qspi.errors import NoDevice
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
 
@@ -62,13 +63,17 @@ class ToolTarget:
         self._pending: dict[tuple[MemoryKind, int], bytearray] = {}
         self._seen: dict[tuple[MemoryKind, int], bytes] = {}
         self._waiting = 0
+        self._known: str | None = None
         self._take()
 
     def _take(self) -> Target:
-        """Return the reader, connected."""
+        """Return the reader, connected; raises NoDevice where it finds another board than before."""
         if self._reader is None:
             self._reader = reader = self._open()
-            self.identity, self.soc = reader.identity, reader.soc
+            found = reader.identity
+            if self._known is not None and found != self._known:
+                raise NoDevice(self._known, f"{found} answers in its place")
+            self.identity, self.soc, self._known = found, reader.soc, found
             self._theirs = reader.memories
             self.memories = MemoryMap(tuple(map(_by_sectors, reader.memories)))
         return self._reader
@@ -163,6 +168,8 @@ class ToolTarget:
         self._settled().recover()
         self._seen.clear()
         self.close()
+        # A locked board may be known by another name, that of its probe.
+        self._known = None
         self._take()
 
     def reset(self) -> None:

@@ -21,21 +21,17 @@ if TYPE_CHECKING:
     from west_qspi.zephyr.reader import Reading
 
 
-def check_reach(tool: Tool, offer: Offer, *, external: bool, erase: bool) -> None:
+def check_reach(tool: Tool, offer: Offer, *, external: bool) -> None:
     """Check that a tool can program what is wanted, and no more; tell what is weaker with it.
 
-    ``external`` tells that there is something for external flash, ``erase`` that all of it may go. Raises
-    ExternalOutOfReach, ErasesTooMuch.
+    ``external`` tells that there is something for external flash. Raises ExternalOutOfReach, ErasesTooMuch.
     """
     reach = reach_of(tool.name)
     if external and not reaches_external(tool.name, tool.all_arguments):
         ours = [name for name in runner_names() if name != "sim"]
-        able = (
-            *ours,
-            *(name for name in tool.build.application.runner_args if reach_of(name).external is True),
-        )
-        raise ExternalOutOfReach(tool.name, ", ".join(dict.fromkeys(able)))
-    if external and not erase and erases_all_external(tool.name, offer.options):
+        theirs = [name for name in tool.build.application.runner_args if reach_of(name).external is True]
+        raise ExternalOutOfReach(tool.name, ", ".join(dict.fromkeys([*ours, *theirs])))
+    if external and erases_all_external(tool.name, offer.options):
         raise ErasesTooMuch(tool.name)
     if external and not CONFIGURATIONS.keys() & offer.options and reach.external is True:
         text = f"{tool.name} of this Zephyr cannot be told of the external flash, and takes it for a kit's"
