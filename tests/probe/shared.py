@@ -17,6 +17,7 @@ from tests.probe.runs import ModelledClock, options
 from west_qspi.build.build import Build
 from west_qspi.errors import PowerLost
 from west_qspi.extflash.derive import chip_of
+from west_qspi.extflash.model import ExternalFlash
 from west_qspi.flasher import flash
 from west_qspi.job import Job, gather
 from west_qspi.policy import Policy
@@ -81,11 +82,17 @@ class SharedSession:
         self._worker.let_go()
         self.bench.close()
 
-    def connect(self, build: Build, engine: str) -> ProbeTarget:
+    @property
+    def api(self) -> Any:
+        """Nordic's ``LowLevel.API``."""
+        return self._worker._library._api
+
+    def connect(self, external: ExternalFlash | None, engine: str) -> ProbeTarget:
         """Connect to the board as the runner does."""
-        link, chip = self._link, chip_of(build)
-        link._core = None
-        target = ENGINES[engine](link, chip, RunnerOptions(), use_external=chip is not None)
+        # Nobody knows which core was selected last.
+        self._link._core = None
+        options = RunnerOptions()
+        target = ENGINES[engine](self._link, external, options, use_external=external is not None)
         target.bring_up()
         return target
 
@@ -106,7 +113,7 @@ class SharedSession:
         mine.arm(parse_fault(text) for text in faults)
         target: ProbeTarget | None = None
         try:
-            target = self.connect(build, engine)
+            target = self.connect(chip_of(build), engine)
             return flash(target, job or gather(build), policy or Policy(), journal or MemoryJournal())
         finally:
             if target is not None:
