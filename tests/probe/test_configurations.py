@@ -1,4 +1,4 @@
-"""A devicetree, an ini and a toml for the same chip lead to the same registers, and to those of Nordic's tool.
+"""A devicetree, an ini and a toml for one chip lead to the same registers, and to those of Nordic's tool.
 
 What reaches the modelled peripheral and the chip is compared, with both engines; and with what Nordic's own
 library makes of the two files.
