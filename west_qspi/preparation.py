@@ -68,7 +68,9 @@ def recover(target: Target, job: Job, policy: Policy, *, listen: Listener) -> No
     _refuse_partial_erase(job, job.soc.internal)
     if not target.protected:
         prepare(target, job, policy, listen=ignore)
-    listen(Noticed("recover", "lifting access protection: internal flash and UICR are erased"))
+    # A blank UICR locks all but the oldest revisions: Product Specifications, "Debug and trace", APPROTECT.
+    text = "and with UICR blank, a reset by pin or power locks it again, unless the firmware opens it"
+    listen(Noticed("recover", f"lifting access protection: internal flash and UICR are erased, {text}"))
     try:
         target.recover()
     except TargetError:

@@ -66,8 +66,8 @@ class Held(Worker):
 class SharedSession:
     """A bench with one board; each run puts the content of the board it is given there, and takes it back."""
 
-    def __init__(self, library: Path, board: Board) -> None:
-        self.bench = Bench(library, board)
+    def __init__(self, library: Path, board: Board, *, locks: bool = False) -> None:
+        self.bench = Bench(library, board, locks=locks)
         self._worker = Held(board)
         self._link = JLink(
             self._worker, options(self.bench), str(self.bench.probe.serial), None, ModelledClock(self.bench)
@@ -105,11 +105,16 @@ class SharedSession:
         job: Job | None = None,
         policy: Policy | None = None,
         journal: MemoryJournal | None = None,
+        cycle: bool = True,
     ) -> FlashReport:
-        """Flash a build onto ``board``, from connecting to letting go."""
+        """Flash a build onto ``board``, from connecting to letting go.
+
+        Without ``cycle`` it has had power all the time.
+        """
         mine = self.bench.board
         move(board, mine)
-        self.bench.device.power_cycle()
+        if cycle:
+            self.bench.device.power_cycle()
         mine.arm(parse_fault(text) for text in faults)
         target: ProbeTarget | None = None
         try:
@@ -144,9 +149,9 @@ def move(source: Board, destination: Board) -> None:
 
 
 @contextmanager
-def shared_session(library: Path, board: Board) -> Iterator[SharedSession]:
-    """Open a session on a board of the kind that its runs are about."""
-    session = SharedSession(library, board)
+def shared_session(library: Path, board: Board, *, locks: bool = False) -> Iterator[SharedSession]:
+    """Open a session on a board of the kind that its runs are about; ``locks`` is as of a ``Bench``."""
+    session = SharedSession(library, board, locks=locks)
     try:
         yield session
     finally:

@@ -6,9 +6,7 @@ library makes of the two files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,16 +14,15 @@ from buildgen import BuildOptions, ChipNode
 
 from tests.helpers.boards import SMALL, build_of, changed, new_board
 from tests.probe import qspi
-from tests.probe.device import BaseDevice
 from tests.probe.rig import PINS
 from tests.probe.shared import SharedSession, shared_session
+from tests.probe.watching import Seen, watched
 from west_qspi.build.build import Build
 from west_qspi.extflash.configfile import Format, read_config, write_config
 from west_qspi.extflash.derive import chip_of
 from west_qspi.extflash.model import ExternalFlash
 from west_qspi.memory import MemoryKind
 
-TOLD = (qspi.IFCONFIG0, qspi.IFCONFIG1, qspi.IFTIMING, qspi.ADDRCONF, qspi.XIP_OFFSET, *qspi.PINS)
 DATA = bytes(range(256))
 
 
@@ -67,39 +64,6 @@ CASES = (
     Case("nrf52840", "W25Q128JV", 16, "read4o", "pp4o", 3 | 2 << 3),
     Case("nrf52840", "W25Q256JV", 32, "read2o", "pp", 1 | 1 << 6),
 )
-
-
-@dataclass
-class Seen:
-    """What reached the peripheral when it began to move data, and the chip."""
-
-    registers: list[dict[int, int]] = field(default_factory=list)
-    commands: list[tuple[int, bytes]] = field(default_factory=list)
-    modes: list[tuple[bool, bool]] = field(default_factory=list)
-
-
-@contextmanager
-def watched(device: BaseDevice) -> Iterator[Seen]:
-    """Note what a board's peripheral and chip are told."""
-    seen, chip, trigger = Seen(), device.board.chip, device.qspi._trigger
-    assert chip is not None
-    command = chip.command
-
-    def note_task(task: int) -> None:
-        if task in (qspi.READ_START, qspi.WRITE_START):
-            seen.registers.append({register: device.qspi.get(register) for register in TOLD})
-            seen.modes.append((chip.registers.quad_enabled, chip.state.four_byte))
-        trigger(task)
-
-    def note_command(opcode: int, out: bytes = b"", read: int = 0) -> bytes:
-        seen.commands.append((opcode, out))
-        return command(opcode, out, read)
-
-    device.qspi._trigger, chip.command = note_task, note_command  # type: ignore[method-assign]
-    try:
-        yield seen
-    finally:
-        device.qspi._trigger, chip.command = trigger, command  # type: ignore[method-assign]
 
 
 def ways(build: Build, folder: Path) -> dict[str, ExternalFlash]:

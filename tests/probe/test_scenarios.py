@@ -32,8 +32,8 @@ both_engines = pytest.mark.parametrize("engine", ["direct", "vendor"])
 
 # --- faults ------------------------------------------------------------------------------------------
 
-# The library tries six times, so that it never tells of one call that fails; a supply that is low is found out
-# before a session begins. Both have tests of their own below.
+# The library tries six times, so that it never tells of one call that fails; a supply that is low is found
+# out before a session begins. Both have tests of their own below.
 NOT_IN_A_SESSION = ("link-error=9", "low-supply=1500")
 
 
