@@ -11,11 +11,12 @@ from tests.probe.direct import flash_direct
 from tests.test_power_cut import cut_everywhere
 from west_qspi.job import gather
 
+TINY = changed(SMALL, internal_size=0x1000, external_size=0x2000)
 LAYOUTS = {
-    "overwrite, network core": SMALL,
-    "overwrite, nRF52840": changed(SMALL, soc="nrf52840", network=False),
-    "overwrite, 64 MiB": changed(SMALL, network=False, flash_size=64),
-    "no bootloader": changed(SMALL, mode="none", network=False),
+    "overwrite, network core": TINY,
+    "overwrite, nRF52840": changed(TINY, soc="nrf52840", network=False),
+    "overwrite, 64 MiB": changed(TINY, network=False, flash_size=64),
+    "no bootloader": changed(TINY, mode="none", network=False),
 }
 
 

@@ -44,6 +44,7 @@ BUILDS = {
     "network core": TINY,
     "nRF52840": changed(TINY, soc="nrf52840", network=False),
     "no bootloader": changed(TINY, mode="none", network=False),
+    "no bootloader, nRF52840": changed(TINY, mode="none", soc="nrf52840", network=False),
     "64 MiB, nRF52840": changed(TINY, soc="nrf52840", network=False, flash_size=64),
 }
 Flash = Callable[..., FlashReport]
@@ -70,11 +71,12 @@ class Series:
 
 SERIES = (
     Series("vendor", "network core", 40, everything=True, step=5),
-    Series("vendor", "nRF52840", 58, seeds=2),
-    Series("vendor", "no bootloader", 75, everything=True, seeds=3),
+    Series("vendor", "nRF52840", 29),
+    Series("vendor", "no bootloader", 51, everything=True, seeds=2),
+    Series("vendor", "no bootloader, nRF52840", 51, everything=True, seeds=2),
     Series("vendor", "64 MiB, nRF52840", 29),
-    Series("direct", "network core", 29),
-    Series("direct", "64 MiB, nRF52840", 29),
+    Series("direct", "network core", 10, step=3),
+    Series("direct", "64 MiB, nRF52840", 10, step=3),
 )
 
 
