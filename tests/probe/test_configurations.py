@@ -28,10 +28,13 @@ DATA = bytes(range(256))
 
 @dataclass(frozen=True)
 class Case:
-    """A chip on a SoC and the commands that its devicetree has; ``ifconfig0`` is what they mean.
+    """A chip on a SoC and what its devicetree says; the registers are what that means.
 
-    Source: Product Specifications, "QSPI", IFCONFIG0: READOC from bit 0 on (0 FASTREAD, 1 READ2O, 2 READ2IO,
-    3 READ4O, 4 READ4IO), WRITEOC from bit 3 on (0 PP, 1 PP2O, 2 PP4O, 3 PP4IO), ADDRMODE in bit 6.
+    ``clock`` is in MHz, ``delay`` in ns. Source: Product Specifications, "QSPI". IFCONFIG0: READOC from bit 0
+    on (0 FASTREAD, 1 READ2O, 2 READ2IO, 3 READ4O, 4 READ4IO), WRITEOC from bit 3 on (0 PP, 1 PP2O, 2 PP4O,
+    3 PP4IO), ADDRMODE in bit 6. IFCONFIG1: SCKDELAY from bit 0 on, in periods of 31.25 ns on the nRF5340 and
+    62.5 ns on the nRF52840; SCKFREQ from bit 28 on, which is 96 MHz or 32 MHz over the clock, less 1. The
+    nRF5340's IFTIMING is what anomaly 121 asks for.
     """
 
     soc: str
@@ -39,14 +42,24 @@ class Case:
     size: int
     read: str
     write: str
+    clock: int
+    delay: int
+    rx_delay: int
     ifconfig0: int
+    ifconfig1: int
 
     def __str__(self) -> str:
         return f"{self.soc}, {self.chip}, {self.read}, {self.write}"
 
     @property
     def options(self) -> BuildOptions:
-        node = ChipNode(read_opcode=self.read, write_opcode=self.write)
+        node = ChipNode(
+            read_opcode=self.read,
+            write_opcode=self.write,
+            frequency=self.clock * 1_000_000,
+            sck_delay_ns=self.delay,
+            rx_delay=self.rx_delay,
+        )
         return changed(
             SMALL, soc=self.soc, network=False, chip=self.chip, flash_size=self.size, chip_node=node
         )
@@ -54,15 +67,15 @@ class Case:
 
 CASES = (
     # Quad enable in bit 6 of the first status register (S1B6).
-    Case("nrf5340", "MX25R6435F", 8, "read4io", "pp4io", 4 | 3 << 3),
-    Case("nrf5340", "MX25L51245G", 64, "read4o", "pp4io", 3 | 3 << 3 | 1 << 6),
-    Case("nrf52840", "MX25R6435F", 8, "fastread", "pp", 0),
-    Case("nrf52840", "MX25U51245G", 64, "read4io", "pp4io", 4 | 3 << 3 | 1 << 6),
+    Case("nrf5340", "MX25R6435F", 8, "read4io", "pp4io", 8, 500, 5, 4 | 3 << 3, 11 << 28 | 16),
+    Case("nrf5340", "MX25L51245G", 64, "read4o", "pp4io", 32, 1000, 3, 3 | 3 << 3 | 1 << 6, 2 << 28 | 32),
+    Case("nrf52840", "MX25R6435F", 8, "fastread", "pp", 8, 500, 5, 0, 3 << 28 | 8),
+    Case("nrf52840", "MX25U51245G", 64, "read4io", "pp4io", 32, 1000, 3, 4 | 3 << 3 | 1 << 6, 16),
     # In bit 1 of the second (S2B1).
-    Case("nrf5340", "W25Q128JV", 16, "read2io", "pp", 2),
-    Case("nrf5340", "W25Q256JV", 32, "read4io", "pp4o", 4 | 2 << 3 | 1 << 6),
-    Case("nrf52840", "W25Q128JV", 16, "read4o", "pp4o", 3 | 2 << 3),
-    Case("nrf52840", "W25Q256JV", 32, "read2o", "pp", 1 | 1 << 6),
+    Case("nrf5340", "W25Q128JV", 16, "read2io", "pp", 16, 250, 1, 2, 5 << 28 | 8),
+    Case("nrf5340", "W25Q256JV", 32, "read4io", "pp4o", 12, 125, 0, 4 | 2 << 3 | 1 << 6, 7 << 28 | 4),
+    Case("nrf52840", "W25Q128JV", 16, "read4o", "pp4o", 16, 250, 1, 3 | 2 << 3, 1 << 28 | 4),
+    Case("nrf52840", "W25Q256JV", 32, "read2o", "pp", 4, 125, 4, 1 | 1 << 6, 7 << 28 | 2),
 )
 
 
@@ -123,6 +136,8 @@ def test_every_description_of_a_chip_leads_to_the_same_registers(
         assert set(seen[0].modes) == {(quad, case.size > 16)}, engine
     registers = dict(told)
     assert registers[qspi.IFCONFIG0] == case.ifconfig0
+    assert registers[qspi.IFCONFIG1] & 0xF000_00FF == case.ifconfig1
+    assert registers[qspi.IFTIMING] == (6 if case.soc == "nrf5340" else case.rx_delay) << 8
     assert tuple(registers[pin] for pin in qspi.PINS) == PINS[build.soc.name]
     # The address mode is the chip's matter and the window begins with the chip: neither is touched.
     assert (registers[qspi.ADDRCONF], registers[qspi.XIP_OFFSET]) == (0xB7, 0)

@@ -121,10 +121,10 @@ def test_quad_enable_is_written_where_it_is_not_set_and_waited_for(
         write_and_read(board, engine)
     written = [index for index, (opcode, _) in enumerate(first) if opcode in STATUS_WRITES]
     assert len(written) == 1
-    # It is looked at before, enabled, and asked for afterwards, before anything is programmed.
+    # It is looked at before, enabled, and waited for.
     assert op.READ_STATUS in [opcode for opcode, _ in first[: written[0]]]
     assert op.WRITE_ENABLE in [opcode for opcode, _ in first[written[0] - 2 : written[0]]]
-    assert first[written[0] + 1][0] == op.READ_STATUS
+    assert set(seen.while_busy) <= {op.READ_STATUS}
     assert not [opcode for opcode, _ in seen.commands if opcode in STATUS_WRITES]
     assert chip.registers.quad_enabled
 
@@ -160,7 +160,10 @@ def test_a_chip_that_is_at_work_is_waited_for(macronix: SharedSession, engine: s
     # Firmware has begun to erase a sector, which takes up to 240 ms with this part.
     chip.command(op.WRITE_ENABLE)
     chip.command(op.ERASE_4K, b"\0\0\0")
-    write_and_read(macronix, engine)
+    with watched(macronix.bench.device) as seen:
+        write_and_read(macronix, engine)
+    # Before it is known to be at work it is asked who it is.
+    assert set(seen.while_busy) <= {op.WAKE, op.READ_ID, op.READ_STATUS}
 
 
 @both_socs

@@ -20,6 +20,8 @@ class Seen:
     """Those of TOLD, for each task that moves data."""
     commands: list[tuple[int, bytes]] = field(default_factory=list)
     """Opcode, and what goes out after it."""
+    while_busy: list[int] = field(default_factory=list)
+    """Opcodes that the chip got while it was at work, and heard nothing but to be asked for its status."""
     modes: list[tuple[bool, bool]] = field(default_factory=list)
     """Whether the chip was in quad mode and in 4-byte mode, for each task that moves data."""
 
@@ -40,6 +42,8 @@ def watched(device: BaseDevice, also: Callable[[], object] = lambda: None) -> It
 
     def note_command(opcode: int, out: bytes = b"", read: int = 0) -> bytes:
         seen.commands.append((opcode, out))
+        if device.board.clock.seconds < chip.state.busy_until:
+            seen.while_busy.append(opcode)
         return command(opcode, out, read)
 
     device.qspi._trigger, chip.command = note_task, note_command  # type: ignore[method-assign]
