@@ -34,6 +34,18 @@ from west_qspi.sim.faults import parse_fault
 ENGINES: dict[str, type[ProbeTarget]] = {"direct": ProbeTarget, "vendor": VendorTarget}
 
 
+class Quiet(Library):
+    """The library without its words: each line of its log would be a call back into Python."""
+
+    def _open(self, path: Value) -> None:
+        from pynrfjprog import LowLevel
+
+        self._api = LowLevel.API("UNKNOWN", jlink_arm_dll_path=path)
+        # Half a second for each error, to wait for words.
+        self._api.get_errors = list
+        self._api.open()
+
+
 class Held(Worker):
     """Carries calls out in this process; ``close`` leaves the library open for the next run.
 
@@ -44,7 +56,7 @@ class Held(Worker):
     def __init__(self, board: Board) -> None:
         self.device = "held"
         self._board = board
-        self._library = Library()
+        self._library = Quiet()
 
     def run(self, calls: Sequence[Call], seconds: float) -> tuple[Value, ...]:
         reply = self._library.carry_out(Request(0, tuple(calls)))
@@ -73,8 +85,6 @@ class SharedSession:
             self._worker, options(self.bench), str(self.bench.probe.serial), None, ModelledClock(self.bench)
         )
         self._worker.run([Call(Do.OPEN, (str(library),))], 0.0)
-        # Half a second for each error, to wait for words that nobody looks at here.
-        self._worker._library._errors = list
         self._link.connect()
 
     def close(self) -> None:
