@@ -39,6 +39,7 @@ from west_qspi.policy import Policy
 from west_qspi.report import FlashReport, Outcome
 from west_qspi.sim.board import Board
 
+APPLICATION, NETWORK = MemoryKind.APPLICATION, MemoryKind.NETWORK
 TINY = changed(SMALL, internal_size=0x400, external_size=0x1100, network_size=0x400)
 BUILDS = {
     "network core": TINY,
@@ -157,6 +158,30 @@ def test_cuts_while_a_locked_board_is_recovered_leave_old_new_or_nothing(
         # On the nRF5340 the network core's flash, the application core's, UICR, and what follows.
         cuts = cut_and_mend(flash_board, start, new, [1, 2, 3, 4, 7], recover, recover)
     record_property(CUTS.format(engine), cuts)
+
+
+def whole(board: Board, kind: MemoryKind) -> bytes:
+    """Return all that a memory of the SoC holds."""
+    return board.array(kind).read(0, board.internal[kind].memory.size)
+
+
+@both_engines
+def test_the_network_core_is_unlocked_before_the_core_that_could_start_it(
+    jlink_library: Path, engine: str
+) -> None:
+    old, new = map(build_of, pair(BUILDS["network core"], everything=False))
+    board = new_board(old)
+    with shared_session(jlink_library, board) as session:
+        session.flash(engine, board, old)
+        for kind in (APPLICATION, NETWORK):
+            size = board.internal[kind].memory.size
+            board.array(kind).write(size - 0x1000, bytes(0x1000))
+        before = {kind: whole(board, kind) for kind in (APPLICATION, NETWORK)}
+        board.protect()
+        with pytest.raises(PowerLost):
+            session.flash(engine, board, new, "power-cut=1", policy=Policy(recover=True))
+    assert whole(board, APPLICATION) == before[APPLICATION]
+    assert whole(board, NETWORK) != before[NETWORK]
 
 
 def test_cuts_while_the_library_erases_whole_memories_leave_old_new_or_nothing(
