@@ -204,8 +204,8 @@ class PynrfjprogRunner:
 def _tell_sample(target: ProbeTarget, options: RunnerOptions) -> None:
     sample = target.sample
     if sample is not None:
-        text = f"the {target.soc.name} is an engineering sample, revision {sample}: its flash controllers and "
-        options.listen(Noticed("sample", f"{text}QSPI may behave otherwise than those of products"))
+        text = f"the {target.soc.name} is an engineering sample, revision {sample}: it has its own anomalies"
+        options.listen(Noticed("sample", f"{text}, also of flash and QSPI"))
 
 
 def _probe_options(options: RunnerOptions) -> ProbeOptions:
