@@ -192,14 +192,23 @@ class _Execution:
         seconds = dict.fromkeys(sums, 0.0)
         for operation, amount in sums.items():
             listen(Started(operation, memory.name, amount))
-        for step in steps:
+        for step, following in zip(steps, (*steps[1:], None), strict=True):
             if self._may_stop() and self.stop():
                 raise Interrupted(self.changed, self.boots, self.done, total)
             operation, begun = _OPERATIONS[step.action], self.target.clock
             self._carry_out(step)
             done[operation] += step.size
+            gathered = self.target.gathers and operation is not Operation.VERIFY
+
+            def tell(operation: Operation = operation, gathered: bool = gathered) -> None:
+                waiting = self.target.waiting if gathered and operation is Operation.PROGRAM else 0
+                listen(Advanced(operation, memory.name, max(done[operation] - waiting, 0)))
+
+            if gathered and (following is None or following.action is Action.VERIFY):
+                # Else its time would count for what is read next.
+                self.target.settle(tell)
             seconds[operation] += self.target.clock - begun
-            listen(Advanced(operation, memory.name, done[operation]))
+            tell()
         for operation, amount in sums.items():
             listen(Finished(operation, memory.name, amount, seconds[operation]))
 

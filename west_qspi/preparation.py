@@ -147,10 +147,12 @@ def check_board(
     if memory is None:
         raise ChipAbsent(target.identity, "nothing")
     found = target.external_id()
-    if external and external.jedec_id and found != external.jedec_id:
+    if found and external and external.jedec_id and found != external.jedec_id:
         raise WrongChip(target.identity, external.jedec_id.hex(" "), found.hex(" "))
     if part.end > memory.bus.end:
-        source = f"the JEDEC id {found.hex(' ').upper()} of the connected chip"
+        source = "its description"
+        if found:
+            source = f"the JEDEC id {found.hex(' ').upper()} of the connected chip"
         raise BeyondChip(origin, part.start, part.end, memory.size, source)
     reach = memory.bus.start + ADDRESSABLE_WITH_24_BITS
     if part.end > reach and target.external_uses_4_bytes() is False:
@@ -168,6 +170,8 @@ def _tell_untold_mode(target: Target, job: Job, listen: Listener) -> None:
             "the chip is not in the table of parts, so it cannot be asked for its address mode; describe it "
             "(--parts, with four_byte_flag) to be sure"
         )
+        if target.external_id() is None:
+            text = "the chip cannot be asked for its address mode this way; what it holds has to tell"
         listen(Noticed("address-mode", text, warning=True))
 
 

@@ -36,14 +36,14 @@
      ├─ RunnerError
      │   ├─ UnknownRunner  RebuildFailed  ToolMissing  PackageMissing
      │   └─ RunnerUnavailable          it exists, but not here
-     │       └─ LibraryMissing  JLinkMissing
+     │       └─ LibraryMissing  JLinkMissing  NrfutilMissing  NrfutilTooOld
      ├─ TargetError                    the device, the probe, the wires
      │   ├─ NoDevice                   nothing answers, or not the one that is meant
      │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
      │   ├─ LinkError                  the debug link
-     │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed
+     │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed  NrfutilFailed  NrfutilHung  NrfutilDied
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
-     │   ├─ Protected  LowVoltage  AccessRefused
+     │   ├─ Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped
@@ -68,6 +68,10 @@ from west_qspi.errors.device import (
     LowVoltage,
     NoDevice,
     NoProbe,
+    NrfutilCannot,
+    NrfutilDied,
+    NrfutilFailed,
+    NrfutilHung,
     PowerLost,
     ProbeCrashed,
     ProbeFailed,
@@ -100,6 +104,8 @@ from west_qspi.errors.flashing import (
     LibraryMissing,
     MisplacedData,
     NotErasable,
+    NrfutilMissing,
+    NrfutilTooOld,
     OtherHalfDiffers,
     OutsideMemories,
     OutsidePartition,
@@ -185,6 +191,12 @@ __all__ = [
     "NoProbe",
     "NotABuildDirectory",
     "NotErasable",
+    "NrfutilCannot",
+    "NrfutilDied",
+    "NrfutilFailed",
+    "NrfutilHung",
+    "NrfutilMissing",
+    "NrfutilTooOld",
     "OtherHalfDiffers",
     "OutsideMemories",
     "OutsidePartition",

@@ -167,6 +167,41 @@ class ProbeCrashed(LinkError):
     hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
 
 
+class NrfutilFailed(LinkError):
+    """nrfutil says that something failed; ``code`` is its number, 0 where it gives none."""
+
+    code: int
+    reason: str
+    text = "{device}: nrfutil failed during {during}: {reason} (code {code})"
+    hint = (
+        "Check cable and power, and close other programs that use the probe; the next run repairs the rest."
+    )
+
+
+class NrfutilHung(LinkError):
+    """nrfutil did not come to its end, and was ended."""
+
+    seconds: float
+    text = "{device}: nrfutil did not end {during} within {seconds:.0f} s, and was ended"
+    hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
+
+
+class NrfutilDied(LinkError):
+    """nrfutil ended without a word on how it went."""
+
+    reason: str
+    text = "{device}: nrfutil broke off during {during}: {reason}"
+    hint = "Run the same command again: it repairs what was left half done."
+
+
+class NrfutilCannot(TargetError):
+    """nrfutil has no way to find something out; ``what`` names it."""
+
+    what: str
+    text = "{device}: {what} cannot be asked for through nrfutil"
+    hint = "Use -r pynrfjprog for it."
+
+
 class AccessRefused(TargetError):
     """The device's own rules keep the probe from something."""
 

@@ -95,13 +95,13 @@ def listed(worker: Worker, options: ProbeOptions) -> tuple[str, ...]:
     return tuple(str(serial) for serial in cast("tuple[int, ...]", found))
 
 
-def pick(known: tuple[str, ...], options: ProbeOptions) -> str:
-    """Return the serial number that is meant.
+def pick(known: tuple[str, ...], options: ProbeOptions, runner: str = codes.RUNNER) -> str:
+    """Return the serial number that is meant; ``runner`` is what reaches for the probes.
 
     Raises NoProbe, UnknownProbe, SeveralProbes, UsageError.
     """
     if not known:
-        raise NoProbe(codes.RUNNER, "no debug probe is connected")
+        raise NoProbe(runner, "no debug probe is connected")
     wanted, meant = options.dev_id, known
     if wanted is not None:
         meant = tuple(serial for serial in known if fnmatchcase(serial.lstrip("0"), wanted.lstrip("0")))
@@ -111,7 +111,7 @@ def pick(known: tuple[str, ...], options: ProbeOptions) -> str:
         return meant[0]
     chosen = options.choose(meant)
     if chosen is None:
-        raise SeveralProbes(codes.RUNNER, f"several probes could be meant: {', '.join(meant)}")
+        raise SeveralProbes(runner, f"several probes could be meant: {', '.join(meant)}")
     if chosen not in meant:
         raise UsageError(f"'{chosen}' is none of the boards that could be meant: {', '.join(meant)}")
     return chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from west_qspi.probe.link import Bus, Core, Link
 from west_qspi.probe.nvmc import Nvmc
 from west_qspi.probe.settings import QspiSettings
 from west_qspi.soc import Soc
+from west_qspi.targets import nobody
 from west_qspi.targets.inspection import Inspection, inspect
 from west_qspi.targets.qspi import check_controller
 
@@ -156,6 +157,11 @@ class DirectTarget:
         gathered = len(self._gathered.data) if self._gathered else 0
         return self._dropped + gathered + (self._external.waiting if self._external else 0)
 
+    @property
+    def gathers(self) -> bool:
+        """No: what is gathered is so little that it does not count."""
+        return False
+
     # --- the external flash ---
 
     def external_id(self) -> bytes:
@@ -225,7 +231,7 @@ class DirectTarget:
             else:
                 self._erase_internal(memory, offset, size)
 
-    def settle(self) -> None:
+    def settle(self, told: Callable[[], None] = nobody) -> None:
         """Wait until all is done that was asked for."""
         with self._call(settled=True):
             pass

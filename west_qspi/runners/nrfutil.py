@@ -1,0 +1,118 @@
+"""The runner ``nrfutil``: a board behind a J-Link probe, reached through Nordic's command line tool."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from west_qspi.errors import UsageError
+from west_qspi.events import Noticed
+from west_qspi.journal import state_folder
+from west_qspi.nrfutil.client import GRACE, Client, Probe, installed_version, probes
+from west_qspi.nrfutil.device import look
+from west_qspi.nrfutil.external import described_memory, write_for_tool
+from west_qspi.nrfutil.target import NrfutilTarget
+from west_qspi.nrfutil.tool import NAME, InstalledTool, Tool
+from west_qspi.probe.choice import ProbeOptions, lock_of, pick
+
+if TYPE_CHECKING:
+    from west_qspi.extflash.model import ExternalFlash
+    from west_qspi.fileio import FileLock
+    from west_qspi.memory import Memory
+    from west_qspi.runners import RunnerOptions
+    from west_qspi.soc import Soc
+
+_WEAKER = (
+    "nrfutil cannot ask the external flash what it is: another chip than the build's is found out only where "
+    "it does not hold what was written (-r pynrfjprog asks first)"
+)
+
+
+class ToolTarget(NrfutilTarget):
+    """A device behind a probe that is let go of with it, with the folder of this run's files."""
+
+    def __init__(self, client: Client, soc: Soc, external: Memory | None, lock: FileLock | None) -> None:
+        super().__init__(client, look(client, soc), external)
+        self._lock = lock
+
+    def close(self) -> None:
+        """Carry out what waits, and let go."""
+        try:
+            super().close()
+        finally:
+            _let_go(self._client.folder, self._lock)
+
+
+class NrfutilRunner:
+    """Reaches boards through ``nrfutil device``; ``tool`` carries its calls out, each within ``grace``."""
+
+    name = NAME
+
+    def __init__(self, tool: Tool | None = None, grace: float = GRACE) -> None:
+        self._tool = tool or InstalledTool()
+        self._grace = grace
+
+    def connect(
+        self, soc: Soc, external: ExternalFlash | None, options: RunnerOptions, *, use_external: bool
+    ) -> ToolTarget:
+        """Look for the probe that the options name, and at the device behind it.
+
+        Raises UsageError, NrfutilMissing, NrfutilTooOld, NoDevice, LinkError, FileUnwritable, and
+        IllegalAccess where nothing says how large the external flash is.
+        """
+        chosen = _probe_options(options)
+        version = installed_version(self._tool, self._grace)
+        probe = _meant(probes(self._tool, self._grace), chosen)
+        lock = lock_of(chosen, probe.serial)
+        folder = Path(mkdtemp(prefix="west-qspi-"))
+        try:
+            client = Client(self._tool, probe, folder, version, grace=self._grace)
+            memory = None
+            if external is not None and use_external:
+                memory = described_memory(external, soc, options.parts, client.device)
+                client.config = write_for_tool(external, soc, memory, folder)
+                options.listen(Noticed(NAME, _WEAKER))
+            return ToolTarget(client, soc, memory, lock)
+        except BaseException:
+            _let_go(folder, lock)
+            raise
+
+    def devices(self, options: RunnerOptions) -> tuple[str, ...]:
+        """Return the serial numbers of the probes within reach. Raises as ``connect`` does."""
+        _probe_options(options)
+        installed_version(self._tool, self._grace)
+        return tuple(probe.serial for probe in probes(self._tool, self._grace))
+
+    def other_way(self, options: RunnerOptions) -> RunnerOptions | None:
+        """Know no other way than the one."""
+        return None
+
+    def state_folder(self, options: RunnerOptions) -> Path | None:
+        """Have journals kept in the user's own folder."""
+        return None
+
+
+def _probe_options(options: RunnerOptions) -> ProbeOptions:
+    """Return which probe is meant. Raises UsageError for what nrfutil has no option for."""
+    for name, value in (("--ip", options.ip), ("--speed", options.speed)):
+        if value is not None:
+            raise UsageError(f"{name} goes with -r pynrfjprog, and not with -r {NAME}")
+    return ProbeOptions(options.dev_id, choose=options.choose, locks=state_folder() / "probes")
+
+
+def _meant(known: tuple[Probe, ...], options: ProbeOptions) -> Probe:
+    by_serial = {probe.serial: probe for probe in known}
+    return by_serial[pick(tuple(by_serial), options, NAME)]
+
+
+def _let_go(folder: Path, lock: FileLock | None) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    if lock is not None:
+        lock.release()
+
+
+def runner() -> NrfutilRunner:
+    """Return the runner."""
+    return NrfutilRunner()
