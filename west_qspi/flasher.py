@@ -198,7 +198,7 @@ class _Execution:
             operation, begun = _OPERATIONS[step.action], self.target.clock
             self._carry_out(step)
             done[operation] += step.size
-            gathered = self.target.gathers and operation is not Operation.VERIFY
+            gathered = self.target.by_tool and operation is not Operation.VERIFY
 
             def tell(operation: Operation = operation, gathered: bool = gathered) -> None:
                 waiting = self.target.waiting if gathered and operation is Operation.PROGRAM else 0

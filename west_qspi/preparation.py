@@ -96,7 +96,7 @@ def prepare(
     reader.fetch(
         (memory, offset)
         for memory, offset in (
-            *sectors_to_read(everything, target.memories, units=job.layout.units),
+            *sectors_to_read(everything, target.memories, units=job.layout.units, wary=target.by_tool),
             *sectors_around(looked_at, target.memories),
         )
         if memory.kind not in kinds
@@ -117,6 +117,7 @@ def prepare(
         before=clearing.early,
         first=clearing.late,
         mass_erase=kinds,
+        wary=target.by_tool,
     )
     return Prepared(target, asked, plan, times)
 

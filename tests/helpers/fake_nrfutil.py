@@ -35,6 +35,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -108,7 +109,8 @@ class Fake:
     """The tool with the boards that are connected.
 
     ``faults`` are words, some with ``@COMMAND`` behind them: hang, die, quit, panic, orphan (of the process);
-    lazy, fail-CODE (of the work); unknown, split, chatty (of the output); stays-in-3-byte-mode.
+    lazy, wide, all, fail-CODE (of the work); unknown, split, chatty (of the output); stays-in-3-byte-mode.
+    ``wide`` erases blocks of 64 KiB for each page, ``all`` takes every erase of ranges for one of all.
     ``running`` tells by serial number whether firmware runs.
     """
 
@@ -244,7 +246,7 @@ class Fake:
                 raise Failure("The operation did not succeed", code=int(name.removeprefix("fail-")))
         if not board.conditions.powered:
             raise Failure("[jlink] Target voltage is too low")
-        device = _Device(board, self._config(call), four_bytes="stays-in-3-byte-mode" not in self.faults)
+        device = _Device(board, self._config(call), self.faults)
         if self.cut:
             left = self.cut - board.counters.modifying
             board.arm([PowerCut(left)] if left > 0 else [])
@@ -290,7 +292,7 @@ class Fake:
         if address % width or size % width:
             raise Failure("Address and size must be aligned to the width")
         data = device.read(address, size, call.core)
-        values = [int.from_bytes(data[at : at + width], "little") for at in range(0, size, width)]
+        values = struct.unpack(f"<{size // width}{' BH I'[width]}", data)
         block = {"startAddress": f"{address:#010X}".replace("X", "x"), "values": values}
         return {"name": "memory-read", "serialNumber": device.board.serial, "memoryData": [block]}
 
@@ -452,10 +454,10 @@ def _pages(segments: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
 class _Device:
     """The board through the debug port, its external flash through the QSPI as the configuration says."""
 
-    def __init__(self, board: Board, config: Mapping[str, Any] | None, *, four_bytes: bool) -> None:
+    def __init__(self, board: Board, config: Mapping[str, Any] | None, faults: frozenset[str]) -> None:
         self.board = board
         self.config = config
-        self._four_bytes = four_bytes
+        self._faults = faults
         self._started = False
 
     def is_external(self, address: int) -> bool:
@@ -487,6 +489,14 @@ class _Device:
 
     def erase_ranges(self, ranges: list[Range], core: str) -> None:
         done = set()
+        if ranges and "all" in self._faults:
+            if self.is_external(ranges[0].start):
+                self.erase_external()
+            else:
+                self.board.erase_core(core)
+            return
+        if "wide" in self._faults:
+            ranges = [part.aligned(0x1_0000) for part in ranges]
         for part in ranges:
             if self.is_external(part.start):
                 unit = self._settings()["page_size"]
@@ -535,7 +545,7 @@ class _Device:
             self._started = True
             chip.command(op.WAKE)
             self.board.clock.advance(100e-6)
-            if settings["address_mode"] == "MODE32BIT" and self._four_bytes:
+            if settings["address_mode"] == "MODE32BIT" and "stays-in-3-byte-mode" not in self._faults:
                 chip.command(op.WRITE_ENABLE)
                 chip.command(op.ENTER_4_BYTE)
         return chip

@@ -40,7 +40,7 @@ class MemoryTarget:
     flips: dict[int, int] = field(default_factory=dict)
     clock: float = 0.0
     waiting: int = 0
-    gathers: bool = False
+    by_tool: bool = False
     reads: list[tuple[MemoryKind, int, int]] = field(default_factory=list)
     _stuck: dict[tuple[MemoryKind, int], int] = field(default_factory=dict)
 

@@ -46,7 +46,7 @@
      │   ├─ Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
-     │   └─ WriteFailed  UnstableRead  AddressWrapped
+     │   └─ WriteFailed  UnstableRead  AddressWrapped  ErasedTooMuch
      └─ Interrupted                    the user stopped it at a safe point
          └─ StoppedAtOnce              and did not want to wait for one
 """
@@ -61,6 +61,7 @@ from west_qspi.errors.device import (
     ChipAbsent,
     ChipAsleep,
     ClockModeUnsupported,
+    ErasedTooMuch,
     FlashBusy,
     IllegalAccess,
     Interrupted,
@@ -166,6 +167,7 @@ __all__ = [
     "ElfError",
     "EmptyFirmware",
     "EraseTakesImages",
+    "ErasedTooMuch",
     "FileSystemError",
     "FileUnreadable",
     "FileUnwritable",

@@ -276,6 +276,14 @@ class UnstableRead(ProofError):
     )
 
 
+class ErasedTooMuch(ProofError):
+    """A sector beside those that were erased has changed, ``count`` bytes in it."""
+
+    count: int
+    text = "{memory}: {count} bytes from {address:#010x} on have changed, although nobody asked for it"
+    hint = "The programming tool erases more than it was told to: use -r pynrfjprog, and restore that data."
+
+
 class AddressWrapped(ProofError):
     """A write above 16 MiB changed the sector that 24-bit addressing would hit, or the chip says 24 bits."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -86,12 +87,11 @@ def memory_of(blocks: object, address: int, size: int) -> bytes | None:
     result = bytearray()
     for block in blocks if isinstance(blocks, list) else ():
         try:
-            start, values = int(str(block["startAddress"]), 0), [int(str(v), 0) for v in block["values"]]
-            left = size - len(result)
+            start, values = int(str(block["startAddress"]), 0), block["values"]
             if start != address + len(result):
                 return None
-            width = 1 if len(values) == left else 4
-            result += b"".join(value.to_bytes(width, "little") for value in values)
-        except (KeyError, TypeError, ValueError, OverflowError):
+            kind = "B" if len(values) == size - len(result) else "I"
+            result += struct.pack(f"<{len(values)}{kind}", *values)
+        except (KeyError, TypeError, ValueError, struct.error):
             return None
     return bytes(result) if len(result) == size else None

@@ -13,7 +13,6 @@ from typing import NoReturn
 
 from west_qspi.errors import IllegalAccess, NrfutilCannot, Protected
 from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
-from west_qspi.nrfutil.ahead import ReadAhead
 from west_qspi.nrfutil.client import Client
 from west_qspi.nrfutil.device import Found, cores_to_recover, look, reset_kind
 from west_qspi.nrfutil.gathered import Erase, Gathered, Program
@@ -35,7 +34,6 @@ class NrfutilTarget:
         self._client = client
         self._found = found
         self._memories = found.soc.memory_map(external)
-        self._ahead = ReadAhead(self._fetch)
         self._gathered: Gathered | None = None
         self._name: str | None = None
         self._under_way = self._dropped = 0
@@ -72,7 +70,7 @@ class NrfutilTarget:
         return time.monotonic()
 
     @property
-    def gathers(self) -> bool:
+    def by_tool(self) -> bool:
         """Yes: all work begins when something is read, or with ``settle``."""
         return True
 
@@ -108,10 +106,9 @@ class NrfutilTarget:
         self._begin()
         self._check_range(memory, offset, size)
         self._carry_out(nobody)
-        return self._ahead.read(memory, offset, size) if size else b""
-
-    def _fetch(self, memory: Memory, offset: int, size: int) -> bytes:
-        return self._client.read(memory.address(offset), size, _core(memory))
+        start, end = offset & ~3, offset + size + 3 & ~3
+        data = self._client.read(memory.address(start), end - start, _core(memory)) if size else b""
+        return data[offset - start :][:size]
 
     def erase(self, memory: Memory, offset: int, size: int) -> None:
         """Take note of a block to be erased; the external flash as a whole is erased at once."""
@@ -226,8 +223,7 @@ class NrfutilTarget:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Forget what was read ahead, and when something fails or the user stops it, what waits too."""
-        self._ahead.forget()
+        """Forget what waits when something fails, or the user stops it: nobody counts on it."""
         try:
             yield
         except BaseException:

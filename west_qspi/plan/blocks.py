@@ -15,8 +15,11 @@ Sectors = dict[tuple[MemoryKind, int], bytes]
 
 ADDRESSABLE_WITH_24_BITS = REACH_OF_3_BYTES
 WRAP_GUARD = "must not have changed: 24-bit addresses would wrap to here"
+NEIGHBOUR_GUARD = "must not have changed: it lies beside what is erased"
 
-_VERIFY_PIECE = 0x1_0000
+VERIFY_PIECE, LARGE_VERIFY_PIECE = 0x1_0000, 0x8_0000
+"""Bytes that are verified at a time; the larger where each read takes seconds, however short it is."""
+
 _KEPT = Origin("(bytes to keep)")
 
 
@@ -37,6 +40,13 @@ def wrapped_sectors(memory: Memory, offsets: Iterable[int]) -> set[int]:
     return {at % ADDRESSABLE_WITH_24_BITS for at in offsets if at >= ADDRESSABLE_WITH_24_BITS}
 
 
+def neighbours(memory: Memory, offsets: Iterable[int]) -> set[int]:
+    """Return the sectors just before and behind those at ``offsets``."""
+    unit, given = memory.geometry.sector, set(offsets)
+    beside = {at + step for at in given for step in (-unit, unit)}
+    return {at for at in beside - given if 0 <= at < memory.size}
+
+
 def overlaid(wanted: Firmware, memory: Memory, offset: int, old: bytes | None) -> bytes:
     """Return the sector at ``offset`` as it shall be: wanted bytes over old ones."""
     new = bytearray(old if old is not None else b"\xff" * memory.geometry.sector)
@@ -53,11 +63,13 @@ def foreign_bytes(wanted: Firmware, part: Range, old: bytes) -> Firmware:
     return Firmware(tuple(map(whole.cut, part.without(piece.range for piece in wanted.pieces(part)))))
 
 
-def bring(wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool) -> tuple[list[Step], list[Step]]:
+def bring(
+    wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool, piece: int = VERIFY_PIECE
+) -> tuple[list[Step], list[Step]]:
     """Return the steps for one memory, block by block, and the verification of all that changed.
 
     Where ``now`` is only what an erase of the whole memory should have left (``unread``), wanted bytes that
-    need no step are verified too.
+    need no step are verified too, at most ``piece`` bytes at a time.
     """
     touched = list(touched_sectors(wanted, memory))
     new = {offset: overlaid(wanted, memory, offset, now.get((memory.kind, offset))) for offset in touched}
@@ -67,20 +79,25 @@ def bring(wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool) -> tu
     for block in sorted({offset // largest * largest for offset in touched}):
         steps += chooser.cheapest(block, len(memory.geometry.erase) - 1)[1]
     unproven = touched if unread else ()
-    verifications = list(_verifications(memory, steps, unproven, now, new))
+    verifications = list(_verifications(memory, steps, unproven, now, new, piece))
     for offset, data in new.items():
         now[memory.kind, offset] = data
     return steps, verifications
 
 
 def _verifications(
-    memory: Memory, steps: Iterable[Step], unproven: Iterable[int], now: Sectors, new: Mapping[int, bytes]
+    memory: Memory,
+    steps: Iterable[Step],
+    unproven: Iterable[int],
+    now: Sectors,
+    new: Mapping[int, bytes],
+    piece: int,
 ) -> Iterator[Step]:
     """Yield reads of every sector that changed, and of those that a lost fourth address byte would hit."""
     unit = memory.geometry.sector
     changed = [b.start for step in steps for b in Range(step.offset, step.size).blocks(unit)]
     for run in joined(Range(offset, unit) for offset in (*changed, *unproven)):
-        for part in run.pieces(_VERIFY_PIECE):
+        for part in run.pieces(piece):
             data = b"".join(new[b.start] for b in part.blocks(unit))
             yield Step(Action.VERIFY, memory, part.start, part.size, "read back", data)
     for offset in sorted(wrapped_sectors(memory, changed) - set(changed)):

@@ -15,9 +15,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
 from west_qspi.plan.blocks import (
+    LARGE_VERIFY_PIECE,
+    NEIGHBOUR_GUARD,
+    VERIFY_PIECE,
     Sectors,
     bring,
     foreign_bytes,
+    neighbours,
     overlaid,
     touched_sectors,
     wrapped_sectors,
@@ -31,13 +35,13 @@ _HELD_BACK = Origin("(boot key, written last)")
 
 
 def sectors_to_read(
-    wanted: Firmware, memories: MemoryMap, *, units: Iterable[BootUnit] = ()
+    wanted: Firmware, memories: MemoryMap, *, units: Iterable[BootUnit] = (), wary: bool = False
 ) -> Iterator[tuple[Memory, int]]:
     """Yield the sectors whose content a plan needs, ascending in each memory.
 
     These are the sectors that hold wanted bytes; for each sector above 16 MiB the one that it would become
-    with 24-bit addresses; and those of boot keys, which have to be put back where the wanted firmware
-    leaves them out.
+    with 24-bit addresses; those of boot keys, which have to be put back where the wanted firmware leaves
+    them out; and for a ``wary`` plan the neighbours of them all.
     """
     keys = [unit.key for unit in units if _touched_unit(unit, wanted)]
     for memory in memories:
@@ -46,6 +50,8 @@ def sectors_to_read(
         for key in filter(memory.bus.covers, keys):
             needed |= {b.start for b in key.shifted(-memory.bus.start).blocks(memory.geometry.sector)}
         needed |= wrapped_sectors(memory, touched)
+        if wary and memory.geometry.erase:
+            needed |= neighbours(memory, touched)
         for offset in sorted(needed):
             yield memory, offset
 
@@ -59,6 +65,7 @@ def make_plan(
     before: Sequence[Firmware] = (),
     first: Sequence[Firmware] = (),
     mass_erase: Iterable[MemoryKind] = (),
+    wary: bool = False,
 ) -> Plan:
     """Plan how a device that holds ``content`` comes to hold ``wanted`` over it.
 
@@ -67,6 +74,9 @@ def make_plan(
     forget updates: each may stand for one of linked images). ``mass_erase`` names memories that are erased
     whole. Sectors that are not in ``content`` are planned as if they were full (blank where a
     memory cannot be erased by itself) and all foreign bytes in them blank: a preview, not to be carried out.
+
+    A ``wary`` plan is for what may erase more than it is asked to: if anything changes, all wanted bytes are
+    verified in few reads, those that were there before included, and so are the neighbours of what is erased.
 
     Raises NotErasable where a memory that cannot be erased by itself holds other bytes than wanted.
     """
@@ -107,11 +117,46 @@ def make_plan(
         Segment(step.memory.address(step.offset), _until_commit(step.data), _HELD_BACK) for step in keys
     )
     body = Firmware.merged((*goal.without(held_back.ranges).segments, *held_back.segments))
-    steps += _bring_all(body, now, memories, erased)
+    wary = wary and (bool(steps) or any(sector.state is not SectorState.SAME for sector in sectors))
+    if wary:
+        steps += _bring_all(body, now, memories, [*MemoryKind], LARGE_VERIFY_PIECE)
+        steps += _neighbour_guards(steps, body, now, memories)
+    else:
+        steps += _bring_all(body, now, memories, erased)
     for step in commits:
         steps.append(step)
-        steps.append(Step(Action.VERIFY, step.memory, step.offset, step.size, "read back", step.data))
+        steps += _proofs(step, now, whole=wary)
     return Plan(tuple(steps), sectors)
+
+
+def _neighbour_guards(
+    steps: Iterable[Step], wanted: Firmware, now: Sectors, memories: MemoryMap
+) -> list[Step]:
+    """Return reads of the sectors without wanted bytes beside those that are erased, where they are known."""
+    guards = []
+    erases = [step for step in steps if step.action is Action.ERASE]
+    for memory in memories:
+        unit = memory.geometry.sector
+        mine = (Range(step.offset, step.size) for step in erases if step.memory == memory)
+        erased = [block.start for part in mine for block in part.blocks(unit)]
+        for offset in sorted(neighbours(memory, erased) - set(touched_sectors(wanted, memory))):
+            old = now.get((memory.kind, offset))
+            if old is not None:
+                guards.append(Step(Action.VERIFY, memory, offset, unit, NEIGHBOUR_GUARD, old))
+    return guards
+
+
+def _proofs(commit: Step, now: Sectors, *, whole: bool) -> Iterator[Step]:
+    """Yield the reads that prove a key and, with ``whole``, that its sectors hold all else still."""
+    memory = commit.memory
+    if not whole:
+        yield Step(Action.VERIFY, memory, commit.offset, commit.size, "read back", commit.data)
+        return
+    key = Firmware((Segment(memory.address(commit.offset), commit.data, _HELD_BACK),))
+    for block in Range(commit.offset, commit.size).blocks(memory.geometry.sector):
+        data = overlaid(key, memory, block.start, now.get((memory.kind, block.start)))
+        now[memory.kind, block.start] = data
+        yield Step(Action.VERIFY, memory, block.start, block.size, "read back", data)
 
 
 def _erase_whole(memories: Iterable[Memory], now: Sectors) -> Iterator[Step]:
@@ -209,7 +254,11 @@ def _until_commit(key: bytes) -> bytes:
 
 
 def _bring_all(
-    wanted: Firmware, now: Sectors, memories: MemoryMap, erased: Collection[MemoryKind]
+    wanted: Firmware,
+    now: Sectors,
+    memories: MemoryMap,
+    erased: Collection[MemoryKind],
+    piece: int = VERIFY_PIECE,
 ) -> Iterator[Step]:
     """Yield the steps for all memories, and then the verification of all that they changed.
 
@@ -219,7 +268,7 @@ def _bring_all(
     for kind in _ORDER:
         memory = memories.get(kind)
         if memory is not None:
-            steps, proofs = bring(wanted, memory, now, unread=kind in erased)
+            steps, proofs = bring(wanted, memory, now, unread=kind in erased, piece=piece)
             yield from steps
             verifications += proofs
     yield from verifications

@@ -158,8 +158,8 @@ class DirectTarget:
         return self._dropped + gathered + (self._external.waiting if self._external else 0)
 
     @property
-    def gathers(self) -> bool:
-        """No: what is gathered is so little that it does not count."""
+    def by_tool(self) -> bool:
+        """No: the drivers are our own, or are told each step."""
         return False
 
     # --- the external flash ---

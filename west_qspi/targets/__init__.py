@@ -54,8 +54,12 @@ class Target(Protocol):
         """How many of the bytes that ``program`` was given are not programmed, or not known to be."""
 
     @property
-    def gathers(self) -> bool:
-        """Whether ``erase`` and ``program`` only take note: so the next other call takes their time."""
+    def by_tool(self) -> bool:
+        """Whether a program that is not ours does the work, in few calls that each take seconds.
+
+        Then ``erase`` and ``program`` only take note, so that the next other call takes their time; and more
+        may happen than was asked for, so that more has to be looked at.
+        """
 
     def external_id(self) -> bytes | None:
         """Return the JEDEC id of the external flash: three bytes; None where it cannot be asked for."""
@@ -81,7 +85,7 @@ class Target(Protocol):
     def settle(self, told: Callable[[], None] = nobody) -> None:
         """Wait until all is done that was asked for.
 
-        A target that gathers calls ``told`` as less is ``waiting``.
+        ``told`` is called by a tool's target as less is ``waiting``.
         """
 
     def recover(self) -> None:

@@ -122,8 +122,8 @@ class SimulatedTarget:
         return 0
 
     @property
-    def gathers(self) -> bool:
-        """No: every call blocks until it is done."""
+    def by_tool(self) -> bool:
+        """No: the board is programmed here."""
         return False
 
     def external_id(self) -> bytes:
