@@ -378,7 +378,7 @@ class Fake:
         self.out.flush()
         if self._has("orphan", call):
             # It keeps the streams open when its parent is gone.
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(601)"])
         elif self._has("hang", call):
             with suppress(ValueError):
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
