@@ -56,7 +56,8 @@ START_TIME = 1.5
 """Modelled seconds that each call takes before it does anything."""
 
 _RATE = 4_000_000 / 46 * 4
-_FICR = {"nRF5340": 0x00FF_0204, "nRF52840": 0x1000_0060}
+# Where FICR has the device's number and its part, and what the latter is.
+_FICR = {"nRF5340": (0x00FF_0204, 0x00FF_020C, 0x5340), "nRF52840": (0x1000_0060, 0x1000_0100, 0x5_2840)}
 _ALIASES_FROM = (2, 12, 0)
 _RENAMED = (2, 7, 8)
 _EXTERNAL_CONFIG_FROM = (2, 8, 0)
@@ -108,9 +109,11 @@ _COMMANDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 class Fake:
     """The tool with the boards that are connected.
 
-    ``faults`` are words, some with ``@COMMAND`` behind them: hang, die, quit, panic, orphan (of the process);
-    lazy, wide, all, fail-CODE (of the work); unknown, split, chatty (of the output); stays-in-3-byte-mode.
-    ``wide`` erases blocks of 64 KiB for each page, ``all`` takes every erase of ranges for one of all.
+    ``faults`` are words, some with ``@COMMAND`` behind them: hang, die, quit, panic, orphan, daemon (of the
+    process); lazy, wide, all, fail-CODE (of the work); unknown, split, chatty, silent (of the output);
+    stays-in-3-byte-mode. ``wide`` erases blocks of 64 KiB for each page, ``all`` takes every erase of ranges
+    for one of all, ``silent`` leaves out what ``device-info`` and ``protection-get`` are there for,
+    ``other-soc`` has the former name another SoC.
     ``running`` tells by serial number whether firmware runs.
     """
 
@@ -270,14 +273,20 @@ class Fake:
 
     def _info(self, device: _Device, call: Call) -> Mapping[str, Any]:
         board = device.board
+        if "silent" in self.faults:
+            return {"name": "device-info"}
         family = "NRF53_FAMILY" if board.soc.has_network_core else "NRF52_FAMILY"
         locked = "application" in board.protected
-        version = f"{board.soc.name.upper()}_xxAA_REV1"
+        version = (
+            "NRF52832_xxAA_REV2" if "other-soc" in self.faults else f"{board.soc.name.upper()}_xxAA_REV1"
+        )
         hardware = {"deviceFamily": family, "deviceVersion": "UNKNOWN" if locked else version}
         probe = {"serialNumber": board.serial, "protectionStatus": _status(board, "application")}
         return {"name": "device-info", "deviceInfo": {"hwInfo": hardware, "jlink": probe}}
 
     def _protection(self, device: _Device, call: Call) -> Mapping[str, Any]:
+        if "silent" in self.faults:
+            return {"name": "protection-get"}
         return {"name": "protection-get", "protectionStatus": _status(device.board, call.core)}
 
     def _recover(self, device: _Device, call: Call) -> Mapping[str, Any]:
@@ -372,13 +381,16 @@ class Fake:
 
     def _break(self, call: Call, board: Board) -> None:
         """Go wrong as a process, half-way through a file."""
-        if not any(self._has(name, call) for name in ("hang", "die", "quit", "panic", "orphan")):
+        if not any(self._has(name, call) for name in ("hang", "die", "quit", "panic", "orphan", "daemon")):
             return
         board.save()
         self.out.flush()
         if self._has("orphan", call):
             # It keeps the streams open when its parent is gone.
             subprocess.Popen([sys.executable, "-c", "import time; time.sleep(601)"])
+        elif self._has("daemon", call):
+            # So does this one, and it is in no group of ours.
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(15)"], start_new_session=True)
         elif self._has("hang", call):
             with suppress(ValueError):
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -473,9 +485,9 @@ class _Device:
                 self._external_read(part.start, part.size)
                 for part in Range(address - self.board.soc.xip.start, size).pieces(0x1_0000)
             )
-        ficr = _FICR[self.board.soc.name]
-        if address == ficr:
-            return int(self.board.serial).to_bytes(8, "little")[:size]
+        number, part, value = _FICR[self.board.soc.name]
+        if address in (number, part):
+            return (int(self.board.serial) if address == number else value).to_bytes(8, "little")[:size]
         flash, offset = self._internal(address, size, core)
         return self.board.internal[flash].read(offset, size)
 

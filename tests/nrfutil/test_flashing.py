@@ -29,6 +29,7 @@ from west_qspi.errors import (
     ProofError,
     Protected,
     TargetError,
+    UnknownDevice,
     WriteFailed,
     WrongSoc,
 )
@@ -204,11 +205,44 @@ def test_only_the_board_that_is_meant_is_touched() -> None:
         memory = target.memories[MemoryKind.EXTERNAL]
         target.erase(memory, 0, 0x1000)
         target.program(memory, 0, b"here")
+        target.settle()
     assert [content(board) == blank for board in boards] == [True, False, True]
     assert read_board(boards[1], MemoryKind.EXTERNAL, 0, 4) == b"here"
 
 
+def test_what_was_not_begun_when_a_run_ends_is_not_done() -> None:
+    build = build_of(SMALL)
+    board = flashed(build)
+    before = content(board)
+    with connected(Fake([board]), build.soc, chip_of(build)) as target:
+        target.erase(target.memories[MemoryKind.EXTERNAL], 0x12_0000, 0x1000)
+        assert content(board) == before
+    assert content(board) == before
+
+
 # --- what is refused ---
+
+
+@pytest.mark.parametrize("name", ["nRF5340 with network core", "nRF52840"])
+def test_a_version_that_does_not_say_what_the_device_is_has_it_read(name: str) -> None:
+    build = build_of(LAYOUTS[name])
+    board = new_board(build)
+    silent = frozenset({"silent"})
+    assert flash_with(Fake([board], faults=silent), build).outcome is Outcome.PROVEN
+    board.protect()
+    before = content(board)
+    with pytest.raises(Protected):
+        flash_with(Fake([board], faults=silent), build)
+    assert content(board) == before
+    other = new_board(build_of(LAYOUTS["nRF52840" if build.soc is NRF5340 else "no bootloader"]))
+    with pytest.raises(TargetError):
+        flash_with(Fake([other], faults=silent), build)
+
+
+def test_a_device_that_has_no_qspi_is_not_known_here() -> None:
+    build = build_of(LAYOUTS["nRF52840"])
+    with pytest.raises(UnknownDevice, match="NRF52832"):
+        flash_with(Fake([new_board(build)], faults=frozenset({"other-soc"})), build)
 
 
 def test_a_board_of_another_kind_is_not_touched() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,11 +164,12 @@ def test_a_tool_that_hangs_is_ended_with_all_of_it(folder: Path, monkeypatch: py
     assert mended(folder)
 
 
+@pytest.mark.parametrize("fault", ["orphan", "daemon"])
 def test_a_tool_that_leaves_another_process_is_not_waited_for(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     target = connect()
-    monkeypatch.setenv("FAKE_NRFUTIL_FAULTS", "orphan@program")
+    monkeypatch.setenv("FAKE_NRFUTIL_FAULTS", f"{fault}@program")
     memory = target.memories[MemoryKind.EXTERNAL]
     begun = time.monotonic()
     target.program(memory, 0, b"four")
@@ -330,3 +333,21 @@ def test_a_version_question_that_is_never_answered(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(NrfutilMissing, match="did not end"):
         connect(grace=0.5)
+
+
+def test_ctrl_c_while_the_tool_is_being_started_ends_it_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_NRFUTIL_FAULTS", "hang@program")
+    real = subprocess.Popen
+
+    def start_and_press_ctrl_c(*arguments: Any, **options: Any) -> Any:
+        process = real(*arguments, **options)
+        if "program" in arguments[0]:
+            os.kill(os.getpid(), signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", start_and_press_ctrl_c)
+    with pytest.raises(StoppedAtOnce):
+        run()
+    assert processes_like(f"{folder.parent}/bin/nrfutil") == []

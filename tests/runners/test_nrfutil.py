@@ -96,6 +96,7 @@ def test_the_probe_that_is_asked_for_is_taken(dev_id: str, index: int) -> None:
     boards = boards_with("1050000001", "0960000002")
     target = connect(boards, dev_id)
     target.program(target.memories[MemoryKind.APPLICATION], 0, b"here")
+    target.settle()
     target.close()
     held = [board.array(MemoryKind.APPLICATION).read(0, 4) for board in boards]
     assert held[index] == b"here"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from west_qspi.errors import NoDevice, Protected
+from west_qspi.errors import Protected, UnknownDevice
 from west_qspi.nrfutil.client import Client
+from west_qspi.probe.layout import LAYOUTS
 from west_qspi.soc import NRF5340, SOCS, Soc
 
 _OPEN = "NONE"
 _FAMILIES = {"NRF53": "nrf5340", "NRF52": "nrf52840"}
+_UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True)
@@ -23,59 +27,62 @@ class Found:
 def look(client: Client, expected: Soc) -> Found:
     """Tell SoC and protection; a locked device that does not tell what it is counts as ``expected``.
 
-    Raises NoDevice for what is none of our SoCs, and what a Client raises.
+    Raises UnknownDevice for what is none of our SoCs, and what a Client raises.
     """
+    info, locked = _info(client)
+    version, family = (str(info.get(key, "")).upper() for key in ("deviceVersion", "deviceFamily"))
+    status = info.get("protectionStatus")
+    locked = locked or (_is_locked(str(status)) if status else _core_is_locked(client, "application"))
+    soc = next((soc for name, soc in SOCS.items() if name.upper() in version), None)
+    if soc is None and locked:
+        # A locked nRF52 tells its family at most.
+        soc = next((SOCS[name] for known, name in _FAMILIES.items() if known in family), expected)
+    if soc is None and version and not version.endswith(_UNKNOWN):
+        raise UnknownDevice(client.device, f"nrfutil says that it is {version}")
+    if soc is None:
+        soc = _by_part(client, expected)
+    network = soc.has_network_core and _core_is_locked(client, "network")
+    cores = {"network": network, "application": locked}
+    return Found(soc, tuple(core for core, is_locked in cores.items() if is_locked))
+
+
+def _info(client: Client) -> tuple[Mapping[str, Any], bool]:
+    """Return what is said of the device, and whether it is so locked that nothing is."""
     try:
         info = client.info()
     except Protected:
-        info = {}
-        locked = True
-    else:
-        locked = False
-    parts = [part for part in (info.get("hwInfo"), info.get("jlink")) if isinstance(part, dict)]
-    said = [
-        str(part[key]).upper() for key in ("deviceVersion", "deviceFamily") for part in parts if key in part
-    ]
-    status = next((str(part["protectionStatus"]) for part in parts if "protectionStatus" in part), None)
-    locked = locked or _is_locked(
-        status if status is not None or locked else client.protection("application")
-    )
-    soc = _soc(said) or (_family(said) or expected if locked else None)
-    if soc is None:
-        name = ", ".join(dict.fromkeys(said)) or "nothing that is understood"
-        raise NoDevice(client.device, f"nrfutil says of it {name}: neither an nRF5340 nor an nRF52840")
-    protected = ["application"] if locked else []
-    if soc.has_network_core and _network_is_locked(client):
-        protected.insert(0, "network")
-    return Found(soc, tuple(protected))
+        return {}, True
+    parts = [part for part in (info.get("jlink"), info.get("hwInfo")) if isinstance(part, dict)]
+    return {key: value for part in parts for key, value in part.items() if value is not None}, False
 
 
-def _network_is_locked(client: Client) -> bool:
+def _core_is_locked(client: Client, core: str) -> bool:
+    """Ask; where no version says it, the first read finds it out."""
     try:
-        return _is_locked(client.protection("network"))
+        status = client.protection(core)
     except Protected:
         return True
+    return status is not None and _is_locked(status)
 
 
-def _is_locked(status: str | None) -> bool:
-    """Read such as ``NRFDL_PROTECTION_STATUS_ALL``; what no version says is found out by the first read."""
-    return status is not None and not status.upper().endswith(_OPEN)
+def _is_locked(status: str) -> bool:
+    """Understand such as ``NRFDL_PROTECTION_STATUS_ALL``."""
+    return not status.upper().endswith(_OPEN)
 
 
-def _soc(said: list[str]) -> Soc | None:
-    return next((soc for name, soc in SOCS.items() for text in said if name.upper() in text), None)
-
-
-def _family(said: list[str]) -> Soc | None:
-    """Tell by the family, which is the most that a locked nRF52 tells."""
-    return next((SOCS[name] for family, name in _FAMILIES.items() for text in said if family in text), None)
+def _by_part(client: Client, expected: Soc) -> Soc:
+    """See by FICR that it is what is expected, where the tool does not say it. Raises UnknownDevice."""
+    layout = next(layout for layout in LAYOUTS if layout.soc == expected)
+    part = int.from_bytes(client.read(layout.part_register, 4, "application"), "little")
+    if part != layout.part:
+        raise UnknownDevice(client.device, f"FICR says part {part:#x}, and not {layout.part:#x}")
+    return expected
 
 
 def cores_to_recover(soc: Soc) -> tuple[str, ...]:
     """Return the cores in the order in which they are to be unlocked.
 
-    Source: Zephyr's runner for nrfutil: the application core of an nRF5340 can only be kept open when the
-    network core is.
+    Source: Zephyr's runner for nrfutil: the network core of an nRF5340 comes first.
     """
     return ("network", "application") if soc is NRF5340 else ("application",)
 

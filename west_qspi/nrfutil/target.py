@@ -211,9 +211,8 @@ class NrfutilTarget:
             self._halted = False
 
     def close(self) -> None:
-        """Carry out what waits, if nothing has failed."""
-        if not self._dropped:
-            self._carry_out(nobody)
+        """Let go; what was not begun is not done any more, as nobody has asked whether it is."""
+        self._gathered = None
 
     # --- help ---
 

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from io import BufferedReader
+from typing import Protocol, cast
 
 from west_qspi.errors import NrfutilMissing
 from west_qspi.nrfutil.lines import Line, LineReader, parse_line
@@ -61,25 +62,47 @@ class InstalledTool:
         path = shutil.which(NAME)
         if path is None:
             raise NrfutilMissing(NAME, f"there is no program '{NAME}' on the PATH")
+        listening = None
         try:
-            # In a group of its own: Ctrl-C does not reach it within an erase, and it can be ended whole.
-            process = subprocess.Popen(
-                [path, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                creationflags=_new_group(),
-            )
-        except OSError as error:
-            raise NrfutilMissing(NAME, f"{path}: {error.strerror or error}") from None
-        listening = _Listening(process)
-        try:
+            with _interrupts_held_back():
+                listening = _Listening(_started([path, *arguments]))
             return listening.to_the_end(limit, told)
         except BaseException:
             # Such as a second Ctrl-C: the probe must be free when this run is over.
-            listening.stop()
+            if listening is not None:
+                listening.stop()
             raise
+
+
+def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    try:
+        # In a group of its own: Ctrl-C does not reach it within an erase, and it can be ended whole.
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            creationflags=_new_group(),
+        )
+    except OSError as error:
+        raise NrfutilMissing(NAME, f"{command[0]}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of this: a process that is not known yet could not be ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        for number in caught[:1]:
+            signal.raise_signal(number)
 
 
 class _Listening:
@@ -89,7 +112,7 @@ class _Listening:
         self._process = process
         self._pieces: queue.SimpleQueue[tuple[bool, bytes]] = queue.SimpleQueue()
         self._readers = [
-            threading.Thread(target=self._read, args=(stream, main), daemon=True)
+            threading.Thread(target=self._read, args=(cast("BufferedReader", stream), main), daemon=True)
             for stream, main in ((process.stdout, True), (process.stderr, False))
         ]
         for reader in self._readers:
@@ -97,9 +120,9 @@ class _Listening:
         self._plain: list[str] = []
         self._lines: list[Line] = []
 
-    def _read(self, stream: BinaryIO, main: bool) -> None:
-        with suppress(OSError, ValueError):
-            while piece := stream.read1(1 << 16):  # type: ignore[attr-defined]
+    def _read(self, stream: BufferedReader, main: bool) -> None:
+        with stream, suppress(OSError):
+            while piece := stream.read1(1 << 16):
                 self._pieces.put((main, piece))
         self._pieces.put((main, b""))
 
@@ -139,21 +162,18 @@ class _Listening:
 
     def stop(self) -> None:
         """End the process and all that it has started, gently first."""
-        # As long as it has not been waited for, its number belongs to nobody else.
         if self._process.poll() is None:
             with suppress(OSError):
                 _ask_to_end(self._process)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_TERMINATION)
         if self._process.poll() is None or any(reader.is_alive() for reader in self._readers):
+            # Its number belongs to the group as long as one of it is left.
             end_group(self._process.pid)
         self._process.wait()
         for reader in self._readers:
+            # One that is out of the group may keep a stream open; nobody waits for it.
             reader.join(_LEFT_OVER)
-        for stream in (self._process.stdout, self._process.stderr):
-            with suppress(OSError):
-                if stream is not None:
-                    stream.close()
 
 
 def _ask_to_end(process: subprocess.Popen[bytes]) -> None:

@@ -38,7 +38,7 @@ class ToolTarget(NrfutilTarget):
         self._lock = lock
 
     def close(self) -> None:
-        """Carry out what waits, and let go."""
+        """Let go of the probe, and remove this run's files."""
         try:
             super().close()
         finally:
