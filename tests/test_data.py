@@ -291,7 +291,7 @@ def test_a_named_partition_is_a_fence_unless_the_user_insists(tmp_path: Path) ->
     ],
 )
 def test_a_place_in_both_spellings(address: int, options: BuildOptions, text: str) -> None:
-    assert both_spellings(build_of(options), address) == text
+    assert both_spellings(build_of(options).soc, address) == text
 
 
 def test_each_piece_of_data_is_described_with_its_partitions() -> None:

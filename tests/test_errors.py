@@ -41,6 +41,7 @@ from west_qspi.errors import (
     TargetError,
     UnknownRunner,
     UsageError,
+    WouldNotRun,
     WriteFailed,
 )
 
@@ -337,6 +338,15 @@ def test_bytes_of_an_interrupted_run_are_named_with_what_to_do() -> None:
     for error in (damaged, outdated, unreachable):
         assert str(error).startswith(error.path)
         assert "elete the file" in error.advice
+
+
+def test_a_build_that_would_not_run_is_told_with_the_place_and_how_many_more_there_are() -> None:
+    one = WouldNotRun("QX206", "prj.conf", 0, "no driver", "", 0, "build")
+    assert str(one) == "this build would not run: no driver (QX206, prj.conf)"
+    assert one.advice.startswith("'west qspi-check -d build' shows")
+    more = WouldNotRun("QX206", "prj.conf", 3, "no driver", "Add it.", 2, "build")
+    assert str(more) == "this build would not run: no driver (QX206, prj.conf:3, and 2 more)"
+    assert more.advice.startswith("Add it. 'west qspi-check -d build' shows")
 
 
 def test_an_error_can_be_raised_and_caught_by_its_group() -> None:

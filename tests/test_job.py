@@ -516,7 +516,7 @@ def test_images_that_the_firmware_will_not_find_are_refused(tmp_path: Path) -> N
         list(place(image, build, chip))
     assert (caught.value.origin, caught.value.wrapped) == ("merged.hex", 0x20_0000)
     assert caught.value.source == f"the devicetree: {node.path} has no 'address-size-32'"
-    check_range(Range(0x1120_0000, 100), "only looked at, say", build, chip)
+    check_range(Range(0x1120_0000, 100), "only looked at, say", build.soc, chip)
     assert list(place(image, build_of(LARGE), chip)) == []
 
 

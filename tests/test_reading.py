@@ -39,7 +39,7 @@ class ShiftedTarget(MemoryTarget):
     chip_size: int | None = 2 * WRAP
     uses_4_bytes: bool | None = None
 
-    def read(self, memory: Memory, offset: int, size: int) -> bytes:
+    def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
         if memory.kind is not MemoryKind.EXTERNAL:
             return super().read(memory, offset, size)
         return super().read(memory, (offset >> 8) + 1, size)

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from west_qspi import files
-from west_qspi.boot import BootLayout, boot_layout
-from west_qspi.data import declared, parse_number, resolve
+from west_qspi.boot import VECTORS, BootLayout, boot_layout
+from west_qspi.data import declared, parse_number, resolve, resolve_in_memory
 from west_qspi.errors import MissingOutput, UsageError
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.job import Job, check_range, together
 from west_qspi.memory import Range, joined
+from west_qspi.plan.model import BootUnit
 
 if TYPE_CHECKING:
     from west_qspi.build.build import Build
     from west_qspi.extflash.model import ExternalFlash
+    from west_qspi.soc import Soc
+    from west_qspi.targets import Target
 
 
 @dataclass(frozen=True)
@@ -33,21 +36,39 @@ def area_at(build: Build, text: str, size: str | None, external: ExternalFlash |
     Raises UsageError, also for an address without a size.
     """
     found = resolve(build, text, external, where)
+    bus = found.partition.bus if found.partition is not None else None
+    return _area(text, found.address, size, bus, where)
+
+
+def area_on(target: Target, text: str, size: str | None, external: ExternalFlash | None, where: str) -> Area:
+    """Return an area of a device that begins at an address or in a memory, by default up to its end.
+
+    ``external`` is None where the device's external flash is not in use. Raises UsageError, also for an
+    address without a size.
+    """
+    address = resolve_in_memory(target.soc, text, external, where)
+    if address is None:
+        raise UsageError(f"{where}: {text} is neither an address nor in a memory")
+    memory = None if text[:1].isdigit() else target.memories.at(address)
+    return _area(text, address, size, memory.bus if memory else None, where)
+
+
+def _area(text: str, address: int, size: str | None, inside: Range | None, where: str) -> Area:
     if size is not None:
         count = parse_number(size, where)
-    elif found.partition is not None and found.partition.bus is not None:
-        count = found.partition.bus.end - found.address
+    elif inside is not None:
+        count = inside.end - address
     else:
         raise UsageError(f"{where}: how many bytes? Give a SIZE after the address")
     if count <= 0:
         reason = "SIZE is 0" if size is not None else f"{text} begins where the partition ends"
         raise UsageError(f"{where}: {reason}, so there is nothing there")
-    return Area(text, Range(found.address, count))
+    return Area(text, Range(address, count))
 
 
 def check_area(build: Build, area: Area, external: ExternalFlash | None) -> None:
     """Check that an area can be reached. Raises OutsideMemories, BeyondChip, BeyondAddressMode."""
-    check_range(area.range, area.name, build, external)
+    check_range(area.range, area.name, build.soc, external)
 
 
 def partitions_in(build: Build, part: Range) -> tuple[str, ...]:
@@ -82,6 +103,22 @@ def erase_job(build: Build, areas: Sequence[Area], external: ExternalFlash | Non
         erases_slots=_touches_slots(build, layout, blank),
         disables=tuple(unit.key for unit in units if not blank.touches(unit.key)),
     )
+
+
+def blank_job(soc: Soc, areas: Sequence[Area], external: ExternalFlash | None) -> Job:
+    """Return a job that makes whole memories blank, application flash among them, without a build.
+
+    What the board starts with goes first, so that nothing runs from what is left.
+    """
+    blank = Firmware(
+        tuple(
+            Segment(area.range.start, b"\xff" * area.range.size, Origin(area.name))
+            for area in sorted(areas, key=lambda area: area.range)
+        )
+    )
+    start = Range(soc.application.bus.start, VECTORS)
+    layout = BootLayout(None, False, (BootUnit("the board", start, blank.ranges),), (), None)
+    return Job(soc, blank, Firmware(), layout, external, (), whole=False)
 
 
 def _touches_slots(build: Build, layout: BootLayout, blank: Firmware) -> bool:

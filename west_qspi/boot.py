@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Read = Callable[[Range], bytes]
 
-_VECTORS = 8  # initial stack pointer and reset vector
+VECTORS = 8  # initial stack pointer and reset vector
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _bootloader_units(build: Build) -> Iterator[BootUnit]:
     names = ("boot_partition", build.bootloader.name if build.bootloader else "")
     for partition in build.partitions:
         if partition.name in names and partition.memory is MemoryKind.APPLICATION and partition.bus:
-            yield BootUnit(partition.name, Range(partition.bus.start, _VECTORS), (partition.bus,))
+            yield BootUnit(partition.name, Range(partition.bus.start, VECTORS), (partition.bus,))
             return
 
 
@@ -125,8 +125,8 @@ def _bare_units(build: Build, firmware: Firmware) -> Iterator[BootUnit]:
     """With no bootloader the vectors make the firmware boot: the lowest bytes in application flash."""
     internal = next(memory for memory in build.soc.internal if memory.kind is MemoryKind.APPLICATION)
     ranges = firmware.within(internal.bus).ranges
-    if ranges and ranges[0].start % internal.geometry.word == 0 and ranges[0].size >= _VECTORS:
-        yield BootUnit("the application", Range(ranges[0].start, _VECTORS), firmware.ranges)
+    if ranges and ranges[0].start % internal.geometry.word == 0 and ranges[0].size >= VECTORS:
+        yield BootUnit("the application", Range(ranges[0].start, VECTORS), firmware.ranges)
 
 
 def places_to_look_at(layout: BootLayout) -> Iterator[Range]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from west_qspi.errors import QspiError
 from west_qspi.events import Advanced, Event, Finished, Noticed, Operation, Started
 from west_qspi.render import (
     SCHEMA,
+    bar,
     error_json,
     error_lines,
     event_json,
@@ -25,43 +25,18 @@ from west_qspi.render import (
     report_json,
     report_lines,
 )
+from west_qspi.terminal import has_blocks, nowhere, put, size_of
 
 if TYPE_CHECKING:
+    from west_qspi.fleet.model import Row, Told
     from west_qspi.plan.model import Plan
     from west_qspi.report import FlashReport
 
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "accent": "36"}
 
 _NO_EDGE = 1000
+_PAUSE = 0.1  # seconds between two drawings of a table that moves
 _LEVELS = ("note:", "warning:")
-
-_WORDS = {
-    Operation.READ: ("reading", "read"),
-    Operation.ERASE: ("erasing", "erased"),
-    Operation.PROGRAM: ("programming", "programmed"),
-    Operation.VERIFY: ("verifying", "verified"),
-}
-
-
-def _nowhere() -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8")
-
-
-def _put(stream: TextIO, text: str) -> None:
-    """Write and flush. A reader that has gone away must not stop a run in the middle of a flash.
-
-    Nor must a name that the stream's encoding lacks: it is written with escapes.
-    """
-    try:
-        try:
-            stream.write(text)
-        except UnicodeEncodeError as error:
-            stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
-        stream.flush()
-    except OSError:
-        with suppress(OSError, ValueError):
-            # So that what is still in the buffer finds a place when the interpreter flushes it at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Console(Protocol):
@@ -75,6 +50,12 @@ class Console(Protocol):
 
     def report(self, report: FlashReport, plan: Plan | None) -> None:
         """Show how a flash ended, and the plan where one is given."""
+
+    def board(self, told: Told) -> None:
+        """Show what one of several boards tells."""
+
+    def boards(self, rows: Sequence[Row], *, plans: bool) -> None:
+        """Show how a run with several boards ended, and their plans if asked for."""
 
     def ask(self, lines: Iterable[str], question: str) -> str | None:
         """Show the lines and return the answer to a question; None where there is nobody to ask."""
@@ -98,11 +79,13 @@ class Console(Protocol):
 class TextConsole:
     """For people: bars on a terminal, one line for each piece of work in a log."""
 
-    out: TextIO = field(default_factory=lambda: sys.stdout or _nowhere())
-    err: TextIO = field(default_factory=lambda: sys.stderr or _nowhere())
+    out: TextIO = field(default_factory=lambda: sys.stdout or nowhere())
+    err: TextIO = field(default_factory=lambda: sys.stderr or nowhere())
     colour: bool | None = None
     _bars: dict[tuple[Operation, str], tuple[int, int]] = field(default_factory=dict)
+    _rows: dict[str, Row] = field(default_factory=dict)
     _drawn: int = 0
+    _drawn_at: float = 0.0
 
     @property
     def is_terminal(self) -> bool:
@@ -114,20 +97,18 @@ class TextConsole:
         """The columns of the terminal, 100 where there is none."""
         if not self.is_terminal:
             return 100
-        try:
-            # A terminal that nobody has given a size says 0.
-            return os.get_terminal_size(self.out.fileno()).columns or 100
-        except (OSError, ValueError):
-            return 100
+        # A terminal that nobody has given a size says 0.
+        return size_of(self.out).columns or 100
+
+    @property
+    def _height(self) -> int:
+        """The lines that may be drawn over."""
+        return max((size_of(self.out).lines or 24) - 1, 2)
 
     @property
     def unicode(self) -> bool:
         """Tell whether the output's encoding has block characters."""
-        try:
-            "█".encode(self.out.encoding or "ascii")
-        except (UnicodeEncodeError, LookupError):
-            return False
-        return True
+        return has_blocks(self.out)
 
     def style(self, style: str, text: str) -> str:
         """Colour text on a terminal; ``NO_COLOR`` and an explicit wish are respected."""
@@ -143,9 +124,7 @@ class TextConsole:
     def listen(self, event: Event) -> None:
         """Move a bar, or write a line when a piece of work is done."""
         if isinstance(event, Noticed):
-            self._clear()
-            word = self._styled(self.err, "bad" if event.warning else "warn", _LEVELS[event.warning])
-            self._write(self.err, f"{word} {event.message}")
+            self._notice(event)
             return
         key = (event.operation, event.memory)
         if isinstance(event, Started):
@@ -158,8 +137,39 @@ class TextConsole:
             self._write(self.out, self._done(event))
         self._draw()
 
+    def _notice(self, event: Noticed, origin: str = "") -> None:
+        self._clear()
+        word = self._styled(self.err, "bad" if event.warning else "warn", _LEVELS[event.warning])
+        self._write(self.err, f"{word} {origin}{event.message}")
+
+    def board(self, told: Told) -> None:
+        """Draw a table that changes on a terminal; in a log, write lines with the board's name."""
+        from west_qspi.fleet.model import Ended, Row
+        from west_qspi.fleet.table import ended_line
+
+        row = self._rows[told.board] = self._rows.get(told.board, Row(told.board)).after(told.what)
+        if isinstance(told.what, Noticed):
+            self._notice(told.what, f"{told.board}: ")
+        elif self.is_terminal:
+            pass
+        elif isinstance(told.what, Finished):
+            self._write(self.out, f"{told.board}  {self._done(told.what)}")
+        elif isinstance(told.what, Ended):
+            self._write(self.out, ended_line(row, self.style))
+        moving = isinstance(told.what, (Started, Advanced, Finished))
+        if not (moving and self._drawn and time.monotonic() < self._drawn_at + _PAUSE):
+            self._draw()
+
+    def boards(self, rows: Sequence[Row], *, plans: bool) -> None:
+        """Write the closing table in place of the one that changed."""
+        from west_qspi.fleet.table import fleet_lines
+
+        self._clear()
+        self._rows.clear()
+        self.say(fleet_lines(rows, self.style, plans=plans))
+
     def _done(self, event: Finished) -> str:
-        word = _WORDS[event.operation][1]
+        word = event.operation.done
         rate = f", {human_size(round(event.total / event.seconds))}/s" if event.seconds else ""
         return f"{word:<10} {event.memory:<11} {human_size(event.total):>10} in {event.seconds:.1f} s{rate}"
 
@@ -167,24 +177,32 @@ class TextConsole:
         if not self.is_terminal:
             return
         self._clear()
-        for (operation, memory), (done, total) in self._bars.items():
-            share = done / total if total else 1.0
-            width = max(min(self.width - 48, 40), 10)
-            full, empty = ("█", "░") if self.unicode else ("#", ".")
-            bar = full * round(share * width) + empty * (width - round(share * width))
-            word = _WORDS[operation][0]
-            self._write(self.out, f"{word:<12} {memory:<11} {bar} {share:4.0%} {human_size(total):>9}")
+        for line in self._live_lines():
+            self._write(self.out, line)
             self._drawn += 1
+        self._drawn_at = time.monotonic()
+
+    def _live_lines(self) -> Iterable[str]:
+        if self._rows:
+            from west_qspi.fleet.table import live_lines
+
+            return live_lines(list(self._rows.values()), self.width, self._height, blocks=self.unicode)
+        return (self._bar(*key, *share) for key, share in self._bars.items())
+
+    def _bar(self, operation: Operation, memory: str, done: int, total: int) -> str:
+        share = done / total if total else 1.0
+        drawn = bar(share, max(min(self.width - 48, 40), 10), blocks=self.unicode)
+        return f"{operation.doing:<12} {memory:<11} {drawn} {share:4.0%} {human_size(total):>9}"
 
     def _clear(self) -> None:
         """Take the bars away, so that lines scroll above them."""
         if self._drawn:
             # Flushed at once: what comes next may go to the other stream of the same terminal.
-            _put(self.out, "\x1b[1A\x1b[2K" * self._drawn)
+            put(self.out, "\x1b[1A\x1b[2K" * self._drawn)
             self._drawn = 0
 
     def _write(self, stream: TextIO, line: str) -> None:
-        _put(stream, line + "\n")
+        put(stream, line + "\n")
 
     def say(self, lines: Iterable[str]) -> None:
         """Write lines."""
@@ -207,7 +225,7 @@ class TextConsole:
         if not (self.is_terminal and sys.stdin is not None and sys.stdin.isatty()):
             return None
         self.say(lines)
-        _put(self.out, question)
+        put(self.out, question)
         return sys.stdin.readline()
 
     def error(self, error: QspiError) -> None:
@@ -221,7 +239,7 @@ class TextConsole:
 class JsonConsole:
     """For machines: one JSON object a line on the output stream, and nothing else there."""
 
-    out: TextIO = field(default_factory=lambda: sys.stdout or _nowhere())
+    out: TextIO = field(default_factory=lambda: sys.stdout or nowhere())
     width: int = 100
     unicode: bool = True
 
@@ -230,7 +248,7 @@ class JsonConsole:
         return plain(style, text)
 
     def _line(self, value: dict[str, Any]) -> None:
-        _put(self.out, json.dumps(value) + "\n")
+        put(self.out, json.dumps(value) + "\n")
 
     def listen(self, event: Event) -> None:
         """Write the event."""
@@ -243,6 +261,18 @@ class JsonConsole:
     def report(self, report: FlashReport, plan: Plan | None) -> None:
         """Write the report, which holds the plan."""
         self._line(report_json(report))
+
+    def board(self, told: Told) -> None:
+        """Write what it tells, with its name."""
+        from west_qspi.fleet.table import told_json
+
+        self._line(told_json(told))
+
+    def boards(self, rows: Sequence[Row], *, plans: bool) -> None:
+        """Write how each of them ended; the plans are in their reports."""
+        from west_qspi.fleet.table import fleet_json
+
+        self._line(fleet_json(rows))
 
     def ask(self, lines: Iterable[str], question: str) -> str | None:
         """Ask nobody: machines do not answer."""

@@ -17,6 +17,7 @@ from west_qspi.memory import MemoryKind, Range
 if TYPE_CHECKING:
     from west_qspi.build.build import Build
     from west_qspi.extflash.model import ExternalFlash
+    from west_qspi.soc import Soc
 
 
 @dataclass(frozen=True)
@@ -98,22 +99,33 @@ def resolve(build: Build, text: str, external: ExternalFlash | None, where: str)
     An address is one on the bus, or an offset in the external flash where the bus has nothing. Raises
     UsageError, also for a number that can be read in both ways; ``where`` names the option.
     """
-    if text[:1].isdigit():
-        return Place(_address(build, parse_number(text, where), external, where))
+    address = resolve_in_memory(build.soc, text, external, where)
+    if address is not None:
+        return Place(address)
     name, plus, offset = text.partition("+")
     by = parse_number(offset, where) if plus else 0
-    memories = {memory.name: memory.bus for memory in build.soc.internal}
-    memories[MemoryKind.EXTERNAL.value] = build.soc.xip
-    if name in memories:
-        return Place(memories[name].start + by)
     partition = build.partition(name)
     if partition.bus is None or partition.memory is None:
         raise UsageError(f"{where}: partition '{name}' is not in a memory that can be flashed")
     return Place(partition.bus.start + by, partition)
 
 
-def _address(build: Build, number: int, external: ExternalFlash | None, where: str) -> int:
-    soc = build.soc
+def resolve_in_memory(soc: Soc, text: str, external: ExternalFlash | None, where: str) -> int | None:
+    """Turn what needs no build, ``ADDRESS`` or ``MEMORY[+OFFSET]``, into a bus address; None for any other.
+
+    Raises UsageError as ``resolve`` does.
+    """
+    if text[:1].isdigit():
+        return _address(soc, parse_number(text, where), external, where)
+    name, plus, offset = text.partition("+")
+    memories = {memory.name: memory.bus for memory in soc.internal}
+    memories[MemoryKind.EXTERNAL.value] = soc.xip
+    if name not in memories:
+        return None
+    return memories[name].start + (parse_number(offset, where) if plus else 0)
+
+
+def _address(soc: Soc, number: int, external: ExternalFlash | None, where: str) -> int:
     holder = next((memory for memory in soc.internal if number in memory.bus), None)
     offset_in_chip = external is not None and number < (external.size or 0)
     if holder is not None and offset_in_chip:
@@ -172,14 +184,14 @@ def describe(build: Build, loaded: Firmware) -> Iterator[Noticed]:
         names = [item.name for item in declared(build) if item.bus and item.bus.overlaps(part)]
         home = f", {', '.join(names)}" if names else ""
         origin = next(loaded.pieces(part)).origin
-        yield Noticed("data", f"{origin}: {part.size} bytes at {both_spellings(build, part.start)}{home}")
+        yield Noticed("data", f"{origin}: {part.size} bytes at {both_spellings(build.soc, part.start)}{home}")
 
 
-def both_spellings(build: Build, address: int) -> str:
+def both_spellings(soc: Soc, address: int) -> str:
     """Write a bus address together with the offset in the memory that it lies in."""
-    if address in build.soc.xip:
-        return f"offset {address - build.soc.xip.start:#x} in external flash, bus address {address:#010x}"
-    holder = next((memory for memory in build.soc.internal if address in memory.bus), None)
+    if address in soc.xip:
+        return f"offset {address - soc.xip.start:#x} in external flash, bus address {address:#010x}"
+    holder = next((memory for memory in soc.internal if address in memory.bus), None)
     if holder is None:
         return f"bus address {address:#010x}"
     return f"offset {address - holder.bus.start:#x} in {holder.name} flash, bus address {address:#010x}"

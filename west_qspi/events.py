@@ -15,6 +15,30 @@ class Operation(str, Enum):
     PROGRAM = "program"
     VERIFY = "verify"
 
+    @property
+    def doing(self) -> str:
+        """The word for work that is under way."""
+        return _DOING[self]
+
+    @property
+    def done(self) -> str:
+        """The word for work that is finished."""
+        return _DONE[self]
+
+
+_DOING = {
+    Operation.READ: "reading",
+    Operation.ERASE: "erasing",
+    Operation.PROGRAM: "programming",
+    Operation.VERIFY: "verifying",
+}
+_DONE = {
+    Operation.READ: "read",
+    Operation.ERASE: "erased",
+    Operation.PROGRAM: "programmed",
+    Operation.VERIFY: "verified",
+}
+
 
 @dataclass(frozen=True)
 class Started:

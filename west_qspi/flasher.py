@@ -46,8 +46,7 @@ def flash(
     """
     if policy.recover:
         recover(target, job, policy, listen=listen)
-    check_device(target, job)
-    put_back(target, journal, listen)
+    put_back(target, job, journal, listen)
     prepared = prepare(target, job, policy, listen=listen, stop=stop)
     if prepared.plan.modifies:
         _prepare_to_program(target, prepared.plan)
@@ -76,15 +75,16 @@ def tell_pending(target: Target, journal: Journal, listen: Listener) -> None:
         listen(Noticed("journal", f"{size} bytes that an interrupted run had in hand wait to be put back"))
 
 
-def put_back(target: Target, journal: Journal, listen: Listener) -> None:
+def put_back(target: Target, job: Job, journal: Journal, listen: Listener) -> None:
     """Put back what an interrupted run had in hand, and prove that it is back.
 
-    Raises JournalUnreachable where the memory is not at hand, JournalOutdated where something else has
-    written there since.
+    Raises what ``check_device`` raises, JournalUnreachable where the memory is not at hand, JournalOutdated
+    where something else has written there since.
     """
     entry = journal.pending(target.identity)
     if entry is None:
         return
+    check_device(target, job)
     reader = DeviceReader(target, ignore)
     for segment in entry.foreign.segments:
         memory = target.memories.at(segment.start)
@@ -196,7 +196,7 @@ class _Execution:
             if self._may_stop() and self.stop():
                 raise Interrupted(self.changed, self.boots, self.done, total)
             operation, begun = _OPERATIONS[step.action], self.target.clock
-            self._carry_out(step)
+            self._carry_out(step, following)
             done[operation] += step.size
             gathered = self.target.by_tool and operation is not Operation.VERIFY
 
@@ -221,9 +221,9 @@ class _Execution:
         """Tell whether nothing would be lost or left unproven that one more step settles."""
         return not self.holding and self.boots is not Boots.UNPROVEN
 
-    def _carry_out(self, step: Step) -> None:
+    def _carry_out(self, step: Step, following: Step | None) -> None:
         if step.action is Action.VERIFY:
-            prove(self.target, step)
+            prove(self.target, step, _size_behind(step, following))
             if self.holding:
                 self._give_back()
         elif step.action is Action.ERASE:
@@ -270,6 +270,13 @@ class _Execution:
                 self.sent += part.size
         if step.action is Action.COMMIT:
             self.boots = Boots.UNPROVEN
+
+
+def _size_behind(step: Step, following: Step | None) -> int:
+    """Return how many bytes right behind those of a verify step are read back next."""
+    if following is None or following.action is not Action.VERIFY:
+        return 0
+    return following.size if following.offset == step.offset + step.size else 0
 
 
 def _phases(steps: tuple[Step, ...]) -> Iterator[tuple[Memory, list[Step]]]:

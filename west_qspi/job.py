@@ -118,11 +118,7 @@ def gather(
         wanted = together([select(build, wanted, only), data])
     if hex_files:
         everything = _completed(build, built, everything, layout)
-    touched = [unit for unit in layout.units if _touches(wanted, unit.parts)]
-    # The key is cleared and written again with any part of its unit, so it comes along with all of them.
-    wanted = together([wanted, *(everything.within(unit.key) for unit in touched)])
-    rest = everything.without(wanted.ranges)
-    companions = together([rest.within(part) for part in joined(p for u in touched for p in u.parts)])
+    wanted, companions = linked(everything, wanted, layout)
     partitions = tuple(part for part in build.partitions if part.memory is not None)
     whole = not (domains or hex_files or only)
     return Job(build.soc, wanted, companions, layout, external, partitions, whole, tuple(notices))
@@ -154,6 +150,15 @@ def _completed(build: Build, built: Firmware | None, given: Firmware, layout: Bo
     return given
 
 
+def linked(everything: Firmware, wanted: Firmware, layout: BootLayout) -> tuple[Firmware, Firmware]:
+    """Return ``wanted`` with the boot keys of all that it touches, and the companions of ``Job``."""
+    touched = [unit for unit in layout.units if _touches(wanted, unit.parts)]
+    # The key is cleared and written again with any part of its unit, so it comes along with all of them.
+    wanted = together([wanted, *(everything.within(unit.key) for unit in touched)])
+    rest = everything.without(wanted.ranges)
+    return wanted, together([rest.within(part) for part in joined(p for u in touched for p in u.parts)])
+
+
 def together(sources: Sequence[Firmware]) -> Firmware:
     """Put firmwares into one; raises FirmwareConflict."""
     return Firmware.merged(segment for source in sources for segment in source.segments)
@@ -173,13 +178,12 @@ def place(firmware: Firmware, build: Build, external: ExternalFlash | None) -> I
     BeyondChip, BeyondAddressMode.
     """
     for segment in firmware.segments:
-        check_range(segment.range, str(segment.origin), build, external)
+        check_range(segment.range, str(segment.origin), build.soc, external)
         yield from _check_use(segment, build)
 
 
-def check_range(part: Range, origin: str, build: Build, external: ExternalFlash | None) -> None:
+def check_range(part: Range, origin: str, soc: Soc, external: ExternalFlash | None) -> None:
     """Check that a range of bus addresses can be reached; raises what ``place`` raises."""
-    soc = build.soc
     for rest in part.without(memory.bus for memory in soc.internal):
         if not soc.xip.covers(rest) or external is None or not external.size:
             raise OutsideMemories(origin, rest.start, rest.end, soc.name)

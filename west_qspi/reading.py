@@ -77,10 +77,12 @@ class DeviceReader:
     def _read(self, memory: Memory, ranges: tuple[Range, ...]) -> None:
         total, done, begun = sum(part.size for part in ranges), 0, self.target.clock
         self.listen(Started(Operation.READ, memory.name, total))
-        for part in (piece for whole in ranges for piece in whole.pieces(piece_size(self.target))):
+        size = piece_size(self.target)
+        for end, part in ((whole.end, piece) for whole in ranges for piece in whole.pieces(size)):
             if self.stop():
                 raise Interrupted(False, Boots.AS_BEFORE, 0, 0)
-            data = self.target.read(memory, part.start, part.size)
+            ahead = min(end - part.end, size)
+            data = self.target.read(memory, part.start, part.size, ahead=ahead)
             unit = memory.geometry.sector
             for at in range(0, part.size, unit):
                 self.sectors[memory.kind, part.start + at] = data[at : at + unit]
@@ -144,14 +146,14 @@ def differences(wanted: bytes, found: bytes) -> Iterator[int]:
                     yield index
 
 
-def prove(target: Target, step: Step) -> None:
-    """Read back what a verify step names.
+def prove(target: Target, step: Step, ahead: int = 0) -> None:
+    """Read back what a verify step names; ``ahead`` is how many bytes behind it are read back next.
 
     Raises UnstableRead where a second read differs from the first, AddressWrapped where a sector changed
     that only a wrapped address could hit, ErasedTooMuch where one changed beside what was erased, WriteFailed
     where both reads agree on something else.
     """
-    found = target.read(step.memory, step.offset, step.size)
+    found = target.read(step.memory, step.offset, step.size, ahead=ahead)
     if found == step.data:
         refuse_shift(target, step.memory, step.offset, found)
         return

@@ -52,6 +52,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: Container[in
     return [line(head), *(line(row) for row in rows)]
 
 
+def bar(share: float, width: int, *, blocks: bool) -> str:
+    """Draw a share from 0 to 1 as a bar, of block characters where there are any."""
+    full, empty = ("█", "░") if blocks else ("#", ".")
+    filled = round(share * width)
+    return full * filled + empty * (width - filled)
+
+
 def hexdump(data: bytes, address: int) -> list[str]:
     """Return bytes as lines of 16, with their address and as text; lines alike are told only once."""
     lines: list[str] = []

@@ -45,6 +45,11 @@ class Soc:
         return Memory(MemoryKind.EXTERNAL, Range(self.xip.start, size), geometry)
 
     @property
+    def application(self) -> Memory:
+        """The flash that the application core starts from."""
+        return next(memory for memory in self.internal if memory.kind is MemoryKind.APPLICATION)
+
+    @property
     def has_network_core(self) -> bool:
         """Tell whether there is a second core with flash of its own."""
         return any(memory.kind is MemoryKind.NETWORK for memory in self.internal)

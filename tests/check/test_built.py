@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import random
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from buildgen.make import make_build
 from buildgen.options import BuildOptions
 
 from tests.helpers.corpus import build_dirs, corpus
+from tests.helpers.trees import put
 from west_qspi.build.build import Build
 from west_qspi.build.model import UpdateMode
 from west_qspi.check.built import application_of, built_variant
 from west_qspi.check.engine import check_sources
 from west_qspi.check.model import Finding, Spot, Stage
+from west_qspi.check.package import read_package
 from west_qspi.check.reader import Reader
 from west_qspi.check.rule import all_rules
 from west_qspi.check.settings import Settings
 from west_qspi.check.variant import Variant
-from west_qspi.errors import BuildError
+from west_qspi.errors import BrokenBuildFile, BuildError
 
 SMALL = BuildOptions(internal_size=0x800, external_size=0x400, network_size=0x400)
 # What the generated build resolves: mcuboot_secondary_2 of 0x220000 and 0x100000 bytes.
@@ -50,11 +55,6 @@ def app(tmp_path: Path) -> Path:
     )
     put(folder / "boards" / "other_nrf52840.conf", "CONFIG_XIP=y\n")
     return folder
-
-
-def put(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="")
 
 
 def of(build: Path) -> Variant:
@@ -230,26 +230,138 @@ GARBAGE = {
     "bytes": bytes(range(256)) * 40,
     "other types": b"files: 3\nconfig: [1]\ncmake: {images: [1, {name: 2}]}\nmcuboot_primary: [2]\n",
 }
+# What is in these is in merged.hex too, which is flashed, or in what is looked at instead of them.
+NOT_ASKED = {
+    *(".made-files", "pm.config", "pm_CPUNET.config", "dfu_application.zip_manifest.json"),
+    *("mcuboot/zephyr/zephyr.hex", "watch_app/zephyr/zephyr.hex", "watch_app/zephyr/zephyr.signed.hex"),
+    # The network core's image is flashed as merged_CPUNET.hex, and no rule is about it alone.
+    *(f"ipc_radio/zephyr/zephyr.{ending}" for ending in ("hex", "bin", "dts", "signed.bin")),
+    # CMake's cache may hold lines of any kind.
+    *(f"{image}CMakeCache.txt" for image in ("", "mcuboot/", "watch_app/", "ipc_radio/")),
+}
+# An empty list, and lists of other things, are nothing strange there.
+WELL_FORMED = {
+    ("build_info.yml", "nothing"),
+    ("build_info.yml", "other types"),
+    ("partitions_CPUNET.yml", "nothing"),
+    ("ipc_radio/zephyr/.config", "nothing"),
+}
 
 
-@pytest.mark.parametrize("kind", [*GARBAGE, "folder"])
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    build = tmp_path_factory.mktemp("whole") / "build"
+    make_build(build, replace(SMALL, elf=True, internal_size=0x4000, external_size=0x4000))
+    return build
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
 @pytest.mark.parametrize("full", [False, True], ids=["ends", "full"])
-def test_garbage_in_any_file_of_a_build_ends_in_findings_or_an_error_of_ours(
-    app: Path, kind: str, full: bool
+def test_garbage_in_any_file_of_a_build_is_reported_with_the_files_name(
+    whole: Path, kind: str, full: bool
 ) -> None:
-    build = app / "build"
-    for path in sorted(path for path in build.rglob("*.hex" if full else "*") if path.is_file()):
+    silent = set()
+    for path in sorted(path for path in whole.rglob("*") if path.is_file()):
+        with replaced(path, GARBAGE[kind]):
+            try:
+                found = check_sources([], Settings(), Build.load(whole), full).findings
+                named = {item.spot.path for item in found if item.rule == "QX001"}
+            except BuildError as error:
+                named = {Path(error.path)}
+        if path not in named:
+            silent.add(path.relative_to(whole).as_posix())
+    assert silent == NOT_ASKED | {name for name, each in WELL_FORMED if each == kind}
+
+
+@contextmanager
+def replaced(path: Path, data: bytes) -> Iterator[None]:
+    kept = path.read_bytes()
+    path.write_bytes(data)
+    yield
+    path.write_bytes(kept)
+
+
+def test_a_folder_in_place_of_any_file_of_a_build_ends_nothing_unexpectedly(whole: Path) -> None:
+    for path in sorted(path for path in whole.rglob("*") if path.is_file()):
         kept = path.read_bytes()
         path.unlink()
-        if kind == "folder":
-            path.mkdir()
-        else:
-            path.write_bytes(GARBAGE[kind])
+        path.mkdir()
         with suppress(BuildError):
-            assert check_sources([], Settings(), Build.load(build), full).variants == 1
-        if kind == "folder":
-            path.rmdir()
+            assert check_sources([], Settings(), Build.load(whole)).variants == 1
+        path.rmdir()
         path.write_bytes(kept)
+
+
+@pytest.mark.parametrize("select", [(), ("QX101",)], ids=["all rules", "another rule"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "merged.hex",
+        "dfu_application.zip",
+        "watch_app/zephyr/zephyr.elf",
+        "watch_app/zephyr/zephyr.external.signed.bin",
+        "watch_app/zephyr/zephyr.external.signed.hex",
+    ],
+)
+def test_an_image_that_is_cut_off_is_broken_whichever_rules_run(
+    whole: Path, name: str, select: tuple[str, ...]
+) -> None:
+    path = whole / name
+    # A copy that was interrupted: a signed bin is looked at by its header alone.
+    size = 3 if name.endswith(".bin") else path.stat().st_size - 20
+    with replaced(path, path.read_bytes()[:size]):
+        found = check_sources([], Settings(select=select), Build.load(whole)).findings
+    assert [item.spot.path for item in found if item.rule == "QX001"] == [path]
+
+
+def test_a_hex_file_without_its_last_record_or_with_a_wrong_one_in_the_middle_is_broken(whole: Path) -> None:
+    path = whole / "merged.hex"
+    lines = path.read_bytes().splitlines(keepends=True)
+    middle = len(lines) // 2
+
+    def said(lines: list[bytes], full: bool) -> list[tuple[int, str]]:
+        with replaced(path, b"".join(lines)):
+            found = check_sources([], Settings(), Build.load(whole), full).findings
+        return [(item.spot.line, item.text) for item in found if item.rule == "QX001"]
+
+    (cut,) = said(lines[:-1], full=False)
+    assert cut[0] == len(lines) - 1
+    assert "end-of-file" in cut[1]
+    wrong = [*lines[:middle], lines[middle].replace(b":", b";"), *lines[middle + 1 :]]
+    assert said(wrong, full=False) == []
+    assert [line for line, _ in said(wrong, full=True)] == [middle + 1]
+
+
+def test_a_package_with_a_damaged_file_in_it_is_broken_where_all_is_read(whole: Path) -> None:
+    path = whole / "dfu_application.zip"
+    data = bytearray(path.read_bytes())
+    with ZipFile(path) as archive:
+        member = archive.getinfo("watch_app.external.bin")
+    # The name and its length in bytes stand before the data: APPNOTE.TXT of PKWARE, 4.3.7.
+    data[member.header_offset + 30 + len(member.filename) + 100] ^= 1
+    with replaced(path, bytes(data)):
+        found = [check_sources([], Settings(), Build.load(whole), full).findings for full in (False, True)]
+    assert [[item.rule for item in each] for each in found] == [[], ["QX001"]]
+    assert "watch_app.external.bin" in found[1][0].text
+
+
+def test_no_damage_of_a_package_gives_anything_but_its_content_or_a_typed_error(
+    whole: Path, tmp_path: Path
+) -> None:
+    data, rng, path = (whole / "dfu_application.zip").read_bytes(), random.Random(601), tmp_path / "a.zip"
+    read = 0
+    for number in range(800):
+        changed = bytearray(data)
+        for _ in range(rng.randrange(1, 6)):
+            # The directory is the last 500 bytes.
+            at = rng.choice((rng.randrange(len(data)), len(data) - 1 - rng.randrange(500)))
+            changed[at] = rng.choice((0, 1, 0x80, 0xFF, rng.randrange(256)))
+        path.write_bytes(changed)
+        try:
+            read += bool(read_package(path, full=number % 2 == 0).members)
+        except BrokenBuildFile:
+            continue
+    assert read > 50
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["ends", "full"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.trees import put
 from west_qspi.check.engine import Result, check_sources
 from west_qspi.check.model import Severity
 from west_qspi.check.settings import Settings
@@ -17,10 +18,8 @@ PM = f"app:\n  address: 0x10200\n  size: 0x3fe00\n{WRONG}\n"
 
 
 def app(folder: Path, **files: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in {"pm_static": PM, **files}.items():
-        ending = ".conf" if name.startswith("prj") else ".yml"
-        (folder / f"{name}{ending}").write_text(text, encoding="utf-8")
+        put(folder / (f"{name}.conf" if name.startswith("prj") else f"{name}.yml"), text)
     return folder
 
 

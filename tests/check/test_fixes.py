@@ -33,9 +33,7 @@ def finding(*edits: Edit) -> Finding:
 
 def after(path: Path, *edits: Edit) -> bytes:
     """Return a file after each edit, as a finding of its own, was made."""
-    files = mended([finding(edit) for edit in edits])
-    for file in files:
-        file.write()
+    write_all(mended([finding(edit) for edit in edits]))
     return path.read_bytes()
 
 
@@ -280,7 +278,7 @@ def test_mending_finds_an_end_and_makes_nothing_worse(case: Path, end: bytes, tm
     files = mended(before)
     for file in files:
         assert file.after.count(b"\r") == (file.after.count(b"\n") if end == b"\r\n" else 0)
-        file.write()
+    write_all(files)
     left = check_sources([folder], Settings()).findings
     gone = seen((item for item in before if item.edits), folder)
     assert seen(left, folder) == seen(before, folder) - gone
@@ -294,8 +292,7 @@ def test_what_a_rule_mends_it_does_not_find_again(case: Path, tmp_path: Path) ->
     settings = Settings(select=(case.parent.name,))
     before = check_sources([folder], settings).findings
     fixable = {item.spot for item in before if item.edits}
-    for file in mended(before):
-        file.write()
+    write_all(mended(before))
     left = check_sources([folder], settings).findings
     assert {item.spot for item in left} == {item.spot for item in before} - fixable
 

@@ -16,6 +16,7 @@ from tests.helpers.boards import build_of
 from west_qspi.build.build import Build
 from west_qspi.build.linked import handlers, inits, linked_program, vectors
 from west_qspi.check.engine import check_sources
+from west_qspi.check.model import Severity
 from west_qspi.check.parse.cmake import parse_cmake
 from west_qspi.check.relocation import relocations
 from west_qspi.check.settings import Settings
@@ -166,6 +167,17 @@ def test_rules_pass_over_a_program_that_cannot_be_read(tmp_path: Path, damage: s
     path.write_bytes({"cut": whole[:-1], "text": b"version https://git-lfs\n" * 9, "empty": b""}[damage])
     rules = {finding.rule for finding in check_sources([], Settings(), Build.load(copy)).findings}
     assert not rules & {"QX504", "QX505", "QX506", "QX507", "QX515", "QX516", "QX212"}
+    assert "QX001" in rules
+
+
+def test_a_program_that_was_stripped_is_told_and_not_called_broken(tmp_path: Path) -> None:
+    copy = tmp_path / "build"
+    shutil.copytree(build_of(WITH_ELF).path, copy)
+    path = copy / "watch_app" / "zephyr" / "zephyr.elf"
+    path.write_bytes(linked([Part("text", 0, bytes(64), ALLOC | EXECUTE)], []))
+    (found,) = check_sources([], Settings(), Build.load(copy)).findings
+    assert (found.rule, found.severity, found.spot.path) == ("QX003", Severity.NOTE, path)
+    assert "no symbols" in found.text
 
 
 # --- what sources relocate ---------------------------------------------------------------------------

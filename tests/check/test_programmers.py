@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.chipfiles import json_text
+from tests.helpers.trees import tree
 from west_qspi.check.devicetree import View
 from west_qspi.check.engine import check_sources
 from west_qspi.check.model import Severity
@@ -21,30 +24,15 @@ from west_qspi.extflash.model import Pins
 
 BOARD = "boards/acme/watch"
 DTS = f"{BOARD}/watch_nrf5340_cpuapp.dts"
-JSON = """\
-{
-  "firmware_config": {"peripheral": "QSPI"},
-  "pins": {"sck": 17, "csn": 18, "io0": 13, "io1": 14, "io2": 15, "io3": 16},
-  "flash_size": 67108864,
-  "sck_frequency": 8000000,
-  "address_mode": "MODE32BIT",
-  "readoc": "READ4IO",
-  "writeoc": "PP4IO",
-  "pp_size": "PPSIZE256",
-  "sck_delay": 128,
-  "rx_delay": 7,
-  "page_size": 4096
-}
-"""
+# 64 MiB.
+JSON = json_text(flash_size=0x400_0000, address_mode="MODE32BIT")
+SIZE_LINE = 1 + JSON[: JSON.index("flash_size")].count("\n")
 CHIP = '&qspi { w25: w25@0 { compatible = "nordic,qspi-nor"; %s }; };\n'
 
 
 def project(folder: Path, **files: str) -> Path:
     texts = {"prj.conf": "", f"{BOARD}/board.yml": "", DTS: CHIP % "", f"{BOARD}/support/q.json": JSON}
-    for name, text in {**texts, **files}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
+    return tree(folder, {**texts, **files})
 
 
 def only(folder: Path) -> tuple[Variant, UsedConfig]:
@@ -111,7 +99,23 @@ def test_what_only_the_devicetree_shows_is_an_error_for_a_file_that_is_named(
     files = {DTS: CHIP % "size = <0x10000000>;", f"{BOARD}/board.cmake": cmake}
     result = check_sources([project(tmp_path, **files)], Settings())
     found = [(item.severity, item.spot.line) for item in result.findings if item.rule == "QX403"]
-    assert found == [(severity, 4)]
+    assert found == [(severity, SIZE_LINE)]
+
+
+def test_a_file_that_was_changed_is_judged_anew_though_its_time_and_size_are_the_same(tmp_path: Path) -> None:
+    project(tmp_path, **{DTS: CHIP % "size = <0x10000000>;"})
+    path = tmp_path / BOARD / "support" / "q.json"
+    before = path.stat()
+
+    def sizes() -> int:
+        findings = check_sources([tmp_path], Settings()).findings
+        return sum(item.rule == "QX403" for item in findings)
+
+    assert sizes() == 1
+    path.write_text(JSON.replace("67108864", "33554432"), encoding="utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert sizes() == 0
 
 
 @pytest.mark.parametrize(("split", "severity"), [("n", Severity.WARNING), ("y", Severity.ERROR)])

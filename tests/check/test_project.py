@@ -7,15 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.trees import tree
 from west_qspi.check.project import Application, applications_for, find_applications, is_build_folder
-
-
-def tree(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("", encoding="utf-8")
-    return root
 
 
 def found(root: Path) -> list[str]:

@@ -87,7 +87,7 @@ def test_a_module_of_rules_names_them(module: str) -> None:
     numbers = (import_module(module).__doc__ or "").split(":")[0]
     named = set()
     for first, last in re.findall(r"QX(\d{3})(?: to QX(\d{3}))?", numbers):
-        named |= {f"QX{number}" for number in range(int(first), int(last or first) + 1)}
+        named |= {f"QX{number:03}" for number in range(int(first), int(last or first) + 1)}
     assert named == {each.id for each in all_rules().values() if each.check.__module__ == module}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.trees import put
 from west_qspi.check.model import Finding, Severity, Spot
 from west_qspi.check.settings import Settings, load_settings, rule_name
 from west_qspi.errors import SettingsError
@@ -22,12 +23,6 @@ QX101 = "note"
 [per-path]
 "samples/**" = ["QX404"]
 """
-
-
-def put(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def finding(rule: str, path: Path = Path("/p/a.yml"), severity: Severity = Severity.ERROR) -> Finding:

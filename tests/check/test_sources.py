@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.corpus import corpus
+from tests.helpers.trees import tree
 from west_qspi.build.modes import UpdateMode
 from west_qspi.check.project import find_applications
 from west_qspi.check.reader import Reader
@@ -19,14 +20,6 @@ from west_qspi.check.variant import Variant
 
 Record = Callable[[str, object], None]
 DK = "nrf5340dk_nrf5340_cpuapp"
-
-
-def tree(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("", encoding="utf-8")
-    return root
 
 
 def all_variants(root: Path, reader: Reader | None = None) -> list[Variant]:

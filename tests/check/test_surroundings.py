@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.trees import tree
 from west_qspi.check.project import find_applications
 from west_qspi.check.reader import Reader
 from west_qspi.check.sources import variants
@@ -15,14 +15,6 @@ from west_qspi.check.variant import Variant
 DK = "nrf5340dk_nrf5340_cpuapp"
 HOME = "boards/acme/watch"
 BOARD = "watch_nrf5340_cpuapp"
-
-
-def write(root: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return root
 
 
 def variant(root: Path, board: str | None = None, suffix: str = "") -> Variant:
@@ -40,7 +32,7 @@ def names(found: Variant) -> list[str]:
 
 
 def test_a_boards_defaults_come_before_the_applications_settings(tmp_path: Path) -> None:
-    root = write(
+    root = tree(
         tmp_path,
         {
             "prj.conf": "CONFIG_A=n\n",
@@ -57,7 +49,7 @@ def test_a_boards_defaults_come_before_the_applications_settings(tmp_path: Path)
 
 
 def test_a_revisions_defaults_come_after_the_boards(tmp_path: Path) -> None:
-    root = write(
+    root = tree(
         tmp_path,
         {
             "prj.conf": "",
@@ -75,7 +67,7 @@ def test_a_revisions_defaults_come_after_the_boards(tmp_path: Path) -> None:
 
 def test_another_boards_files_are_not_taken(tmp_path: Path) -> None:
     other = "boards/acme/band"
-    root = write(
+    root = tree(
         tmp_path,
         {
             "prj.conf": "",
@@ -93,7 +85,7 @@ def test_another_boards_files_are_not_taken(tmp_path: Path) -> None:
 
 
 def test_a_boards_cmake_file_tells_runners_and_their_arguments(tmp_path: Path) -> None:
-    root = write(
+    root = tree(
         tmp_path,
         {
             "prj.conf": "",
@@ -116,7 +108,7 @@ def test_a_boards_cmake_file_tells_runners_and_their_arguments(tmp_path: Path) -
 
 
 def test_a_board_of_zephyrs_has_no_files_here(tmp_path: Path) -> None:
-    found = variant(write(tmp_path, {"prj.conf": "", f"boards/{DK}.conf": ""}), DK)
+    found = variant(tree(tmp_path, {"prj.conf": "", f"boards/{DK}.conf": ""}), DK)
     assert (found.board_cmake, found.default_runner) == ((), None)
 
 
@@ -124,7 +116,7 @@ def test_a_board_of_zephyrs_has_no_files_here(tmp_path: Path) -> None:
 
 
 def test_what_the_applications_kconfig_files_may_set_is_known(tmp_path: Path) -> None:
-    root = write(
+    root = tree(
         tmp_path,
         {
             "prj.conf": "",
@@ -140,7 +132,7 @@ def test_what_the_applications_kconfig_files_may_set_is_known(tmp_path: Path) ->
 
 
 def test_without_kconfig_files_nothing_is_selected(tmp_path: Path) -> None:
-    assert variant(write(tmp_path, {"prj.conf": ""})).selected == frozenset()
+    assert variant(tree(tmp_path, {"prj.conf": ""})).selected == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +147,7 @@ def test_without_kconfig_files_nothing_is_selected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["CMakeLists.txt", "sysbuild.cmake"])
 def test_overlays_that_cmake_passes_on_are_mcuboots_only(tmp_path: Path, line: str, name: str) -> None:
     overlay = "/ { chosen { nordic,pm-ext-flash = &flash; }; };\n"
-    root = write(tmp_path, {"prj.conf": "", name: f"{line}\n", "dts/boot.overlay": overlay})
+    root = tree(tmp_path, {"prj.conf": "", name: f"{line}\n", "dts/boot.overlay": overlay})
     found = variant(root)
     assert [path.name for path in found.mcuboot_overlays] == ["boot.overlay"]
     assert found.dt_mcuboot.chosen("nordic,pm-ext-flash") is not None
@@ -174,7 +166,7 @@ def test_overlays_that_cmake_passes_on_are_mcuboots_only(tmp_path: Path, line: s
     ],
 )
 def test_overlays_of_others_and_of_unknown_places_are_not_taken(tmp_path: Path, line: str) -> None:
-    root = write(tmp_path, {"prj.conf": "", "CMakeLists.txt": f"{line}\n", "dts/boot.overlay": ""})
+    root = tree(tmp_path, {"prj.conf": "", "CMakeLists.txt": f"{line}\n", "dts/boot.overlay": ""})
     assert variant(root).mcuboot_overlays == ()
 
 
@@ -186,10 +178,10 @@ def manifest(release: str) -> str:
 
 
 def test_the_sdk_is_that_of_the_nearest_manifest_above(tmp_path: Path) -> None:
-    root = write(
+    root = tree(
         tmp_path, {"west.yml": manifest("v2.9.1"), "apps/watch/prj.conf": "", "apps/band/prj.conf": ""}
     )
-    write(root, {"apps/band/west.yml": manifest("v3.1.0-rc1")})
+    tree(root, {"apps/band/west.yml": manifest("v3.1.0-rc1")})
     for name, release in (("watch", (2, 9)), ("band", (3, 1))):
         sdk = variant(root / "apps" / name).sdk
         assert sdk is not None
@@ -198,10 +190,10 @@ def test_the_sdk_is_that_of_the_nearest_manifest_above(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("top", [".git", ".west"])
 def test_a_manifest_above_the_repository_or_workspace_is_another_projects(tmp_path: Path, top: str) -> None:
-    root = write(tmp_path, {"west.yml": manifest("v2.9.0"), "mine/app/prj.conf": ""})
+    root = tree(tmp_path, {"west.yml": manifest("v2.9.0"), "mine/app/prj.conf": ""})
     (root / "mine" / top).mkdir()
     assert variant(root / "mine" / "app").sdk is None
-    write(root, {"mine/west.yml": manifest("v2.7.0")})
+    tree(root, {"mine/west.yml": manifest("v2.7.0")})
     sdk = variant(root / "mine" / "app").sdk
     assert sdk is not None
     assert sdk.release == (2, 7)
@@ -210,4 +202,4 @@ def test_a_manifest_above_the_repository_or_workspace_is_another_projects(tmp_pa
 @pytest.mark.parametrize("text", [manifest("main"), manifest("a" * 40), "manifest: {}\n", "", "\0{"])
 def test_a_manifest_that_names_no_release_leaves_it_unknown(tmp_path: Path, text: str) -> None:
     (tmp_path / ".git").mkdir()
-    assert variant(write(tmp_path, {"prj.conf": "", "west.yml": text})).sdk is None
+    assert variant(tree(tmp_path, {"prj.conf": "", "west.yml": text})).sdk is None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from west_qspi.check.parse.textfile import LARGEST, read_source
+from west_qspi.check.model import Spot
+from west_qspi.check.parse.textfile import LARGEST, blanked, places, read_source
 from west_qspi.errors import FileUnreadable
 
 
@@ -55,3 +57,16 @@ def test_what_is_no_readable_file_is_one_error(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none", tmp_path / "loop"):
         with pytest.raises(FileUnreadable):
             read_source(path)
+
+
+def test_what_is_made_blank_moves_nothing_and_what_is_kept_stays() -> None:
+    text = 'a /* b\n\tc */ d "/* e */" // f\ng'
+    pattern = re.compile(r'/\*.*?\*/|//[^\n]*|(?P<kept>"[^"]*")', re.DOTALL)
+    assert blanked(pattern, text) == 'a     \n      d "/* e */"     \ng'
+    assert blanked(re.compile("[bf]"), text) == text.replace("b", " ").replace("f", " ")
+
+
+@pytest.mark.parametrize(("at", "line", "column"), [(0, 1, 1), (2, 1, 3), (3, 2, 1), (4, 3, 1), (6, 3, 3)])
+def test_a_character_is_at_its_line_and_column(at: int, line: int, column: int) -> None:
+    # The newline itself, and the end of the text, belong to the line before.
+    assert places("ab\n\ncd", Path("a"))(at) == Spot(Path("a"), line, column)

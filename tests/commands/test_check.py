@@ -16,6 +16,7 @@ import pytest
 
 from tests.helpers.boards import SMALL, build_of
 from tests.helpers.cli import Done, finish
+from tests.helpers.trees import put
 from west_qspi.__main__ import main
 
 PROJECT = Path(__file__).parents[2]
@@ -38,11 +39,6 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
     return lambda *arguments: finish(capsys, lambda: main(["check", *map(str, arguments)]))
-
-
-def put(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="")
 
 
 def rules(done: Done) -> list[str]:
@@ -462,6 +458,24 @@ def test_a_build_that_is_right_has_nothing_to_say(tmp_path: Path, run: Any, monk
     assert run("--build").status == 0
     monkeypatch.chdir(tmp_path / "build")
     assert run("--build").status == 0
+
+
+@pytest.mark.parametrize("full", [[], ["--full"]], ids=["ends", "full"])
+@pytest.mark.parametrize(
+    "name",
+    ["dfu_application.zip", "watch_app/zephyr/zephyr.internal.signed.hex", "mcuboot/zephyr/zephyr.elf"],
+)
+def test_garbage_in_an_image_fails_a_build_that_is_right(
+    tmp_path: Path, run: Any, monkeypatch: Any, name: str, full: list[str]
+) -> None:
+    copy_build(tmp_path / "build")
+    put(tmp_path / "build" / name, "version https://git-lfs.github.com/spec/v1\n")
+    monkeypatch.chdir(tmp_path)
+    done = run("-d", "build", *full)
+    assert done.status == 1
+    assert f"build/{name}" in done.out
+    assert "QX001 error: " in done.out
+    assert "fix: Build again" in done.out
 
 
 def test_sources_of_others_and_a_build_are_checked_together(built: Path, run: Any, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.cli import Done
+from tests.helpers.trees import put
 
 PROJECT = Path(__file__).parents[2]
 SECONDS = 20
@@ -58,12 +59,6 @@ def check(folder: Path, *options: str) -> Done:
     assert done.returncode in (0, 1, 2), (done.returncode, err)
     assert (done.returncode == 2) == bool(err), err
     return Done(done.returncode, out, err)
-
-
-def put(path: Path, data: bytes | str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return path
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.trees import put
+
 PROJECT = Path(__file__).parents[2]
 # What git has of the project that pip and pre-commit need.
 PARTS = ("west_qspi", "pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml")
@@ -39,11 +41,6 @@ def commit(folder: Path) -> str:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "test")
     return git(folder, "rev-parse", "HEAD")
-
-
-def put(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def pre_commit(

@@ -121,6 +121,17 @@ def test_flash_again_change_cut_and_repair(west: Run, product: Path) -> None:
     west("qspi-flash", "-r", "sim", "--verify-only")
 
 
+def test_several_boards_at_a_time(west: Run, product: Path, tmp_path: Path) -> None:
+    boards = [tmp_path / "first board", tmp_path / "second board"]
+    words = [word for board in boards for word in ("--sim-board", str(board))]
+    done = west("qspi-flash", "-r", "sim", *words)
+    assert done.stdout.splitlines()[-1] == "2 of 2 boards: proven"
+    for board in boards:
+        board_holds(product / "build", board)
+    cut = west("qspi-flash", "-r", "sim", *words, "--verify-only", "--sim-fault", "no-chip", expect=1)
+    assert cut.stdout.splitlines()[-1] == "0 of 2 boards: proven; not: first board, second board"
+
+
 def test_settings_choose_runner_and_board(west: Run, product: Path, tmp_path: Path) -> None:
     refused = west("qspi-flash", expect=2)
     assert "no runner 'nrfutil'" in refused.stderr

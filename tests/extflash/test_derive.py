@@ -553,3 +553,10 @@ def test_whatever_is_said_the_chip_can_be_driven(node: ExternalFlash, size: int 
         assert opcodes[str(flash.write)] in known
         assert flash.quad_enable == part.quad_enable
     assert derive(node, soc, configured=ini(size=size)) == flash
+
+
+@pytest.mark.parametrize(("size", "width"), [(8 * MIB, 3), (16 * MIB, 3), (32 * MIB, 4)])
+def test_a_description_without_an_address_mode_gets_the_one_that_reaches_all(size: int, width: int) -> None:
+    # A connected chip tells its id and size alone.
+    chip = ExternalFlash(Kind.DEVICE, "connected device", jedec_id=NOBODYS, size=size)
+    assert derive(chip, NRF5340).address_bytes == width

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from west_qspi.extflash.instructions import enables_quad, quad_effect, quad_remark, remarks
+from west_qspi.extflash.instructions import (
+    enables_quad,
+    quad_effect,
+    quad_method,
+    quad_remark,
+    remarks,
+)
 from west_qspi.extflash.model import Instruction
 from west_qspi.extflash.setup import QUAD_ENABLE_METHODS
 
@@ -51,6 +57,24 @@ def one(text: str) -> Instruction:
 )
 def test_what_a_register_write_does_to_the_bit(text: str, method: str, effect: bool | None) -> None:
     assert quad_effect(one(text), method) is effect
+
+
+@pytest.mark.parametrize(
+    ("text", "method"),
+    [
+        ("AB, 06, 01 40", "S1B6"),
+        ("06, 01 400002", "S1B6"),
+        ("06, 01 0002", "S2B1v1"),
+        ("06, 31 02", "S2B1v6"),
+        ("06, 3E 80", "S2B7"),
+        ("06, 01 4002", None),  # bits of two kinds of parts
+        ("06, 01 00", None),
+        ("AB", None),
+        ("", None),
+    ],
+)
+def test_instructions_show_which_bit_a_part_needs(text: str, method: str | None) -> None:
+    assert quad_method(sequence(text)) == method
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class MemoryTarget:
     def external_uses_4_bytes(self) -> bool | None:
         return self.uses_4_bytes
 
-    def read(self, memory: Memory, offset: int, size: int) -> bytes:
+    def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
         self._check(memory, offset, size)
         self.reads.append((memory.kind, offset, size))
         self.clock += size / memory.geometry.read_rate

@@ -235,7 +235,7 @@ def test_a_version_that_does_not_say_what_the_device_is_has_it_read(name: str) -
         flash_with(Fake([board], faults=silent), build)
     assert content(board) == before
     other = new_board(build_of(LAYOUTS["nRF52840" if build.soc is NRF5340 else "no bootloader"]))
-    with pytest.raises(TargetError):
+    with pytest.raises(WrongSoc):
         flash_with(Fake([other], faults=silent), build)
 
 

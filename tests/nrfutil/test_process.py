@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from tests.helpers.boards import SMALL, MemoryJournal, build_of, read_board
+from tests.helpers.cli import finish
 from tests.helpers.fake_nrfutil import Fake
 from tests.helpers.nrfutil_runs import flash_with, install
 from tests.nrfutil.test_flashing import missing
+from west_qspi.__main__ import main
 from west_qspi.errors import (
     LinkError,
     NrfutilDied,
@@ -60,7 +62,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def connect(grace: float = PATIENT) -> ToolTarget:
     build = build_of(BUILD)
-    return NrfutilRunner(grace=grace).connect(build.soc, chip_of(build), RunnerOptions(), use_external=True)
+    return NrfutilRunner().connect(build.soc, chip_of(build), RunnerOptions(grace=grace), use_external=True)
 
 
 def run(journal: MemoryJournal | None = None, grace: float = PATIENT) -> FlashReport:
@@ -149,6 +151,21 @@ def test_private_files_are_gone_afterwards(
     target.close()
     program("die@program", monkeypatch)
     assert list(private.iterdir()) == []
+
+
+def test_several_boards_are_flashed_at_a_time(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = folder.parent / "other"
+    Board.create(other, NRF5340, part_named("MX25R6435F"))
+    monkeypatch.setenv("FAKE_NRFUTIL_BOARDS", os.pathsep.join((str(folder), str(other))))
+    build = build_of(BUILD)
+    words = ["flash", "-r", "nrfutil", "-d", str(build.path), "--skip-rebuild", "--all"]
+    done = finish(capsys, lambda: main(words))
+    assert done.status == 0, done.out + done.err
+    assert done.out.splitlines()[-1] == "2 of 2 boards: proven"
+    for each in (folder, other):
+        assert missing(Board.open(each), gather(build)) == []
 
 
 # --- that it ends ---

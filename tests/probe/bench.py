@@ -63,9 +63,10 @@ def build_library(folder: Path) -> Path:
     return library
 
 
-def device_of(board: Board, *, locks: bool = False) -> BaseDevice:
-    """Return the register-level model of a board's SoC."""
-    return Nrf5340(board, locks=locks) if board.soc.has_network_core else Nrf52840(board, locks=locks)
+def device_of(board: Board, *, locks: bool = False, number: int = 0) -> BaseDevice:
+    """Return the register-level model of a board's SoC, the one with that number of several."""
+    kind = Nrf5340 if board.soc.has_network_core else Nrf52840
+    return kind(board, locks=locks, number=number)
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Bench:
 
     def __init__(self, library: Path, *boards: Board, locks: bool = False) -> None:
         self.library = library
-        self.devices = [device_of(board, locks=locks) for board in boards]
+        self.devices = [device_of(board, locks=locks, number=index) for index, board in enumerate(boards)]
         self.probes = [Probe(FIRST_SERIAL + index, device) for index, device in enumerate(self.devices)]
         self._folder = Path(mkdtemp(prefix="probe-"))
         self._apis: list[Any] = []

@@ -149,7 +149,8 @@ class LibraryLink:
     def reset(self, *, halt: bool) -> None:
         api = self.select(Core.APPLICATION)
         self.call(api.sys_reset)
-        self.call(api.halt if halt else api.go)
+        if not halt:
+            self.call(api.go)
 
     def run(self) -> None:
         self.call(self.select(Core.APPLICATION).go)

@@ -65,10 +65,12 @@ class Commands:
         runner = PynrfjprogRunner(ModelledClock(bench) if bench.devices else None)
         monkeypatch.setattr(runner_module, "runner", lambda: runner)
 
-    def __call__(self, name: str, build: Build, *arguments: str) -> Done:
-        """Run a command of ours on a build."""
-        common = ["-r", "pynrfjprog", "-d", str(build.path), "--jlink-dll", str(self._bench.library)]
-        if name == "flash":
+    def __call__(self, name: str, build: Build | None, *arguments: str) -> Done:
+        """Run a command of ours on a build, or with none."""
+        common = ["-r", "pynrfjprog", "--jlink-dll", str(self._bench.library)]
+        if build is not None:
+            common += ["-d", str(build.path)]
+        if name == "flash" and build is not None:
             common.append("--skip-rebuild")
         return finish(self._capsys, lambda: main([name, *common, *arguments]))
 

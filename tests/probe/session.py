@@ -30,7 +30,8 @@ class Probe:
     ``commands`` the text commands it sent, ``noted`` the calls that the model knows nothing of.
     ``refusals`` are how many of the next calls of a kind fail; without ``answers`` all do, as those of a
     probe that was pulled out. ``call_time`` is what each call takes besides what it moves, in seconds. While
-    ``held`` is cleared no call comes back: the library hangs.
+    ``held`` is cleared no call comes back: the library hangs. ``watch`` is told of each call to the device
+    before it is carried out, with the words that it moves.
     """
 
     def __init__(self, serial: int, device: Device) -> None:
@@ -44,6 +45,7 @@ class Probe:
         self.refusals: Counter[str] = Counter()
         self.answers = True
         self.call_time = CALL_TIME
+        self.watch: Callable[[str, int], None] = lambda what, words: None
         self.held = threading.Event()
         self.held.set()
 
@@ -55,6 +57,7 @@ class Probe:
     def charge(self, what: str, words: int) -> None:
         """Count a call that moves so many words. Raises LinkError, PowerLost, LowVoltage."""
         conditions = self.device.board.conditions
+        self.watch(what, words)
         if not self.answers:
             raise LinkError(conditions.device, what)
         self.calls[what] += 1

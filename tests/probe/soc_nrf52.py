@@ -35,7 +35,7 @@ class Nrf52840(BaseDevice):
 
     debug_port = 0x2BA0_1477
 
-    def __init__(self, board: Board, *, locks: bool = False) -> None:
+    def __init__(self, board: Board, *, locks: bool = False, number: int = 0) -> None:
         kind = QspiKind(0x3_FFFF, 0x200, _PINS, lambda code: 32e6 / (code + 1))
         super().__init__(board, kind, locks=locks)
         del self.ram.data[0x4_0000:]
@@ -43,7 +43,7 @@ class Nrf52840(BaseDevice):
         nvmc = self.add_controller(MemoryKind.APPLICATION, "application", erase_by_write=False)
         nvmc.uicr = board.internal[MemoryKind.UICR]
         self.add_flash(bus, MemoryKind.APPLICATION, nvmc)
-        bus.add(0x1000_0000, 0x1000, Words(_FICR))
+        bus.add(0x1000_0000, 0x1000, Words({**_FICR, 0x60: _FICR[0x60] + number}))
         self.add_flash(bus, MemoryKind.UICR, nvmc)
         bus.add(0x2000_0000, 0x4_0000, self.ram)
         self.add_xip(bus)

@@ -40,14 +40,14 @@ _NETWORK_FICR = {**_FICR, 0x218: 0x40, 0x21C: 0x100, 0x220: 0x800, 0x224: 0x80}
 class Nrf5340(BaseDevice):
     """The application core is access port 0, the network core 1; their control access ports are 2 and 3."""
 
-    def __init__(self, board: Board, *, locks: bool = False) -> None:
+    def __init__(self, board: Board, *, locks: bool = False, number: int = 0) -> None:
         self._clock = Registers({_HFCLK192M_CONTROL: 2, _NETWORK_FORCED_OFF: 1})
         kind = QspiKind(0x1F_FFFF, 0x600, _PINS, self._sck)
         super().__init__(board, kind, locks=locks)
         self.blocks.append(self._clock)
         self._network_uicr = Registers()
-        self._add_application()
-        self._add_network()
+        self._add_application(number)
+        self._add_network(number)
         for index, core in ((2, "application"), (3, "network")):
             self.add_control(index, core, self._told(core))
 
@@ -66,12 +66,12 @@ class Nrf5340(BaseDevice):
         divider = 1 << min(self._clock.get(_HFCLK192M_CONTROL) & 3, 2)
         return 192e6 / divider / (2 * (code + 1))
 
-    def _add_application(self) -> None:
+    def _add_application(self, number: int) -> None:
         bus = Bus()
         nvmc = self.add_controller(MemoryKind.APPLICATION, "application", erase_by_write=True)
         self.add_flash(bus, MemoryKind.APPLICATION, nvmc)
         self.add_flash(bus, MemoryKind.UICR, nvmc)
-        bus.add(0x00FF_0000, 0x1000, Words(_FICR))
+        bus.add(0x00FF_0000, 0x1000, Words({**_FICR, 0x204: _FICR[0x204] + number}))
         bus.add(0x2000_0000, 0x8_0000, self.ram)
         self.add_xip(bus)
         for base in (0x4000_0000, 0x5000_0000):
@@ -90,11 +90,11 @@ class Nrf5340(BaseDevice):
         self.blocks.append(block)
         return block
 
-    def _add_network(self) -> None:
+    def _add_network(self, number: int) -> None:
         bus = Bus()
         nvmc = self.add_controller(MemoryKind.NETWORK, "network", erase_by_write=True)
         self.add_flash(bus, MemoryKind.NETWORK, nvmc)
-        bus.add(0x01FF_0000, 0x1000, Words(_NETWORK_FICR))
+        bus.add(0x01FF_0000, 0x1000, Words({**_NETWORK_FICR, 0x204: _FICR[0x204] + number}))
         bus.add(0x01FF_8000, 0x1000, self._network_uicr)
         bus.add(0x2100_0000, 0x1_0000, Ram(0x2100_0000, 0x1_0000, lambda: 0.0, []))
         bus.add(0x4108_0000, 0x1000, nvmc)

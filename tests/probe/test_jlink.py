@@ -150,7 +150,7 @@ def test_several_probes_are_not_guessed_among(probe: NewBench) -> None:
     bench = probe(new_board(), new_board())
     with pytest.raises(SeveralProbes, match=r"683000001, 683000002") as caught:
         opened(bench, dev_id="683*")
-    assert caught.value.advice == "Choose one with -i."
+    assert caught.value.advice == "Choose one with -i; qspi-flash takes several -i, or --all."
     assert bench.probe.calls.total() == 0
 
 

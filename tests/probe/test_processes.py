@@ -9,10 +9,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.helpers.chips import new_board
+from tests.helpers.processes import comes_true, is_running
 from tests.probe.conftest import NewBench
 
 _VICTIM = """
@@ -49,23 +49,6 @@ print(libc.pthread_cond_timedwait(condition, mutex, moment))
 moment[0] += 1
 print(libc.pthread_mutex_timedlock(mutex, moment))
 """
-
-
-def is_running(process: int) -> bool:
-    """Tell whether a process is there and not just waiting for its end to be noticed."""
-    try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
-
-
-def comes_true(condition: Callable[[], bool]) -> bool:
-    """Wait up to 10 seconds."""
-    end = time.monotonic() + 10
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
 
 
 def test_a_killed_run_leaves_no_process(jlink_library: Path) -> None:

@@ -16,10 +16,10 @@ import pytest
 import west_qspi.runners.pynrfjprog as runner_module
 from tests.helpers.boards import SMALL, build_of, changed, model_of, new_board, read_board, write_board
 from tests.helpers.bootmodel import NOTHING, decide
+from tests.helpers.processes import comes_true, is_running
 from tests.probe.conftest import NewBench, NewCommands
 from tests.probe.protocol import Operation, Reply, Request
 from tests.probe.runs import missing, opened
-from tests.probe.test_processes import comes_true, is_running
 from west_qspi.build.build import Build
 from west_qspi.console import TextConsole
 from west_qspi.job import gather

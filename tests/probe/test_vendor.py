@@ -41,6 +41,7 @@ from west_qspi.extflash.setup import FlashSetup
 from west_qspi.job import gather
 from west_qspi.memory import MemoryKind
 from west_qspi.probe.layout import HFCLK192M_DIVIDER
+from west_qspi.probe.vendor import VendorController
 from west_qspi.sim.board import Board
 from west_qspi.sim.faults import WriteProtection, parse_fault
 from west_qspi.soc import NRF5340, NRF52840, Soc
@@ -105,6 +106,22 @@ def test_external_flash_is_erased_in_blocks_of_every_size(probe: NewBench, size:
     assert array.read(0x1_0000, size) == b"\xff" * size
     assert array.read(0, 0x1_0000) == bytes(0x1_0000)
     assert array.read(0x1_0000 + size, 0x1000) == bytes(0x1000)
+
+
+@both_socs
+def test_that_drivers_of_our_own_look_at_the_chip_first_leaves_nothing_behind(
+    probe: NewBench, soc: Soc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for looks in (True, False):
+        if not looks:
+            monkeypatch.setattr(VendorController, "_look", lambda self: None)
+        bench = probe(board_with(soc=soc))
+        with connected(bench, QUAD, "vendor") as target:
+            target.prepare_to_program()
+            target.read(target.memories[EXTERNAL], 0, 16)
+            found.append({at: value for at, value in bench.device.qspi.values.items() if value})
+    assert found[0] == found[1]
 
 
 @both_socs

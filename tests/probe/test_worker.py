@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.chips import new_board
+from tests.helpers.processes import comes_true, is_running
 from tests.probe.bench import Bench
 from tests.probe.conftest import NewBench
 from tests.probe.runs import opened
-from tests.probe.test_processes import comes_true, is_running
 from west_qspi.errors import ProbeCrashed, ProbeFailed, ProbeHung
 from west_qspi.probe.jlink import JLink
 from west_qspi.probe.link import Core

@@ -21,6 +21,7 @@ from tests.helpers.boards import (
 from tests.helpers.chipfiles import json_text
 from tests.helpers.cli import Done, finish
 from tests.helpers.fake_nrfutil import Fake
+from tests.helpers.loosefiles import hex_options, hexes
 from tests.helpers.nrfutil_runs import InProcess
 from tests.nrfutil.test_flashing import content, missing
 from west_qspi.__main__ import main
@@ -34,6 +35,7 @@ from west_qspi.errors import (
     UnknownProbe,
     UsageError,
 )
+from west_qspi.files import load
 from west_qspi.job import gather
 from west_qspi.memory import MemoryKind
 from west_qspi.runners import RunnerOptions, ask_nobody, get_runner
@@ -59,10 +61,12 @@ def command(fake: Fake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Run a command of ours on a build, with the stand-in in the place of the tool."""
     monkeypatch.setattr(runner_module, "runner", lambda: NrfutilRunner(InProcess(fake)))
 
-    def run(name: str, build: Build, *arguments: str) -> Done:
-        common = ["-r", "nrfutil", "-d", str(build.path)]
-        if name == "flash":
-            common.append("--skip-rebuild")
+    def run(name: str, build: Build | None, *arguments: str) -> Done:
+        common = ["-r", "nrfutil"]
+        if build is not None:
+            common += ["-d", str(build.path)]
+            if name == "flash":
+                common.append("--skip-rebuild")
         return finish(capsys, lambda: main([name, *common, *arguments]))
 
     return run
@@ -262,6 +266,34 @@ def test_partitions_are_read_and_erased(command: Command, board: Board, tmp_path
     assert command("erase", build, "littlefs_storage", "--yes").status == 0
     assert board.array(MemoryKind.EXTERNAL).read(partition.offset, 5000) == b"\xff" * 5000
     assert missing(board, gather(build)) == []
+
+
+def test_files_without_a_build_are_flashed_where_a_configuration_describes_the_chip(
+    command: Command, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = command("flash", None, *hex_options(SMALL))
+    assert refused.status == 1
+    assert "cannot be asked for through nrfutil" in refused.err
+    assert "--ext-mem-config" in refused.err
+    assert board.counters.modifying == 0
+    (tmp_path / "chip.json").write_text(json_text())
+    done = command("flash", None, *hex_options(SMALL), "--ext-mem-config", "chip.json")
+    assert done.status == 0, done.err
+    assert missing(board, gather(build_of(SMALL))) == []
+
+
+def test_files_for_internal_flash_need_no_description(
+    command: Command, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    radio = hexes(SMALL)[0]
+    done = command("flash", None, "--hex-file", str(radio), "--force")
+    assert done.status == 0, done.err
+    assert "nrfutil cannot ask" not in done.err
+    wanted = load(radio).segments[0]
+    start = wanted.start - 0x0100_0000
+    assert board.array(MemoryKind.NETWORK).read(start, len(wanted.data)) == wanted.data
 
 
 def test_information_is_shown_with_what_cannot_be_told(command: Command) -> None:

@@ -9,7 +9,6 @@ Sources: Zephyr v2.7 to v4.2: ``include/zephyr/init.h`` (``struct init_entry``),
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from west_qspi.build.images import kernel_name
@@ -50,20 +49,10 @@ def program_file(image: Image) -> Path:
 def linked_program(image: Image) -> Program | None:
     """Return an image's linked program, None where it was not copied along.
 
-    One that was read stays in memory for the next question. Raises ElfError and FileUnreadable.
+    Raises ElfError and FileUnreadable.
     """
     path = program_file(image)
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return _read(path, state.st_mtime_ns, state.st_size)
-
-
-@lru_cache(maxsize=4)
-def _read(path: Path, time: int, size: int) -> Program:
-    """Read a program; another time or size makes it another file."""
-    return read_program(path)
+    return read_program(path) if path.exists() else None
 
 
 def inits(program: Program) -> tuple[Init, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from west_qspi.build.build import Build
 from west_qspi.build.model import Image
@@ -21,13 +21,25 @@ from west_qspi.check.heads import Hex, hex_ends, whole_hex
 from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Spot
 from west_qspi.check.origins import config_with_origins, partitions_with_origins, source_with_origins
+from west_qspi.check.outputs import remember_broken
+from west_qspi.check.package import Package, package_file, read_package
 from west_qspi.check.project import Application, application_at
-from west_qspi.check.reader import Broken, Reader
+from west_qspi.check.reader import Reader
 from west_qspi.check.runners import RunnerArgument, arguments
 from west_qspi.check.sources import variant_for
 from west_qspi.check.variant import Variant
-from west_qspi.errors import BrokenBuildFile, BuildError, FileUnreadable, HexError, MissingOutput
+from west_qspi.errors import (
+    BrokenBuildFile,
+    BuildError,
+    ElfError,
+    FileUnreadable,
+    HexError,
+    MissingOutput,
+)
 from west_qspi.soc import soc_from_kconfig
+
+if TYPE_CHECKING:
+    from west_qspi.elfsections import Program
 
 T = TypeVar("T")
 
@@ -39,18 +51,19 @@ _CACHED = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Built:
     """What only a build has. ``full`` tells to read whole images, not only their headers and addresses.
 
     ``written`` is the variant as its sources alone tell it, an empty one where they are not at hand;
-    ``cache`` what CMake remembers of the application and of sysbuild, by name.
+    ``cache`` what CMake remembers of the application and of sysbuild, by name; ``reader`` reads their files.
     """
 
     build: Build
     full: bool
     written: Variant
     cache: Mapping[str, str]
+    reader: Reader
 
     def known(self, ask: Callable[[Build], T]) -> T | None:
         """Return what the build answers, None where a file that it needs is missing or broken."""
@@ -62,22 +75,52 @@ class Built:
     def hex(self, path: Path) -> Hex | None:
         """Return where the bytes of a hex file lie, None where it is not there or is no hex file.
 
-        Without ``full`` it is read at its beginning and end only.
+        Without ``full`` it is read at its beginning and end only, if these are as they should be. One that
+        cannot be understood is remembered.
         """
-        if path not in self._read:
-            self._read[path] = self._hex(path)
-        return self._read[path]
-
-    @cached_property
-    def _read(self) -> dict[Path, Hex | None]:
-        return {}
+        return self.reader.once((self, path), lambda: self._hex(path))
 
     def _hex(self, path: Path) -> Hex | None:
-        if not path.is_file():
+        if not self.reader.has_file(path):
             return None
         try:
-            return whole_hex(path) if self.full else hex_ends(path)
-        except (OSError, FileUnreadable, HexError):
+            found = (None if self.full else hex_ends(path)) or whole_hex(path)
+            if found is None:
+                raise BrokenBuildFile(str(path), 0, "there is no data in it")
+            return found
+        except (FileUnreadable, HexError, BrokenBuildFile) as error:
+            self.reader.remember(error)
+            return None
+
+    def program(self, image: Image) -> Program | None:
+        """Return an image's linked program, None where it is not there or cannot be read, as remembered then.
+
+        Its symbols are read with it.
+        """
+        return self.reader.once((self, image.name), lambda: self._program(image))
+
+    def _program(self, image: Image) -> Program | None:
+        from west_qspi.build.linked import linked_program, program_file
+
+        if not self.reader.has_file(program_file(image)):
+            return None
+        try:
+            found = linked_program(image)
+            if found is not None:
+                _ = found.symbols  # read here, where it is expected that they may be damaged
+            return found
+        except (FileUnreadable, ElfError) as error:
+            self.reader.remember(error)
+            return None
+
+    @cached_property
+    def package(self) -> Package | None:
+        """The package for updates, None where there is none or it is broken, which is remembered."""
+        path = package_file(self.build)
+        try:
+            return read_package(path, self.full) if self.reader.has_file(path) else None
+        except BrokenBuildFile as error:
+            self.reader.remember(error)
             return None
 
 
@@ -94,8 +137,7 @@ def built_variant(build: Build, reader: Reader, full: bool = False) -> Variant:
     partitions = _partitions_file(build)
     resolved = reader.partitions(partitions) if partitions else None
     default, passed = _runners(app, written, reader)
-    _remember_broken(build, reader)
-    return replace(
+    variant = replace(
         written,
         name=build.board or app.name,
         board=written.board or _board_name(build),
@@ -108,8 +150,10 @@ def built_variant(build: Build, reader: Reader, full: bool = False) -> Variant:
         dt_mcuboot=_view(mcuboot, written.dt_mcuboot, reader) if mcuboot else View(()),
         runner_arguments=passed,
         default_runner=default,
-        build=Built(build, full, written, cache),
+        build=Built(build, full, written, cache, reader),
     )
+    remember_broken(variant)
+    return variant
 
 
 def application_of(build: Build) -> Application | None:
@@ -200,6 +244,8 @@ def _partitions_file(build: Build) -> Path | None:
 
 def _config(path: Path, written: Config, reader: Reader) -> Config:
     settings = reader.settings(path)
+    if not settings:
+        reader.remember(BrokenBuildFile(str(path), 0, "there are no options in it"))
     return config_with_origins(settings, written, Spot(path))
 
 
@@ -207,7 +253,11 @@ def _view(image: Image, written: View, reader: Reader) -> View:
     path = image.directory / "zephyr" / "zephyr.dts"
     if not reader.has_file(path):
         return written
-    return View((source_with_origins(reader.source(path), written),))
+    source = reader.source(path)
+    if not any(node.name == "/" for node in source.nodes):
+        reader.remember(BrokenBuildFile(str(path), 0, "there is no devicetree in it"))
+        return written
+    return View((source_with_origins(source, written),))
 
 
 def _runners(
@@ -238,20 +288,3 @@ def _same_argument(one: RunnerArgument, other: RunnerArgument) -> bool:
     """Tell whether two are the same but for the folder of a file, which sources write as a variable."""
     names = [item.value.replace("\\", "/").rpartition("/")[2].strip('"') for item in (one, other)]
     return (one.runner, one.option, names[0]) == (other.runner, other.option, names[1])
-
-
-def _remember_broken(build: Build, reader: Reader) -> None:
-    """Have what rules will ask the build for read, and remember files that cannot be understood."""
-    asked: tuple[Callable[[], object], ...] = (
-        lambda: build.external_flash,
-        lambda: build.partitions,
-        lambda: build.split_parts,
-    )
-    for ask in asked:
-        try:
-            ask()
-        except BrokenBuildFile as error:
-            path = Path(error.path)
-            reader.broken.setdefault(path, Broken(Spot(path, error.line), error.reason))
-        except BuildError:
-            continue  # what is missing was not built, or not copied along

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from west_qspi.check.model import Spot
+from west_qspi.check.parse.textfile import blanked
 from west_qspi.check.project import is_build_folder
 
 # Pictures and fonts are compiled in as C files of megabytes; what calls a driver is smaller.
@@ -25,7 +26,7 @@ class Language(NamedTuple):
     """
 
     endings: tuple[str, ...]
-    comment: re.Pattern[bytes]
+    comment: re.Pattern[str]
     passed_over: tuple[str, ...]
     entered: tuple[str, ...] = ()
 
@@ -33,13 +34,13 @@ class Language(NamedTuple):
 C = Language(
     (".c", ".cc", ".cpp", ".h", ".hpp"),
     # What does not end runs to the file's end: read again from every place, a hostile file would take hours.
-    re.compile(rb"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL),
+    re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL),
     ("boards", "build", "sysbuild", "child_image", "node_modules", "tests"),
 )
 SCRIPTS = Language(
     (".sh", ".bash", ".py", ".ps1", ".bat", ".cmd", ".mk", "Makefile", ".yml", ".yaml", ".patch", ".diff"),
     # Only whole lines: a sign for a comment within a line may be in a string.
-    re.compile(rb"^[ \t]*(?:#|::|[Rr][Ee][Mm] )[^\n]*", re.MULTILINE),
+    re.compile(r"^[ \t]*(?:#|::|[Rr][Ee][Mm] )[^\n]*", re.MULTILINE),
     ("build", "node_modules", "__pycache__", "venv", "site-packages", "twister-out"),
     (".github",),
 )
@@ -65,7 +66,7 @@ class Code:
         wanted = word.encode()
         for path, data in self._read():
             if wanted in data:
-                yield from _lines(path, data, wanted, self.language)
+                yield from _lines(path, data.decode("utf-8", "replace"), word, self.language)
 
     def mentions(self, word: str) -> bool:
         """Tell whether a word is anywhere."""
@@ -104,9 +105,8 @@ def _entered(name: str, language: Language) -> bool:
     return name not in language.passed_over and (not name.startswith(".") or name in language.entered)
 
 
-def _lines(path: Path, data: bytes, word: bytes, language: Language) -> Iterator[Line]:
-    plain = language.comment.sub(lambda found: re.sub(rb"[^\n]", b" ", found[0]), data)
-    for number, line in enumerate(plain.split(b"\n"), 1):
+def _lines(path: Path, text: str, word: str, language: Language) -> Iterator[Line]:
+    for number, line in enumerate(blanked(language.comment, text).split("\n"), 1):
         at = line.find(word)
         if at >= 0:
-            yield Line(Spot(path, number, at + 1), line.decode("utf-8", "replace").strip())
+            yield Line(Spot(path, number, at + 1), line.strip())

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # JSON has no comments.
 _WITH_COMMENTS = (".ini", ".toml")
+_MEND = "Mend or remove the file."
+_REBUILD = "Build again with --pristine, or copy the file again."
 
 
 class Result(NamedTuple):
@@ -73,9 +75,10 @@ def check_variants(
     all_variants = tuple(all_variants)
     rules = [rule for rule in all_rules().values() if settings.wants(rule.id)]
     found = _agreed([(variant, tuple(_findings(variant, rules))) for variant in all_variants])
+    made = _made(all_variants)
     broken = [
-        Finding(BROKEN, Severity.ERROR, item.spot, item.reason, "Mend or remove the file.")
-        for item in reader.broken.values()
+        Finding(BROKEN, Severity.ERROR, item.spot, item.reason, _REBUILD if _lies_in(made, path) else _MEND)
+        for path, item in reader.broken.items()
     ]
     kept = [item for each in (*broken, *found) if (item := settings.applied(each)) is not None]
     ignores = tuple(_ignores(all_variants, kept, reader))
@@ -100,15 +103,24 @@ def _agreed(found: list[tuple[Variant, tuple[Finding, ...]]]) -> tuple[Finding, 
     # Two applications may have links to one file.
     real = cache(os.path.realpath)
     taken = [frozenset(map(real, variant.files)) for variant, _ in found] if asked else []
-    made = [variant.build.build.path for variant, _ in found if variant.build is not None]
+    made = _made(variant for variant, _ in found)
     contested = {
         edit
         for edit, numbers in asked.items()
         if any(real(edit.path) in files and number not in numbers for number, files in enumerate(taken))
-        or any(edit.path.is_relative_to(folder) for folder in made)
+        or _lies_in(made, edit.path)
     }
     every = dict.fromkeys(finding for _, findings in found for finding in findings)
     return tuple(item._replace(edits=()) if contested & set(item.edits) else item for item in every)
+
+
+def _made(all_variants: Iterable[Variant]) -> tuple[Path, ...]:
+    """Return the build directories."""
+    return tuple(variant.build.build.path for variant in all_variants if variant.build is not None)
+
+
+def _lies_in(folders: Iterable[Path], path: Path) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
 
 
 def _findings(variant: Variant, rules: Iterable[Rule]) -> Iterator[Finding]:

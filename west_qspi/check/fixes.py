@@ -29,17 +29,13 @@ class Mended(NamedTuple):
         old, new = ([line.rstrip("\r\n") for line in _lines(data)[0]] for data in (self.before, self.after))
         yield from unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
 
-    def write(self) -> None:
-        """Replace the file. Raises FileUnwritable."""
-        replace_bytes(self.path, [self.after])
-
 
 def write_all(files: Iterable[Mended]) -> None:
     """Replace files, all or none. Raises FileUnwritable, with those that were replaced put back."""
     done: list[Mended] = []
     try:
         for file in files:
-            file.write()
+            replace_bytes(file.path, [file.after])
             done.append(file)
     except FileUnwritable:
         for file in done:

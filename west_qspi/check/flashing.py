@@ -42,16 +42,14 @@ def refuse_what_would_not_run(build: Build, cwd: Path) -> None:
     if not found:
         return
     worst = found[0]
-    others = len(found) - 1
-    spot = worst.spot
-    where = shown_path(spot.path, cwd)
     raise WouldNotRun(
-        worst.rule,
-        f"{where}:{spot.line}" if spot.line else where,
-        worst.text,
-        f"{worst.fix} " if worst.fix else "",
-        f", and {others} more" if others else "",
-        os.path.relpath(build.path, cwd),
+        rule=worst.rule,
+        path=shown_path(worst.spot.path, cwd),
+        line=worst.spot.line,
+        finding=worst.text,
+        fix=worst.fix,
+        others=len(found) - 1,
+        build=os.path.relpath(build.path, cwd),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from west_qspi._hexrecord import BadRecord, Kind, Record, parse
+from west_qspi.fileio import opened
 from west_qspi.memory import Range
 
 if TYPE_CHECKING:
@@ -48,17 +49,17 @@ class Hex:
 
 
 def hex_ends(path: Path) -> Hex | None:
-    """Read the first and the last record of a hex file; None for a file without data between them.
+    """Read the first and the last record of a hex file; None for one that is not whole at both ends.
 
     Files of linkers and of imgtool are in order of addresses; of another one this may be less than all.
-    Raises OSError.
+    Raises FileUnreadable.
     """
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         first = stream.read(_HEAD)
         size = os.fstat(stream.fileno()).st_size
         stream.seek(max(0, size - _TAIL))
         tail = stream.read(_TAIL)
-    begin, data = _beginning(first)
+    begin, data = _beginning(first, whole=size <= _HEAD)
     last = _ending(tail, whole=size <= _TAIL)
     if begin is None or last is None or last <= begin:
         return None
@@ -66,7 +67,7 @@ def hex_ends(path: Path) -> Hex | None:
 
 
 def whole_hex(path: Path) -> Hex | None:
-    """Read all of a hex file; None for one without data. Raises OSError, FileUnreadable and HexError."""
+    """Read all of a hex file; None for one without data. Raises FileUnreadable and HexError."""
     from west_qspi.hexfile import read
 
     firmware = read(path)
@@ -75,13 +76,16 @@ def whole_hex(path: Path) -> Hex | None:
     return Hex(tuple(firmware.ranges), bytes(firmware.segments[0].data[:_HEAD]), firmware)
 
 
-def _beginning(text: bytes) -> tuple[int | None, bytes]:
-    """Return the first address in a text, and the bytes that follow each other from there."""
+def _beginning(text: bytes, whole: bool) -> tuple[int | None, bytes]:
+    """Return the first address in a text, and the bytes that follow each other from there.
+
+    No address where a line is no record.
+    """
     base, start, data = 0, None, b""
-    for line in text.split(b"\n")[:-1]:
+    for line in text.rstrip(b" \t\r\n").split(b"\n")[: None if whole else -1]:
         record = _record(line)
         if record is None:
-            break
+            return None, b""
         if record.kind is not Kind.DATA:
             base = _base(record)
         elif start is None:
@@ -94,8 +98,14 @@ def _beginning(text: bytes) -> tuple[int | None, bytes]:
 
 
 def _ending(text: bytes, whole: bool) -> int | None:
-    """Return the address after the last record; None where the text does not reach back to its base."""
-    lines = text.split(b"\n")
+    """Return the address after the last record.
+
+    None where the text does not reach back to its base, or does not end with the record for a file's end.
+    """
+    lines = text.rstrip(b" \t\r\n").split(b"\n")
+    final = _record(lines[-1])
+    if final is None or final.kind is not Kind.END_OF_FILE:
+        return None
     at = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(_BASES)), None)
     if at is None and not whole:
         return None

@@ -10,7 +10,6 @@ from west_qspi.build.modes import ImageKind
 from west_qspi.check.model import Spot
 from west_qspi.check.relocation import relocations
 from west_qspi.check.variant import Variant
-from west_qspi.errors import ElfError, FileUnreadable
 from west_qspi.soc import Soc, soc_from_kconfig
 
 if TYPE_CHECKING:
@@ -59,25 +58,28 @@ class Linked(NamedTuple):
         return tuple(Call(symbol.name, symbol.address, symbol.file) for symbol in found)
 
 
+def looked_at(variant: Variant, *kinds: ImageKind) -> tuple[Image, ...]:
+    """Return the images of some kinds whose linked programs rules can look at, by default all of these."""
+    images = variant.build.build.images if variant.build else ()
+    wanted = kinds or (ImageKind.BOOTLOADER, ImageKind.APPLICATION, ImageKind.VARIANT)
+    return tuple(
+        image for image in images if image.kind in wanted and soc_from_kconfig(image.kconfig.symbols)
+    )
+
+
 def programs(variant: Variant, *kinds: ImageKind) -> Iterator[Linked]:
     """Yield the images of some kinds as far as their programs are there, can be read and have symbols."""
     if variant.build is None:
         return
-    from west_qspi.build.linked import linked_program, program_file
+    from west_qspi.build.linked import program_file
 
     lines = {each.spot for each in relocations(variant.cmake)}
-    for image in variant.build.build.images:
-        soc = soc_from_kconfig(image.kconfig.symbols)
-        if image.kind not in kinds or soc is None:
-            continue
-        try:
-            program = linked_program(image)
-            if program is not None and program.symbols:
-                path = program_file(image)
-                spot = next(iter(lines)) if len(lines) == 1 else Spot(path)
-                yield Linked(image, path, program, soc, spot)
-        except (ElfError, FileUnreadable):
-            continue
+    for image in looked_at(variant, *kinds):
+        program, soc = variant.build.program(image), soc_from_kconfig(image.kconfig.symbols)
+        if program is not None and program.symbols and soc is not None:
+            path = program_file(image)
+            spot = next(iter(lines)) if len(lines) == 1 else Spot(path)
+            yield Linked(image, path, program, soc, spot)
 
 
 def applications(variant: Variant) -> Iterator[Linked]:

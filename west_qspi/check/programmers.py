@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from west_qspi.check.boards import soc_of
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.pins import qspi_pins
+from west_qspi.check.reader import Reader
 from west_qspi.check.rule import Hit
 from west_qspi.check.runners import CONFIG_OPTIONS, located_argument
 from west_qspi.check.variant import Variant
@@ -47,17 +48,17 @@ class UsedConfig(NamedTuple):
 
 def programmer_configs(variant: Variant) -> tuple[UsedConfig, ...]:
     """Return the programmer configurations in a project's usual places and those that runners are passed."""
-    if "programmers" not in variant.kept:
-        variant.kept["programmers"] = _programmer_configs(variant)
-    found: tuple[UsedConfig, ...] = variant.kept["programmers"]
-    return found
+    return variant.reader.once((variant, "programmers"), lambda: tuple(_programmer_configs(variant)))
 
 
-def _programmer_configs(variant: Variant) -> tuple[UsedConfig, ...]:
+def _programmer_configs(variant: Variant) -> Iterator[UsedConfig]:
     named = named_configs(variant)
-    paths = dict.fromkeys((*variant.programmer_files, *(path for path in named if path.suffix in _MARKS)))
-    found = (_read(*_state(path)) for path in paths)
-    return tuple(config._replace(runner=named.get(config.path)) for config in found if config is not None)
+    for path in dict.fromkeys(
+        (*variant.programmer_files, *(path for path in named if path.suffix in _MARKS))
+    ):
+        config = variant.reader.once((path, "programmer"), partial(_read, path))
+        if config is not None:
+            yield config._replace(runner=named.get(path))
 
 
 def named_configs(variant: Variant) -> dict[Path, str]:
@@ -82,22 +83,12 @@ def own_folders(variant: Variant) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(where for name, where in own if name == board or board.startswith(f"{name}_")))
 
 
-def _state(path: Path) -> tuple[Path, int, int]:
-    """Return a path, the time of its last change and its size: what was read counts for those."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return path, 0, 0
-    return path, found.st_mtime_ns, found.st_size
-
-
-@lru_cache(maxsize=64)
-def _read(path: Path, changed: int, size: int) -> UsedConfig | None:
+def _read(path: Path) -> UsedConfig | None:
     """Return a file as a programmer's, None where it is something else."""
     from west_qspi.extflash.configfile import read_config
 
     try:
-        data = path.read_bytes() if path.is_file() and size <= _LARGEST else b""
+        data = path.read_bytes() if path.is_file() and path.stat().st_size <= _LARGEST else b""
     except (OSError, ValueError):
         return None
     if not any(mark in data for mark in _MARKS[path.suffix.lower()]):
@@ -115,9 +106,8 @@ def told(variant: Variant, *rules: str) -> Iterator[tuple[UsedConfig, Hit]]:
 
     What is only wrong beside the devicetree is at most a warning for a file that nothing names.
     """
-    if "told" not in variant.kept:
-        variant.kept["told"] = tuple(_told(variant))
-    yield from ((config, hit) for rule, config, hit in variant.kept["told"] if rule in rules)
+    found = variant.reader.once((variant, "told"), lambda: tuple(_told(variant)))
+    yield from ((config, hit) for rule, config, hit in found if rule in rules)
 
 
 def _told(variant: Variant) -> Iterator[tuple[str, UsedConfig, Hit]]:
@@ -128,9 +118,8 @@ def _told(variant: Variant) -> Iterator[tuple[str, UsedConfig, Hit]]:
         if config.flash is None:
             continue
         soc, chip = _soc(variant, config), described(variant, config)
-        state = _state(config.path)
-        alone = _findings(state, config.flash, soc, None)
-        for found in _findings(state, config.flash, soc, chip) if chip else alone:
+        alone = _findings(variant.reader, config, soc, None)
+        for found in _findings(variant.reader, config, soc, chip) if chip else alone:
             severity = severities.get(found.level, Severity.NOTE)
             if config.runner is None and found not in alone and severity is Severity.ERROR:
                 severity = Severity.WARNING
@@ -159,11 +148,17 @@ def _advice(found: Finding) -> str:
     return ""
 
 
-@lru_cache(maxsize=256)
 def _findings(
-    state: tuple[Path, int, int], flash: ExternalFlash, soc: Soc | None, chip: ExternalFlash | None
+    reader: Reader, config: UsedConfig, soc: Soc | None, chip: ExternalFlash | None
 ) -> tuple[Finding, ...]:
     """Return what is wrong with a file; descriptions with the same facts on other lines count as equal."""
+    flash = config.flash
+    if flash is None:
+        return ()
+    return reader.once((config.path, soc, chip), lambda: _found(flash, soc, chip))
+
+
+def _found(flash: ExternalFlash, soc: Soc | None, chip: ExternalFlash | None) -> tuple[Finding, ...]:
     from west_qspi.extflash.derive import derive
     from west_qspi.extflash.lint import check_config
     from west_qspi.extflash.parts import part_by_id

@@ -21,7 +21,7 @@ from west_qspi.check.parse.ldscript import LinkerRegion, parse_ldscript
 from west_qspi.check.parse.manifest import SdkVersion, parse_manifest
 from west_qspi.check.parse.pmfile import NotYaml, PmFile, parse_pm
 from west_qspi.check.parse.textfile import read_source
-from west_qspi.errors import FileUnreadable
+from west_qspi.errors import BrokenBuildFile, ElfError, FileUnreadable, HexError
 
 T = TypeVar("T")
 
@@ -39,18 +39,36 @@ class Reader:
 
     broken: dict[Path, Broken] = field(default_factory=dict)
     history: History = field(default_factory=History)
-    _kept: dict[tuple[Path, object], object] = field(default_factory=dict)
+    _kept: dict[object, object] = field(default_factory=dict)
+
+    def once(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        """Return what is made for a key, at the first question: for what several rules or variants ask for.
+
+        It is kept as long as the reader, which is one run.
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        return cast("T", self._kept[key])
+
+    def remember(self, error: FileUnreadable | HexError | ElfError | BrokenBuildFile) -> None:
+        """Remember the file that an error is about; what was found first is wrong with it stays."""
+        line = error.line if isinstance(error, (HexError, BrokenBuildFile)) else 0
+        unreadable = isinstance(error, FileUnreadable)
+        reason = f"cannot be read: {error.reason}" if unreadable else error.reason
+        path = Path(error.path)
+        self.broken.setdefault(path, Broken(Spot(path, line), reason))
 
     def text(self, path: Path) -> str:
         """Return a file's text, an empty one where it cannot be read."""
-        key = (path, "text")
-        if key not in self._kept:
+
+        def read() -> str:
             try:
-                self._kept[key] = read_source(path)
+                return read_source(path)
             except FileUnreadable as error:
-                self.broken[path] = Broken(Spot(path), f"cannot be read: {error.reason}")
-                self._kept[key] = ""
-        return str(self._kept[key])
+                self.remember(error)
+                return ""
+
+        return self.once((path, "text"), read)
 
     def settings(self, path: Path) -> tuple[Setting, ...]:
         """Return the assignments of a Kconfig fragment."""
@@ -93,13 +111,11 @@ class Reader:
 
     def code(self, folder: Path) -> Code:
         """Return the C files of a folder, the same for every variant."""
-        key = (folder, "code")
-        return cast("Code", self._kept.setdefault(key, Code(folder)))
+        return self.once((folder, "code"), lambda: Code(folder))
 
     def scripts(self, folder: Path) -> Code:
         """Return the scripts of a folder, the same for every variant."""
-        key = (folder, "scripts")
-        return cast("Code", self._kept.setdefault(key, Code(folder, language=SCRIPTS)))
+        return self.once((folder, "scripts"), lambda: Code(folder, language=SCRIPTS))
 
     def present(self, folder: Path, *names: str) -> list[Path]:
         """Return those of some files that are there, in order."""
@@ -112,16 +128,17 @@ class Reader:
 
         Most files that a variant may have are not there: asking the system for each takes longer than rules.
         """
-        key = (folder, "names")
-        if key not in self._kept:
+
+        def listed() -> frozenset[str] | None:
             try:
                 with os.scandir(folder) as found:
-                    self._kept[key] = frozenset(entry.name for entry in found)
+                    return frozenset(entry.name for entry in found)
             except (FileNotFoundError, NotADirectoryError):
-                self._kept[key] = frozenset()
+                return frozenset()
             except (OSError, ValueError):
-                self._kept[key] = None
-        return cast("frozenset[str] | None", self._kept[key])
+                return None
+
+        return self.once((folder, "names"), listed)
 
     def has_file(self, path: Path) -> bool:
         """Tell whether a file is there to be read; links in a circle count, as reading them says why."""
@@ -145,7 +162,4 @@ class Reader:
         return 0
 
     def _once(self, path: Path, parse: Callable[[str, Path], T]) -> T:
-        key = (path, parse.__name__)
-        if key not in self._kept:
-            self._kept[key] = parse(self.text(path), path)
-        return cast("T", self._kept[key])
+        return self.once((path, parse.__name__), lambda: parse(self.text(path), path))

@@ -66,7 +66,7 @@ _MODULES = (
     "chosen", "devicetree", "qspi", "mcubootdt",
     "programmer", "wiring", "driving", "runners", "reach",
     "images", "stale", "halves", "code", "datahex",
-    "dfu", "dfuzip", "workspace", "tools",
+    "dfu", "dfuzip", "workspace", "tools", "unchecked",
 )  # fmt: skip
 
 
@@ -135,10 +135,12 @@ UNUSED_IGNORE = "QX002"
 _ABOUT_BROKEN = """\
 A file cannot be read or understood, so nothing in it was checked.
 
-It is no YAML, its braces do not match, it is larger than any source file, or it may not be read. The rules go
-on without it. This is said even where other rules are selected.
+It is no YAML, its braces do not match, it is larger than any source file, or it may not be read; of a build,
+an image, a linked program or a package for updates is damaged or cut off, as far as it was read: with
+``--full`` hex files and packages are read whole. The rules go on without it. This is said even where other
+rules are selected.
 
-Fix: mend or remove the file.
+Fix: mend or remove the file; build again where it is a build's, or copy it again.
 
 Bad:
     app: {address: 0x10200, size: 0x3fe00

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from west_qspi.build.modes import CHOSEN_MODES, MCUBOOT_MODES, UpdateMode
 from west_qspi.check.boards import Board, known_board
@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"\d{1,3}", re.ASCII)
 SECTOR = 0x1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Variant:
     """One way to build an application: for a board, with a file suffix.
 
@@ -45,8 +45,8 @@ class Variant:
     application's own Kconfig files may set. ``default_runner`` is what ``west flash`` uses, as far as that is
     known. ``code`` are the application's C files, ``scripts`` what builds, flashes and tests it.
     ``history`` tells of the last release. ``build`` is the loaded build, None from sources.
-    ``reader`` is for what only one rule looks into.
-    ``kept`` is what was worked out for several rules, by name.
+    ``reader`` is for what only one rule looks into, and keeps what several rules ask for.
+    No two variants are equal, so that what was found for one can be kept under it.
     """
 
     name: str
@@ -68,14 +68,13 @@ class Variant:
     default_runner: RunnerArgument | None = None
     selected: frozenset[str] = frozenset()
     sdk: SdkVersion | None = None
-    code: Code = field(default_factory=lambda: Code(Path(), []), compare=False)
-    scripts: Code = field(default_factory=lambda: Code(Path(), []), compare=False)
-    history: History = field(default_factory=History, compare=False)
+    code: Code = field(default_factory=lambda: Code(Path(), []))
+    scripts: Code = field(default_factory=lambda: Code(Path(), []))
+    history: History = field(default_factory=History)
     application: Application | None = None
     files: tuple[Path, ...] = ()
     build: Built | None = None
-    reader: Reader = field(default_factory=Reader, compare=False, repr=False)
-    kept: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
+    reader: Reader = field(default_factory=Reader, repr=False)
 
     @property
     def as_written(self) -> Variant:

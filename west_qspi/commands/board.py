@@ -18,11 +18,9 @@ from west_qspi.extflash.configured import configured_by, unlike_devicetree
 from west_qspi.extflash.derive import chip_of
 from west_qspi.extflash.model import ExternalFlash
 from west_qspi.extflash.parts import KNOWN, Parts
-from west_qspi.journal import FolderJournal, Journal, state_folder
-from west_qspi.policy import Pending
+from west_qspi.policy import Pending, Policy
 from west_qspi.runners import Runner, RunnerOptions, get_runner, runner_names
-from west_qspi.soc import Soc
-from west_qspi.targets import Target
+from west_qspi.work import Aim
 
 
 def add_board_options(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +31,8 @@ def add_board_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-i",
         "--dev-id",
+        action="append",
+        default=[],
         metavar="ID",
         help="which board, where several are connected: a serial number, or a pattern with * and ?",
     )
@@ -57,6 +57,8 @@ def add_board_options(parser: argparse.ArgumentParser) -> None:
     simulated = parser.add_argument_group("the simulated board (-r sim)")
     simulated.add_argument(
         "--sim-board",
+        action="append",
+        default=[],
         type=Path,
         metavar="DIR",
         help="its folder, made on first use (west config qspi.sim-board; default: BUILD/sim-board)",
@@ -99,6 +101,18 @@ def pending_of(args: argparse.Namespace) -> Pending:
     return Pending.KEEP if args.keep_pending else Pending.STOP
 
 
+def policy_of(args: argparse.Namespace) -> Policy:
+    """Return what the options of a flash allow."""
+    return Policy(pending_of(args), args.erase, args.recover, args.reset)
+
+
+def aim_of(args: argparse.Namespace) -> Aim:
+    """Return what shall come of a flash."""
+    if args.verify_only:
+        return Aim.COMPARE
+    return Aim.PREVIEW if args.dry_run else Aim.FLASH
+
+
 def known_parts(args: argparse.Namespace, context: Context) -> Parts:
     """Return the parts that are known, the user's own first. Raises FileUnreadable, PartsFileError."""
     path = context.path(args.parts, "qspi.parts")
@@ -136,14 +150,26 @@ def runner_of(args: argparse.Namespace, context: Context, build: Build | None) -
 
 
 def runner_options(
-    args: argparse.Namespace, context: Context, directory: Path, parts: Parts, console: Console
+    args: argparse.Namespace,
+    context: Context,
+    directory: Path,
+    parts: Parts,
+    console: Console,
+    *,
+    several: bool = False,
 ) -> RunnerOptions:
-    """Return what the command line says about the way to the board."""
-    board = context.path(args.sim_board, "qspi.sim-board") or directory / "sim-board"
+    """Return what the command line says about the way to the board, or the first of several.
+
+    Raises UsageError where there are ``several`` and the command takes one.
+    """
+    if not several and max(len(args.dev_id), len(args.sim_board)) > 1:
+        raise UsageError("this command takes one board, so -i and --sim-board can be given once only")
+    default = context.path(None, "qspi.sim-board") or directory / "sim-board"
+    boards = tuple(context.cwd / board for board in args.sim_board) or (default,)
     return RunnerOptions(
-        args.dev_id,
+        args.dev_id[0] if args.dev_id else None,
         parts,
-        board,
+        boards[0],
         tuple(args.sim_fault),
         ip=args.ip,
         speed=args.speed,
@@ -151,6 +177,7 @@ def runner_options(
         listen=console.listen,
         jlink_dll=context.path(args.jlink_dll, "qspi.jlink-dll"),
         choose=lambda known: _choose(known, console),
+        sim_boards=boards,
     )
 
 
@@ -166,20 +193,14 @@ def _choose(known: Sequence[str], console: Console) -> str | None:
 
 
 @contextmanager
-def connected(
-    runner: Runner,
-    options: RunnerOptions,
-    soc: Soc,
-    external: ExternalFlash | None,
-    *,
-    use_external: bool,
-) -> Iterator[tuple[Target, Journal]]:
-    """Connect to the board, and let it go at the end; with it comes its journal."""
-    target = runner.connect(soc, external, options, use_external=use_external)
+def counted_interrupts() -> Iterator[Callable[[], int]]:
+    """Give the number of times that the user pressed Ctrl-C, which does nothing else."""
+    asked: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
     try:
-        yield target, FolderJournal((runner.state_folder(options) or state_folder()) / "journal")
+        yield lambda: len(asked)
     finally:
-        target.close()
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

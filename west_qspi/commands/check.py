@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from west_qspi.check import report
-from west_qspi.check.baseline import read_baseline, without_known, write_baseline
+from west_qspi.check.baseline import Entry, read_baseline, without_known, write_baseline
 from west_qspi.check.engine import Result, check_sources
 from west_qspi.check.fixes import Mended, mended, write_all
 from west_qspi.check.model import Severity
@@ -114,8 +115,9 @@ def _check(args: argparse.Namespace, context: Context, console: Console, rules: 
     place = _folder_of(paths[0]) if paths else _settings_folder(build, root)
     settings = load_settings(place, rules).with_options(*options)
     baseline = _absolute(root, args.baseline)
-    sought = _Sought(tuple(paths), build, args.full)
-    result = _found(sought, settings, baseline)
+    known = read_baseline(baseline) if baseline else None
+    sought = _Sought(tuple(paths), build, args.full, settings, known, baseline.parent if baseline else root)
+    result = _found(sought)
     target = _absolute(root, args.write_baseline)
     if target is not None:
         write_baseline(target, result.findings)
@@ -128,7 +130,7 @@ def _check(args: argparse.Namespace, context: Context, console: Console, rules: 
     files = mended(result.findings) if args.fix or args.diff else ()
     if args.fix:
         write_all(files)
-        result = _found(sought, settings, baseline) if files else result
+        result = _found(sought) if files else result
     value = report.result_json(result, root)
     if args.fix or args.diff:
         value["fixed" if args.fix else "fixes"] = [_fix_json(file, root) for file in files]
@@ -168,11 +170,17 @@ def _folder_of(path: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Sought:
-    """What is checked: folders of sources, and a build."""
+    """What is checked: folders of sources, and a build; and what of that is reported.
+
+    ``known`` is a baseline, None without one, whose paths start in ``known_from``.
+    """
 
     paths: tuple[Path, ...]
     build: Build | None
     full: bool
+    settings: Settings
+    known: Counter[Entry] | None
+    known_from: Path
 
 
 def _build(args: argparse.Namespace, context: Context, root: Path) -> Build | None:
@@ -199,12 +207,11 @@ def _settings_folder(build: Build | None, root: Path) -> Path:
     return application.folder if application else build.path
 
 
-def _found(sought: _Sought, settings: Settings, baseline: Path | None) -> Result:
-    known = read_baseline(baseline) if baseline else None
-    result = check_sources(sought.paths, settings, sought.build, sought.full)
-    if known is None or baseline is None:
+def _found(sought: _Sought) -> Result:
+    result = check_sources(sought.paths, sought.settings, sought.build, sought.full)
+    if sought.known is None:
         return result
-    return result.without(without_known(result.findings, known, baseline.parent))
+    return result.without(without_known(result.findings, sought.known, sought.known_from))
 
 
 def _rules_named(names: list[str], rules: Mapping[str, Rule]) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from west_qspi.areas import Area, area_at, erase_job, stopped_from_booting
+from west_qspi.areas import Area, area_at, blank_job, erase_job, stopped_from_booting
 from west_qspi.build.build import Build
 from west_qspi.commands import Context, add_build_options, build_dir, guarded
 from west_qspi.commands.board import (
@@ -14,13 +14,13 @@ from west_qspi.commands.board import (
     add_chip_options,
     add_pending_options,
     chip,
-    connected,
     interruptible,
     known_parts,
     pending_of,
     runner_of,
     runner_options,
 )
+from west_qspi.commands.loose import configuration, is_without_build
 from west_qspi.console import Console
 from west_qspi.data import both_spellings
 from west_qspi.errors import Declined, UsageError
@@ -28,11 +28,14 @@ from west_qspi.events import Noticed
 from west_qspi.extflash.model import ExternalFlash
 from west_qspi.flasher import flash, preview
 from west_qspi.job import Job
+from west_qspi.journal import Journal
+from west_qspi.looserun import Way, identified
 from west_qspi.memory import Memory, MemoryKind
 from west_qspi.policy import Policy
 from west_qspi.render import human_size
 from west_qspi.report import Outcome
 from west_qspi.targets import Target
+from west_qspi.work import connected
 
 NAME = "qspi-erase"
 HELP = "make partitions, the external flash, or all flash blank, and prove it"
@@ -71,6 +74,8 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
     whole = args.external or args.all
     if bool(args.partitions) == whole:
         raise UsageError("say what to erase: PARTITION..., or --external, or --all")
+    if args.all and is_without_build(args, context):
+        return _erase_all(args, context, console)
     directory = build_dir(args, context)
     parts = known_parts(args, context)
     build = Build.load(directory)
@@ -90,15 +95,43 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
             # Only the device knows how large its chip is.
             areas = [Area(memory.name, memory.bus) for memory in target.memories if _meant(args, memory)]
             job = erase_job(build, areas, _of_size(external, target))
-        policy = Policy(pending_of(args), reset=False)
-        if args.dry_run:
-            report = preview(target, job, policy, journal, listen=console.listen, stop=stop)
-            console.report(report, report.plan)
-        else:
-            _ask(args, console, build, areas, job)
-            report = flash(target, job, policy, journal, listen=console.listen, stop=stop)
-            console.report(replace(report, outcome=Outcome.ERASED), None)
+        _carry_out(args, console, areas, job, target, journal, stop)
     return 0
+
+
+def _erase_all(args: argparse.Namespace, context: Context, console: Console) -> int:
+    """Erase all where there is no build: the device says what it has."""
+    parts = known_parts(args, context)
+    runner = runner_of(args, context, None)
+    options = runner_options(args, context, context.cwd, parts, console)
+    way = Way(runner.name, options, configuration(args, context, console), console.listen)
+    with (
+        identified(way, lambda soc: True) as (target, external, journal),
+        interruptible(console) as stop,
+    ):
+        areas = [Area(memory.name, memory.bus) for memory in target.memories if _meant(args, memory)]
+        job = blank_job(target.soc, areas, _of_size(external, target))
+        _carry_out(args, console, areas, job, target, journal, stop)
+    return 0
+
+
+def _carry_out(
+    args: argparse.Namespace,
+    console: Console,
+    areas: Sequence[Area],
+    job: Job,
+    target: Target,
+    journal: Journal,
+    stop: Callable[[], bool],
+) -> None:
+    policy = Policy(pending_of(args), reset=False)
+    if args.dry_run:
+        report = preview(target, job, policy, journal, listen=console.listen, stop=stop)
+        console.report(report, report.plan)
+    else:
+        _ask(args, console, areas, job)
+        report = flash(target, job, policy, journal, listen=console.listen, stop=stop)
+        console.report(replace(report, outcome=Outcome.ERASED), None)
 
 
 def _meant(args: argparse.Namespace, memory: Memory) -> bool:
@@ -121,7 +154,7 @@ def _area(build: Build, name: str, external: ExternalFlash | None) -> Area:
     return area_at(build, name, None, external, "qspi-erase")
 
 
-def _ask(args: argparse.Namespace, console: Console, build: Build, areas: Sequence[Area], job: Job) -> None:
+def _ask(args: argparse.Namespace, console: Console, areas: Sequence[Area], job: Job) -> None:
     """Have the user agree. Raises UsageError where there is nobody to ask, Declined."""
     booting = [f"{name} will not boot until it is flashed again" for name in stopped_from_booting(job)]
     if args.yes:
@@ -129,7 +162,7 @@ def _ask(args: argparse.Namespace, console: Console, build: Build, areas: Sequen
             console.listen(Noticed("not-booting", sentence))
         return
     lines = [
-        f"  {area.name}: {human_size(area.range.size)} at {both_spellings(build, area.range.start)}"
+        f"  {area.name}: {human_size(area.range.size)} at {both_spellings(job.soc, area.range.start)}"
         for area in areas
     ]
     lines += [f"  {sentence}" for sentence in booting]

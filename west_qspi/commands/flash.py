@@ -11,27 +11,23 @@ from west_qspi.commands.board import (
     add_board_options,
     add_chip_options,
     add_pending_options,
+    aim_of,
     chip,
-    connected,
-    interruptible,
     known_parts,
-    pending_of,
+    policy_of,
     runner_of,
     runner_options,
 )
+from west_qspi.commands.loose import are_loose, flash_files
 from west_qspi.commands.rebuild import rebuild
+from west_qspi.commands.several import add_several_options, carry_out
 from west_qspi.console import Console
 from west_qspi.data import Extra, ExtraFolder
-from west_qspi.errors import ProofError, UsageError
-from west_qspi.events import Noticed
-from west_qspi.flasher import compare, flash, preview
-from west_qspi.job import Job, gather
-from west_qspi.journal import Journal
-from west_qspi.policy import Policy
+from west_qspi.errors import UsageError
+from west_qspi.job import gather
 from west_qspi.preflight import check_job
-from west_qspi.report import Outcome
 from west_qspi.runners import get_runner
-from west_qspi.targets import Target
+from west_qspi.work import Work
 
 NAME = "qspi-flash"
 HELP = "program internal flash and external QSPI flash, and prove every byte"
@@ -49,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options: those of ``west flash`` where they mean the same, then our own."""
     add_build_options(parser)
     add_board_options(parser)
+    add_several_options(parser)
     add_chip_options(parser)
     parser.add_argument("--skip-rebuild", "--no-rebuild", action="store_true", help="do not build first")
     parser.add_argument(
@@ -60,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="flash this, not the build's",
+        help="flash this, not the build's (repeatable; works without a build too)",
     )
     parser.add_argument(
         "--file",
@@ -120,6 +117,8 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
         get_runner(args.runner)  # a misspelt name is known before the build begins
     extras = [Extra.parse(text).below(context.cwd) for text in args.file]
     folders = [ExtraFolder.parse(text).below(context.cwd) for text in args.dir]
+    if are_loose(args, context, console):
+        return flash_files(args, context, extras, console)
     parts = known_parts(args, context)
     directory = build_dir(args, context)
     if not args.skip_rebuild and context.flag("flash.rebuild", True):
@@ -146,27 +145,6 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
             from west_qspi.check.flashing import refuse_what_would_not_run
 
             refuse_what_would_not_run(build, context.cwd)
-    options = runner_options(args, context, directory, parts, console)
-    try:
-        with connected(runner, options, build.soc, job.external, use_external=job.needs_external) as on:
-            return _on_target(args, console, job, *on)
-    except ProofError as error:
-        another = runner.other_way(options)
-        if another is None:
-            raise
-        console.listen(Noticed("engine", f"{error}; trying it once more another way"))
-    with connected(runner, another, build.soc, job.external, use_external=job.needs_external) as on:
-        return _on_target(args, console, job, *on)
-
-
-def _on_target(args: argparse.Namespace, console: Console, job: Job, target: Target, journal: Journal) -> int:
-    policy = Policy(pending_of(args), args.erase, args.recover, args.reset)
-    with interruptible(console) as stop:
-        if args.verify_only:
-            report = compare(target, job, journal, listen=console.listen, stop=stop)
-        elif args.dry_run:
-            report = preview(target, job, policy, journal, listen=console.listen, stop=stop)
-        else:
-            report = flash(target, job, policy, journal, listen=console.listen, stop=stop)
-        console.report(report, report.plan if args.dry_run else None)
-    return 1 if report.outcome is Outcome.DIFFERENT else 0
+    work = Work(runner.name, build.soc, job, policy_of(args), aim_of(args))
+    options = runner_options(args, context, directory, parts, console, several=True)
+    return carry_out(args, console, runner, options, work)

@@ -9,7 +9,7 @@ from typing import Any
 from west_qspi.build.build import Build
 from west_qspi.chipview import inspection_json, inspection_lines
 from west_qspi.commands import Context, add_build_options, build_dir_or_none, guarded
-from west_qspi.commands.board import add_board_options, connected, known_parts, runner_of, runner_options
+from west_qspi.commands.board import add_board_options, known_parts, runner_of, runner_options
 from west_qspi.console import Console
 from west_qspi.errors import NoDevice, TargetError
 from west_qspi.extflash.compare import differences
@@ -18,6 +18,7 @@ from west_qspi.extflash.words import fact_name
 from west_qspi.soc import NRF5340
 from west_qspi.targets import Target
 from west_qspi.targets.inspection import Inspection
+from west_qspi.work import connected
 
 NAME = "qspi-info"
 HELP = "show what is connected: SoC, protection, external flash, and how it compares with the build"

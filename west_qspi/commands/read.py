@@ -7,19 +7,19 @@ import hashlib
 from pathlib import Path
 
 from west_qspi import hexfile
-from west_qspi.areas import Area, area_at, check_area, partitions_in
+from west_qspi.areas import Area, area_at, area_on, check_area, partitions_in
 from west_qspi.build.build import Build
 from west_qspi.commands import Context, add_build_options, build_dir, guarded
 from west_qspi.commands.board import (
     add_board_options,
     add_chip_options,
     chip,
-    connected,
     interruptible,
     known_parts,
     runner_of,
     runner_options,
 )
+from west_qspi.commands.loose import configuration, is_without_build
 from west_qspi.console import Console
 from west_qspi.data import both_spellings
 from west_qspi.errors import UsageError
@@ -27,11 +27,16 @@ from west_qspi.events import Listener, Noticed, ignore
 from west_qspi.fileio import replace_bytes
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.flasher import tell_pending
+from west_qspi.job import check_range
 from west_qspi.littlefs import Entry
+from west_qspi.loose import is_external, needs_partition
+from west_qspi.looserun import Way, identified
 from west_qspi.memory import Range
 from west_qspi.preparation import check_board
 from west_qspi.reading import read_proven
 from west_qspi.render import hexdump, human_size, table
+from west_qspi.soc import Soc
+from west_qspi.work import connected
 
 NAME = "qspi-read"
 HELP = "read a partition or a range off the board, or files out of its LittleFS"
@@ -74,6 +79,8 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
     output = context.cwd / args.output if args.output is not None else None
     if output is not None and args.dir is None and output.suffix.lower() not in (".bin", ".hex"):
         raise UsageError(f"-o {args.output}: its name should end in .bin or .hex, which says what to write")
+    if args.dir is None and is_without_build(args, context) and not needs_partition(args.place):
+        return _read_loose(args, context, console, output)
     directory = build_dir(args, context)
     parts = known_parts(args, context)
     build = Build.load(directory)
@@ -98,7 +105,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
                 return read_proven(target, part, listen=listen, stop=stop)
 
             if files_in is None:
-                _keep(console, build, area, read(area.range, console.listen), output)
+                _keep(console, build.soc, area, read(area.range, console.listen), output)
                 return 0
 
             from west_qspi import littlefs
@@ -117,6 +124,24 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
     return 0
 
 
+def _read_loose(args: argparse.Namespace, context: Context, console: Console, output: Path | None) -> int:
+    """Read where there is no build: the device says what it is."""
+    parts, where = known_parts(args, context), "qspi-read"
+    runner = runner_of(args, context, None)
+    options = runner_options(args, context, context.cwd, parts, console)
+    way = Way(runner.name, options, configuration(args, context, console), console.listen)
+    with identified(way, lambda soc: is_external(args.place, soc, where)) as (target, external, journal):
+        area = area_on(target, args.place, args.size, external, where)
+        check_range(area.range, area.name, target.soc, external)
+        outside = area.range if area.range.overlaps(target.soc.xip) else None
+        check_board(target, target.soc, external, outside, area.name)
+        tell_pending(target, journal, console.listen)
+        with interruptible(console) as stop:
+            data = read_proven(target, area.range, listen=console.listen, stop=stop)
+        _keep(console, target.soc, area, data, output)
+    return 0
+
+
 def _tell_extent(console: Console, build: Build, area: Area) -> None:
     """Say so where other bytes than those of one partition are read."""
     names = partitions_in(build, area.range)
@@ -130,7 +155,7 @@ def _covers(build: Build, name: str, part: Range) -> bool:
     return bus is not None and bus.covers(part)
 
 
-def _keep(console: Console, build: Build, area: Area, data: bytes, output: Path | None) -> None:
+def _keep(console: Console, soc: Soc, area: Area, data: bytes, output: Path | None) -> None:
     """Write what was read to its file, or show it."""
     digest = hashlib.sha256(data).hexdigest()
     start = area.range.start
@@ -145,9 +170,7 @@ def _keep(console: Console, build: Build, area: Area, data: bytes, output: Path 
         replace_bytes(output, [data])
         lines = []
     kept = f" in {output}" if output else ""
-    summary = (
-        f"{area.name}: {human_size(len(data))} at {both_spellings(build, start)}{kept}; read twice, alike"
-    )
+    summary = f"{area.name}: {human_size(len(data))} at {both_spellings(soc, start)}{kept}; read twice, alike"
     value = {
         "type": "read",
         "name": area.name,

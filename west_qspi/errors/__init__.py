@@ -30,7 +30,7 @@
      │   ├─ OutsideMemories  BeyondChip  BeyondAddressMode  OutsidePartition  MisplacedData
      │   └─ NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
-     │   ├─ WrongSoc  HalvesDiffer  OtherHalfDiffers  EraseTakesImages  PendingUpdate
+     │   ├─ WrongSoc  HalvesDiffer  HalfAlone  OtherHalfDiffers  EraseTakesImages  PendingUpdate
      │   └─ WouldNotRun                a rule of qspi-check says so
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
@@ -42,8 +42,9 @@
      │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
      │   ├─ LinkError                  the debug link
      │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed  NrfutilFailed  NrfutilHung  NrfutilDied
+     │   ├─ RunBroken  RunHung         one of several boards
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
-     │   ├─ Protected  LowVoltage  AccessRefused  NrfutilCannot
+     │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped  ErasedTooMuch
@@ -82,9 +83,12 @@ from west_qspi.errors.device import (
     ProofError,
     Protected,
     QuadDisabled,
+    RunBroken,
+    RunHung,
     SeveralProbes,
     StoppedAtOnce,
     TargetError,
+    UnknownChip,
     UnknownDevice,
     UnknownProbe,
     UnstableRead,
@@ -100,6 +104,7 @@ from west_qspi.errors.flashing import (
     CheckFailed,
     Declined,
     EraseTakesImages,
+    HalfAlone,
     HalvesDiffer,
     JLinkMissing,
     LibraryMissing,
@@ -174,6 +179,7 @@ __all__ = [
     "FirmwareConflict",
     "FlashBusy",
     "FolderError",
+    "HalfAlone",
     "HalvesDiffer",
     "HexError",
     "IllegalAccess",
@@ -217,6 +223,8 @@ __all__ = [
     "QspiError",
     "QuadDisabled",
     "RebuildFailed",
+    "RunBroken",
+    "RunHung",
     "RunnerError",
     "RunnerUnavailable",
     "SettingsError",
@@ -226,6 +234,7 @@ __all__ = [
     "StoppedAtOnce",
     "TargetError",
     "ToolMissing",
+    "UnknownChip",
     "UnknownDevice",
     "UnknownProbe",
     "UnknownRunner",

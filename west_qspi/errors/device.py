@@ -38,7 +38,7 @@ class UnknownProbe(NoDevice):
 class SeveralProbes(NoDevice):
     """More than one probe could be meant, and there is nobody to ask."""
 
-    hint = "Choose one with -i."
+    hint = "Choose one with -i; qspi-flash takes several -i, or --all."
 
 
 class ProbeInUse(NoDevice):
@@ -60,6 +60,17 @@ class WrongChip(TargetError):
     found: str
     text = "{device}: the external flash answers with JEDEC id {found}, the devicetree says {wanted}"
     hint = "Wrong board, or a second-source part: correct 'jedec-id' and 'size' in the devicetree."
+
+
+class UnknownChip(TargetError):
+    """The external flash is in no table of parts, and nothing else says how to drive it; ``found`` is hex."""
+
+    found: str
+    text = "{device}: the external flash answers with JEDEC id {found}, which is no part that is known here"
+    hint = (
+        "Describe the part (--parts: size, quad enable method, 4-byte mode, times), or say how it is driven "
+        "(--ext-mem-config), or give the build (-d): docs/external-flash.md."
+    )
 
 
 class ChipAbsent(TargetError):
@@ -199,7 +210,24 @@ class NrfutilCannot(TargetError):
 
     what: str
     text = "{device}: {what} cannot be asked for through nrfutil"
-    hint = "Use -r pynrfjprog for it."
+    hint = "Use -r pynrfjprog for it, or describe the chip with --ext-mem-config."
+
+
+class RunBroken(TargetError):
+    """The process of one of several boards ended without a word on what the board holds."""
+
+    reason: str
+    text = "{device}: its run broke off: {reason}"
+    hint = "Run the same command again: it repairs what was left half done."
+
+
+class RunHung(TargetError):
+    """Nothing was heard of one of several boards for too long, so that its process was ended."""
+
+    during: str
+    seconds: float
+    text = "{device}: nothing was heard of it for {seconds:.0f} s, during {during}; its process was ended"
+    hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
 
 
 class AccessRefused(TargetError):

@@ -97,16 +97,30 @@ class WrongSoc(CheckFailed):
 
 
 class WouldNotRun(CheckFailed):
-    """A rule of ``qspi-check`` finds in the build what keeps it from booting, or harms the board."""
+    """A rule of ``qspi-check`` finds in the build what keeps it from booting, or harms the board.
+
+    ``line`` is 0 for a file as a whole; ``fix`` may be empty; ``others`` is how many more findings there are.
+    """
 
     rule: str
-    place: str
+    path: str
+    line: int
     finding: str
     fix: str
-    others: str
+    others: int
     build: str
-    text = "this build would not run: {finding} ({rule}, {place}{others})"
-    hint = "{fix}'west qspi-check -d {build}' shows everything; --no-check flashes it all the same."
+    text = "this build would not run: {finding} ({rule}, {path}:{line}, and {others} more)"
+    hint = "{fix} 'west qspi-check -d {build}' shows everything; --no-check flashes it all the same."
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        more = f", and {self.others} more" if self.others else ""
+        return f"this build would not run: {self.finding} ({self.rule}, {place}{more})"
+
+    @property
+    def advice(self) -> str:
+        """What to do about it: the finding's own advice, if it has any, and how to see or pass over it."""
+        return super().advice.lstrip()
 
 
 class HalvesDiffer(CheckFailed):
@@ -118,6 +132,18 @@ class HalvesDiffer(CheckFailed):
     second_version: str
     text = "{first} has version {first_version}, but {second} has {second_version}"
     hint = "The two halves must come from one build; build again and flash both."
+
+
+class HalfAlone(CheckFailed):
+    """A part of what boots is given, ``half``, and there is no build to say what it goes with."""
+
+    origin: str
+    half: str
+    text = (
+        "{origin}: {half} is there, but no application in internal flash: without a build nobody knows which "
+        "one uses it, and halves of two builds could meet"
+    )
+    hint = "Give the application too (--hex-file again), or the build (-d); --force flashes it all the same."
 
 
 class OtherHalfDiffers(CheckFailed):

@@ -64,17 +64,26 @@ def configured_by(build: Build, named: Path | None) -> tuple[ExternalFlash | Non
         notices.append(Noticed("ext-mem-config", f"using {path}, which the board names for {found.runner}"))
     if path is None:
         return None, tuple(notices)
+    flash, said = configured_alone(path)
+    return flash, (*notices, *said, *_differences(build, flash))
+
+
+def configured_alone(path: Path) -> tuple[ExternalFlash, tuple[Noticed, ...]]:
+    """Return what a programmer configuration says, with what is worth knowing about the file by itself.
+
+    Raises FileUnreadable, ConfigurationError.
+    """
     from west_qspi.extflash.configfile import read_config
 
     flash = read_config(path)
     if flash.kind is Kind.JSON and flash.peripheral != "QSPI":
         at = flash.source("peripheral")
         raise ConfigurationError(at.origin, at.line, f"the chip is on {flash.peripheral}, and not on QSPI")
-    for source in flash.unknown:
-        notices.append(
-            Noticed("ext-mem-config", f"{source} means nothing to its tool, and is passed over", warning=True)
-        )
-    return flash, (*notices, *_not_sent(flash), *_differences(build, flash))
+    unknown = (
+        Noticed("ext-mem-config", f"{source} means nothing to its tool, and is passed over", warning=True)
+        for source in flash.unknown
+    )
+    return flash, (*unknown, *_not_sent(flash))
 
 
 def _not_sent(flash: ExternalFlash) -> Iterator[Noticed]:

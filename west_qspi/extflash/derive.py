@@ -184,7 +184,8 @@ class _Derivation(NamedTuple):
         if self.configured and self.configured.address_bytes:
             return _Fact(self.configured.address_bytes, self.configured.source("address_bytes"))
         large = size is not None and size > op.REACH_OF_3_BYTES
-        if self.devicetree and large == (self.devicetree.address_bytes == 4):
+        said = self.devicetree.address_bytes if self.devicetree else None
+        if self.devicetree and said and large == (said == 4):
             return _Fact(self.devicetree.address_bytes, self.devicetree.source("address_bytes"))
         return _Fact(4 if large else 3, Source("the chip's size: 3 bytes reach 16 MiB"))
 

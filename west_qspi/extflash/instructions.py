@@ -68,6 +68,20 @@ def enables_quad(instruction: Instruction) -> bool:
     return any(quad_effect(instruction, method) for method in _BITS)
 
 
+def quad_method(sent: Sequence[Instruction]) -> str | None:
+    """Return by which requirement instructions set the quad enable bit; None where that is not clear.
+
+    Of those that only differ in how the bit is read or cleared, it is the one that works for all.
+    """
+    methods = (
+        "S1B6",
+        "S2B7",
+        "S2B1v6" if any(item.opcode == op.WRITE_STATUS_2 for item in sent) else "S2B1v1",
+    )
+    found = [method for method in methods if any(quad_effect(item, method) for item in sent)]
+    return found[0] if len(found) == 1 else None
+
+
 def remarks(sent: Sequence[Instruction], address_bytes: int | None) -> Iterator[Remark]:
     """Yield what is wrong with a sequence whatever the part; ``address_bytes`` is what follows it."""
     yield from _lost_ones(sent)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from west_qspi.errors import Protected, UnknownDevice
+from west_qspi.errors import NrfutilFailed, Protected, UnknownDevice
 from west_qspi.nrfutil.client import Client
 from west_qspi.probe.layout import LAYOUTS
 from west_qspi.soc import NRF5340, SOCS, Soc
@@ -24,7 +25,7 @@ class Found:
     protected: tuple[str, ...]
 
 
-def look(client: Client, expected: Soc) -> Found:
+def look(client: Client, expected: Soc | None) -> Found:
     """Tell SoC and protection; a locked device that does not tell what it is counts as ``expected``.
 
     Raises UnknownDevice for what is none of our SoCs, and what a Client raises.
@@ -40,6 +41,8 @@ def look(client: Client, expected: Soc) -> Found:
     if soc is None and version and not version.endswith(_UNKNOWN):
         raise UnknownDevice(client.device, f"nrfutil says that it is {version}")
     if soc is None:
+        if locked:
+            raise UnknownDevice(client.device, "it is locked, and does not tell what it is")
         soc = _by_part(client, expected)
     network = soc.has_network_core and _core_is_locked(client, "network")
     cores = {"network": network, "application": locked}
@@ -70,13 +73,15 @@ def _is_locked(status: str) -> bool:
     return not status.upper().endswith(_OPEN)
 
 
-def _by_part(client: Client, expected: Soc) -> Soc:
-    """See by FICR that it is what is expected, where the tool does not say it. Raises UnknownDevice."""
-    layout = next(layout for layout in LAYOUTS if layout.soc == expected)
-    part = int.from_bytes(client.read(layout.part_register, 4, "application"), "little")
-    if part != layout.part:
-        raise UnknownDevice(client.device, f"FICR says part {part:#x}, and not {layout.part:#x}")
-    return expected
+def _by_part(client: Client, expected: Soc | None) -> Soc:
+    """Tell the SoC by FICR, where the tool does not say it. Raises UnknownDevice."""
+    for layout in sorted(LAYOUTS, key=lambda layout: layout.soc != expected):
+        # Where another SoC has it, there may be no memory at all.
+        with suppress(NrfutilFailed):
+            part = client.read(layout.part_register, 4, "application")
+            if int.from_bytes(part, "little") == layout.part:
+                return layout.soc
+    raise UnknownDevice(client.device, "nrfutil does not say what it is, and FICR neither")
 
 
 def cores_to_recover(soc: Soc) -> tuple[str, ...]:

@@ -28,16 +28,20 @@ _CORE = {MemoryKind.NETWORK: "network"}
 
 
 class NrfutilTarget:
-    """A Target over a Client. ``external`` is the external flash as the build describes it, None without."""
+    """A Target over a Client; without external flash until ``reach`` describes it."""
 
-    def __init__(self, client: Client, found: Found, external: Memory | None) -> None:
+    def __init__(self, client: Client, found: Found) -> None:
         self._client = client
         self._found = found
-        self._memories = found.soc.memory_map(external)
+        self._memories = found.soc.memory_map(None)
         self._gathered: Gathered | None = None
         self._name: str | None = None
         self._under_way = self._dropped = 0
         self._halted = False
+
+    def reach(self, external: Memory) -> None:
+        """Use the external flash, which the client has a configuration for."""
+        self._memories = self.soc.memory_map(external)
 
     @property
     def identity(self) -> str:
@@ -101,8 +105,8 @@ class NrfutilTarget:
 
     # --- memories ---
 
-    def read(self, memory: Memory, offset: int, size: int) -> bytes:
-        """Read ``size`` bytes, once all is done that was asked for before."""
+    def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
+        """Read ``size`` bytes, once all is done that was asked for before; nothing is read ahead."""
         self._begin()
         self._check_range(memory, offset, size)
         self._carry_out(nobody)

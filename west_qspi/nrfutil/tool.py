@@ -18,7 +18,7 @@ from typing import Protocol, cast
 
 from west_qspi.errors import NrfutilMissing
 from west_qspi.nrfutil.lines import Line, LineReader, parse_line
-from west_qspi.probe.child import end_group
+from west_qspi.processes import end_group
 
 NAME = "nrfutil"
 

@@ -6,17 +6,13 @@ the run has died: the process ends itself, and with it all that the library has 
 
 from __future__ import annotations
 
-import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, BinaryIO
 
 from west_qspi.probe.wire import Call, Do, Failure, Reply, Request, Value, receive, send
+from west_qspi.processes import end_myself, take_pipes
 
 _FAMILY = "UNKNOWN"
 """Told a family that the device is not of, the library goes astray; to find out takes it 80 calls."""
@@ -133,37 +129,16 @@ _WORK: Mapping[Do, Callable[..., Value]] = {
 }
 
 
-def end_group(process: int) -> None:
-    """End a process that leads a group, and all in the group. Those that have ended do no harm."""
-    if sys.platform == "win32":
-        command = ["taskkill", "/T", "/F", "/PID", str(process)]
-        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    else:
-        # macOS does not permit it where only processes are left that have ended.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process, signal.SIGKILL)
-
-
-def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Return the pipes, and have what the library reads and prints go elsewhere."""
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nowhere, descriptor)
-    return requests, replies
-
-
 def _listen(stream: BinaryIO, waiting: queue.SimpleQueue[Request]) -> None:
     """Take requests while calls are under way, so that the end of the run is known at once."""
     while isinstance(request := receive(stream), Request):
         waiting.put(request)
-    end_group(os.getpid())
-    os._exit(1)
+    end_myself()
 
 
 def main() -> None:
     """Carry out requests until the run closes the pipe."""
-    requests, replies = _take_pipes()
+    requests, replies = take_pipes()
     waiting: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
     library = Library()

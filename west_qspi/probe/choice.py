@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast
@@ -102,11 +102,7 @@ def pick(known: tuple[str, ...], options: ProbeOptions, runner: str = codes.RUNN
     """
     if not known:
         raise NoProbe(runner, "no debug probe is connected")
-    wanted, meant = options.dev_id, known
-    if wanted is not None:
-        meant = tuple(serial for serial in known if fnmatchcase(serial.lstrip("0"), wanted.lstrip("0")))
-        if not meant:
-            raise UnknownProbe(wanted, f"no probe with this serial number; connected: {', '.join(known)}")
+    meant = known if options.dev_id is None else fitting(known, options.dev_id)
     if len(meant) == 1:
         return meant[0]
     chosen = options.choose(meant)
@@ -115,6 +111,36 @@ def pick(known: tuple[str, ...], options: ProbeOptions, runner: str = codes.RUNN
     if chosen not in meant:
         raise UsageError(f"'{chosen}' is none of the boards that could be meant: {', '.join(meant)}")
     return chosen
+
+
+def pick_several(
+    known: tuple[str, ...],
+    wanted: Sequence[str],
+    options: ProbeOptions,
+    *,
+    every: bool,
+    runner: str = codes.RUNNER,
+) -> tuple[str, ...]:
+    """Return the serial numbers that are meant, each once; ``wanted`` are serial numbers or patterns.
+
+    With ``every`` all that fit one of them are meant, or all where none is given; without, one probe for
+    each. Raises as ``pick``.
+    """
+    if not every:
+        meant = {pick(known, replace(options, dev_id=pattern), runner) for pattern in wanted}
+    elif not known:
+        raise NoProbe(runner, "no debug probe is connected")
+    else:
+        meant = {serial for pattern in wanted or ("*",) for serial in fitting(known, pattern)}
+    return tuple(serial for serial in known if serial in meant)
+
+
+def fitting(known: tuple[str, ...], pattern: str) -> tuple[str, ...]:
+    """Return the serial numbers that fit a pattern. Raises UnknownProbe where there is none."""
+    found = tuple(serial for serial in known if fnmatchcase(serial.lstrip("0"), pattern.lstrip("0")))
+    if not found:
+        raise UnknownProbe(pattern, f"no probe with this serial number; connected: {', '.join(known)}")
+    return found
 
 
 def lock_of(options: ProbeOptions, name: str) -> FileLock | None:

@@ -6,6 +6,7 @@ order of accesses and for what the anomalies ask for.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable
 
@@ -14,26 +15,26 @@ from west_qspi.memory import MemoryKind, Range
 from west_qspi.probe import registers as reg
 from west_qspi.probe.layout import HFCLK192M_DIVIDER, Layout
 from west_qspi.probe.link import Core, Link, wait_until
+from west_qspi.probe.scratch import Scratch
 from west_qspi.probe.settings import QspiSettings
 from west_qspi.soc import NRF5340
 
-BUFFER = 0x1_0000
-"""Bytes of each of the two buffers: with more, saving and restoring RAM costs what fewer tasks gain."""
+BUFFERS, BUFFER = 2, 0x1_0000
+"""How many buffers there are, and bytes of each: with more, RAM to save costs what fewer tasks gain."""
 
 _TASK_LIMIT = 10.0
 _MOST_IN_FRAME = 8
-# Registers below 0x600 that are written here, as first and last of neighbours.
-_KEPT = ((reg.READ_SRC, reg.PSEL_CSN), (reg.PSEL_IO0, reg.PSEL_IO3), (reg.IFCONFIG0, reg.IFCONFIG0))
-_OURS = 0xF << 28 | 1 << 25 | 0xFF  # SCKFREQ, SPIMODE and SCKDELAY in IFCONFIG1
-_SLOW = 2e6  # bytes per second that the slowest usual clock moves on four lines
+_IFCONFIG1 = 0x0004_0400  # after a reset, but for what is set here: SCKFREQ, SPIMODE and SCKDELAY
+_LINK_RATE = 375e3  # bytes per second that SWD moves at 4 MHz, with 46 clocks a word, and some
 
 
 class QspiController:
     """The peripheral of the SoC behind ``link``: a SpiBus, and more.
 
-    It comes into operation with the first access, and ``close`` puts back all registers and RAM that it
-    touched. The application core must be halted. At most one task is going on: what begins another one waits
-    for it. All methods raise FlashBusy where the peripheral does not become ready, and what a Bus raises.
+    It comes into operation with the first access after a reset of the SoC. ``close`` takes it out of
+    operation and puts back RAM; registers have to be put back by another reset, which takes less time. The
+    application core must be halted. At most one task is going on: what begins another one waits for it. All
+    methods raise FlashBusy where the peripheral does not become ready, and what a Bus raises.
     """
 
     def __init__(self, link: Link, layout: Layout, settings: QspiSettings, spi_mode: int = 0) -> None:
@@ -52,10 +53,10 @@ class QspiController:
         self._stuck = False
         self._next = 0
         self._config: int | None = None
-        # What was found, by address: registers that are put back in operation, the others, and RAM.
-        self._inner: dict[int, bytes] = {}
-        self._outer: dict[int, bytes] = {}
-        self._saved: dict[int, bytes] = {}
+        # What is being read, or was, for the next one who asks; and where to.
+        self._arriving: Range | None = None
+        self._place = 0
+        self._scratch = Scratch(self._bus, self._layout.scratch)
 
     # --- into and out of operation ---
 
@@ -70,30 +71,19 @@ class QspiController:
             # SCK is made from this clock. With another divider than 1 it would be slower than meant, and
             # anomaly 159 forbids it on revisions from 0x05 on, where besides the CPU must run at 64 MHz: it
             # is halted, and after a reset its clock is divided by 2.
-            self._outer[HFCLK192M_DIVIDER] = self._bus.read(HFCLK192M_DIVIDER, 4)
             self._bus.write_u32(HFCLK192M_DIVIDER, 0)
-        block = self._read(reg.READ_SRC, reg.IFCONFIG0 + 4 - reg.READ_SRC)
-        for first, last in _KEPT:
-            inside = slice(first - reg.READ_SRC, last + 4 - reg.READ_SRC)
-            self._outer[self._layout.qspi + first] = block[inside]
         # Anomalies 215 (nRF52840) and 43 (nRF5340): registers from 0x600 on may only be accessed after
-        # ACTIVATE. As nrfx does it, the pins are disconnected meanwhile: with a chip that is asleep or absent
-        # the peripheral would wait for it for ever.
-        found = struct.unpack(f"<{len(block) // 4}I", block)
-        if any(found[(pin - reg.READ_SRC) // 4] != reg.DISCONNECTED for pin in reg.PINS):
-            self._set_pins((reg.DISCONNECTED,) * 6)
+        # ACTIVATE. The pins are disconnected meanwhile, as a reset leaves them: with a chip that is asleep or
+        # absent the peripheral would wait for it for ever.
         self._put(reg.ENABLE, 1)
         self.activate()
-        for register, size in ((reg.IFCONFIG1, 4), (reg.CINSTRDAT0, 12)):
-            self._inner[self._layout.qspi + register] = self._read(register, size)
         pins = settings.pins
         self._set_pins(
             reg.DISCONNECTED if pin is None else pin
             for pin in (pins.sck, pins.csn, pins.io0, pins.io1, pins.io2, pins.io3)
         )
-        (before,) = struct.unpack("<I", self._inner[self._layout.qspi + reg.IFCONFIG1])
         mode = settings.clock_code(soc) << 28 | bool(self._spi_mode) << 25
-        self._put(reg.IFCONFIG1, before & ~_OURS | mode | settings.sck_delay & 0xFF)
+        self._put(reg.IFCONFIG1, _IFCONFIG1 | mode | settings.sck_delay & 0xFF)
         # Anomaly 121 (nRF5340): the delay is 6, but for 96 MHz, whatever is configured.
         self._put(reg.IFTIMING, (6 if soc is NRF5340 else settings.rx_delay & 7) << 8)
 
@@ -118,25 +108,22 @@ class QspiController:
             value |= reg.ANOMALY_121
         if value != self._config:
             self.finish()
+            self._arriving = None
             self._put(reg.IFCONFIG0, value)
             self._config = value
 
     def close(self) -> None:
-        """Take the peripheral out of operation and put registers and RAM back as they were."""
+        """Take the peripheral out of operation and put RAM back as it was; a reset must follow."""
         if not self._open:
             return
         if not self._stuck:
             self.finish()
-        for address, data in self._inner.items():
-            self._bus.write(address, data)
         self._put(reg.DEACTIVATE, 1)
         if self._layout.soc is not NRF5340:
             # Anomaly 122 (nRF52840): without it the peripheral goes on drawing current.
             self._put(reg.POWER_DOWN, 1)
         self._put(reg.ENABLE, 0)
-        self._put(reg.READY, 0)
-        for address, data in (*self._outer.items(), *self._saved.items()):
-            self._bus.write(address, data)
+        self._scratch.give_back()
         self.forget()
 
     # --- SpiBus ---
@@ -155,7 +142,7 @@ class QspiController:
             settings = opcode | len(part) + 1 << 8 | reg.LINES_HIGH
             if len(parts) > 1:
                 settings |= reg.LONG_FRAME | (index == len(parts) - 1) * reg.LAST_OF_FRAME
-            if part:
+            if index * _MOST_IN_FRAME < len(out):
                 self._put(reg.CINSTRDAT0, *struct.unpack("<2I", part.ljust(8, b"\0"))[: -(-len(part) // 4)])
             self._task(reg.CINSTRCONF, 0.0, settings)
             self.finish()
@@ -172,30 +159,78 @@ class QspiController:
 
     # --- tasks ---
 
-    def read(self, offset: int, size: int) -> bytes:
-        """Read bytes, widened to whole words."""
+    def read(self, offset: int, size: int, ahead: int = 0) -> bytes:
+        """Read bytes, widened to whole words.
+
+        While one piece is fetched from RAM the peripheral reads the next one, also of the ``ahead`` bytes
+        behind these, which it is told will be asked for next.
+        """
         self._ensure_open()
         around = Range(offset, size).aligned(4)
-        result = bytearray()
-        for start in range(around.start, around.end, BUFFER):
-            count = min(around.end - start, BUFFER)
-            buffer = self._buffer(0, count)
-            self.finish()
-            self._put(reg.READ_SRC, start, buffer, count)
-            self._task(reg.READ_START, count / _SLOW)
-            self.finish()
-            result += self._bus.read(buffer, count)
-        return bytes(result[offset - around.start :][:size])
+        pieces = [
+            Range(start, min(around.end - start, BUFFER)) for start in range(around.start, around.end, BUFFER)
+        ]
+        behind = min(ahead // 4 * 4, BUFFER)
+        following = [*pieces[1:], Range(around.end, behind) if behind else None]
+        data = b"".join(self._fetch(*pair) for pair in zip(pieces, following, strict=True))
+        return data[offset - around.start :][:size]
 
-    def next_buffer(self, size: int) -> int:
+    def _fetch(self, part: Range, following: Range | None) -> bytes:
+        """Return what the flash holds in ``part``, and have what follows begun.
+
+        The two places for reading lie on top of each other, but for so much at both ends as is fetched while
+        the peripheral fills the other one: RAM that is used must be saved and put back.
+        """
+        low, step = self._buffers[0], self._step
+        begun_before = part == self._arriving
+        if not begun_before:
+            self._arrive(part, low)
+        other = low + step if self._place == low else low
+        if following is not None and not begun_before:
+            # There is time for it now.
+            self._scratch.use(Range(other, following.size))
+        self.finish()
+        # Whoever asks once more wants the flash to be read once more.
+        place, self._arriving = Range(self._place, part.size), None
+        if following is None:
+            return self._scratch.read(place)
+        shared = place.common(Range(low + step, BUFFER - step))
+        parts = {shared.start: self._scratch.read(shared)} if shared else {}
+        self._arrive(following, other)
+        for rest in place.without([shared] if shared else []):
+            parts[rest.start] = self._scratch.read(rest)
+        return b"".join(parts[start] for start in sorted(parts))
+
+    def _arrive(self, part: Range, place: int) -> None:
+        """Begin to read ``part`` of the flash to a place in RAM."""
+        self.finish()
+        self._scratch.use(Range(place, part.size))
+        self._put(reg.READ_SRC, part.start, place, part.size)
+        self._task(reg.READ_START, part.size / self._rate)
+        self._arriving, self._place = part, place
+
+    @property
+    def _rate(self) -> float:
+        """How many bytes the peripheral reads in a second."""
+        return self._settings.clock * reg.READ_LINES[(self._config or 0) & 7] / 8
+
+    @property
+    def _step(self) -> int:
+        """How many bytes are fetched over the link while the peripheral reads BUFFER, in whole KiB."""
+        return min(math.ceil(BUFFER * _LINK_RATE / self._rate / 1024) * 1024, BUFFER)
+
+    def next_buffer(self) -> int:
         """Return the address of the buffer that no task uses, for up to BUFFER bytes."""
         self._ensure_open()
+        if self._arriving is not None:
+            self.finish()
+            self._arriving = None
         index, self._next = self._next, 1 - self._next
-        return self._buffer(index, size)
+        return self._buffers[index]
 
     def load(self, address: int, data: bytes) -> None:
         """Put bytes into a buffer, which may go on while a task uses the other one."""
-        self._bus.write(address, data)
+        self._scratch.write(address, data)
 
     def start_write(self, offset: int, buffer: int, size: int, expected: float) -> None:
         """Begin to program what was loaded; offset and size are whole words."""
@@ -238,17 +273,7 @@ class QspiController:
         self._put(reg.READY, 0)
         self._put(register, value)
         self._running = expected
-
-    # --- memory ---
-
-    def _buffer(self, index: int, size: int) -> int:
-        """Return a buffer's address; what RAM holds there is saved before it is used for the first time."""
-        start = self._buffers[index]
-        saved = len(self._saved.get(start, b""))
-        if size > saved:
-            more = self._bus.read(start + saved, size - saved)
-            self._saved[start] = self._saved.get(start, b"") + more
-        return start
+        self._arriving = None
 
     def _put(self, register: int, *values: int) -> None:
         address = self._layout.qspi + register

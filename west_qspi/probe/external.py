@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -10,14 +11,18 @@ from west_qspi.extflash import opcodes as op
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.memory import MemoryKind, Range
 from west_qspi.probe import registers as reg
-from west_qspi.probe.controller import BUFFER, QspiController
+from west_qspi.probe.controller import BUFFER, BUFFERS, QspiController
 from west_qspi.probe.link import Link
 from west_qspi.targets.commanded import CommandedFlash
 from west_qspi.targets.qspi import BUSY_LIMIT
 
 _KINDS = {0x1000: reg.ERASE_4K, 0x1_0000: reg.ERASE_64K}
-# So little that whoever else uses the link does not wait for long.
-_CHUNK = 0x2000
+# A transfer of less is not worth its call.
+_LEAST = 0x400
+# Seconds of transfers between two questions to a chip that should be done.
+_TURN = 0.02
+# Bytes per second over the link, until it is measured: SWD at 4 MHz takes 46 clocks a word.
+_LINK_RATE = 300e3
 # Seconds of work that may wait: what fits beside the usual application's internal flash, and no more, because
 # nobody is told of progress, or can stop it, while it is waited for.
 _MOST_WAITING = 8.0
@@ -48,6 +53,7 @@ class DirectFlash(CommandedFlash):
         self._orders: deque[_Order] = deque()
         self._current: _Order | None = None
         self._begun = self._ask_after = 0.0
+        self._rate = _LINK_RATE
         super().__init__(controller, setup, device)
         self._configured = False
 
@@ -57,6 +63,11 @@ class DirectFlash(CommandedFlash):
     def at_work(self) -> bool:
         """Tell whether there are orders left, or one is being carried out."""
         return self._current is not None or bool(self._orders)
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether the chip has nothing to do, although there are orders left."""
+        return self._current is None and bool(self._orders)
 
     @property
     def waiting(self) -> int:
@@ -72,41 +83,48 @@ class DirectFlash(CommandedFlash):
     def _take(self, order: _Order) -> None:
         """Put an order behind the others, and wait until there are not too many."""
         self._orders.append(order)
-        self.advance()
+        # What has to be transferred first waits for when the link has nothing else to do.
+        self.advance(0.0)
         while sum(waiting.expected for waiting in self._orders) > _MOST_WAITING:
             self._go_on()
 
     def _go_on(self) -> None:
         """Advance or, where there is nothing to do but to wait, pause."""
-        if not self.advance(BUFFER) and self._current is not None:
-            passed, expected = self._link.clock - self._begun, self._current.expected
-            self._link.wait(expected / 64 if passed < 2 * expected else min(passed / 16, 0.1))
+        current = self._current
+        if current is None:
+            self.advance(math.inf)
+            return
+        left = self._begun + current.expected - self._link.clock
+        if not self.advance(max(left, _TURN)) and self._current is not None:
+            passed = current.expected - left
+            self._link.wait(current.expected / 64 if left > -current.expected else min(passed / 16, 0.1))
 
-    def advance(self, most: int = _CHUNK) -> bool:
+    def advance(self, seconds: float) -> bool:
         """Do one thing that need not be waited for; return whether there was any.
 
-        At ``most`` so many bytes are transferred. Raises FlashBusy.
+        What is transferred takes no more than about so many ``seconds``. Raises FlashBusy.
         """
         current = self._current
         if current is not None:
             passed = self._link.clock - self._begun
             if passed < current.expected:
-                if self._transfer(most):
+                if self._transfer(seconds):
                     return True
                 # Each question takes time on the link that others may use.
                 if passed < self._ask_after:
                     return False
-                self._ask_after = min(passed + current.expected / 8, current.expected)
+                self._ask_after = min(passed + current.expected / 4, current.expected)
             if not (self._controller.is_done() and self._is_ready()):
                 limit = max(10 * current.expected, BUSY_LIMIT)
                 if passed > limit:
                     self._controller.give_up()
                     raise FlashBusy(self._device, MemoryKind.EXTERNAL.value, limit)
-                return self._transfer(most)
+                return self._transfer(seconds)
             self._current = None
+            return True
         if self._orders:
             if self._orders[0].loaded < len(self._orders[0].data or b""):
-                return self._transfer(most)
+                return self._transfer(seconds)
             self._begin(self._orders.popleft())
             return True
         return False
@@ -116,16 +134,26 @@ class DirectFlash(CommandedFlash):
         self._orders.clear()
         self._current = None
 
-    def _transfer(self, most: int) -> bool:
-        """Transfer some of what is programmed next; return whether there was something left to transfer."""
-        order = next((order for order in self._orders if order.data is not None), None)
-        if order is None or order.data is None or order.loaded == order.size:
+    def _transfer(self, seconds: float) -> bool:
+        """Transfer some of what is programmed next; return whether there was time, and something to do."""
+        order = next((order for order in self._orders if order.data and order.loaded < order.size), None)
+        if order is None or order.data is None:
+            return False
+        left = order.size - order.loaded
+        most = left if seconds * self._rate >= left else int(seconds * self._rate) // _LEAST * _LEAST
+        if most <= 0:
             return False
         if order.buffer is None:
-            order.buffer = self._controller.next_buffer(order.size)
-        piece = order.data[order.loaded : order.loaded + most]
-        self._controller.load(order.buffer + order.loaded, piece)
-        order.loaded += len(piece)
+            others = (*self._orders, self._current) if self._current else self._orders
+            if sum(other.buffer is not None for other in others) == BUFFERS:
+                return False
+            order.buffer = self._controller.next_buffer()
+        begun = self._link.clock
+        self._controller.load(order.buffer + order.loaded, order.data[order.loaded : order.loaded + most])
+        order.loaded += most
+        passed = self._link.clock - begun
+        if most >= _LEAST and passed > 0:
+            self._rate = most / passed
         return True
 
     def _begin(self, order: _Order) -> None:
@@ -171,11 +199,14 @@ class DirectFlash(CommandedFlash):
             self._controller.activate()
             self._configured = True
 
-    def read(self, offset: int, size: int) -> bytes:
-        """Read ``size`` bytes with the setup's command, or on one line while quad mode is not enabled."""
+    def read(self, offset: int, size: int, ahead: int = 0) -> bytes:
+        """Read ``size`` bytes with the setup's command, or on one line while quad mode is not enabled.
+
+        ``ahead`` is how many bytes behind these are going to be read next.
+        """
         self.settle()
         self._configure()
-        return self._controller.read(offset, size)
+        return self._controller.read(offset, size, min(ahead, self.found.size - offset - size))
 
     def program(self, offset: int, data: bytes) -> None:
         """Program any number of pages. Raises IllegalAccess, WriteProtected, QuadDisabled, FlashBusy."""

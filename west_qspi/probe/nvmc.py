@@ -15,14 +15,16 @@ from west_qspi.probe.link import Bus, Link, wait_until
 READY, CONFIG, ERASE_PAGE, ERASE_ALL, CONFIG_NS = 0x400, 0x504, 0x508, 0x50C, 0x584
 _WRITE, _ERASE = 1, 2
 _BUSY_LIMIT = 10.0
+_SHORT = 0.01
 
 
 class Nvmc:
     """One core's controller at ``base``.
 
     ``by_write``, as on the nRF5340, a page is erased by writing ones to its first word, and accesses that are
-    not secure have a configuration register of their own. ``meanwhile`` is called again and again while an
-    erase goes on. All methods raise FlashBusy, and what a Bus and ``meanwhile`` raise.
+    not secure have a configuration register of their own. While an erase goes on ``meanwhile`` is called
+    again and again with the seconds that it will yet take; it returns whether it had anything to do. All
+    methods raise FlashBusy, and what a Bus and ``meanwhile`` raise.
     """
 
     def __init__(
@@ -30,7 +32,7 @@ class Nvmc:
         link: Link,
         bus: Callable[[], Bus],
         base: int,
-        meanwhile: Callable[[], object],
+        meanwhile: Callable[[float], bool],
         *,
         by_write: bool,
     ) -> None:
@@ -39,7 +41,7 @@ class Nvmc:
         self._base = base
         self._meanwhile = meanwhile
         self._by_write = by_write
-        self._before: dict[int, int] = {}
+        self._configs = (CONFIG, CONFIG_NS) if by_write else (CONFIG,)
         self._mode: int | None = None
 
     def erase_page(self, memory: Memory, offset: int) -> None:
@@ -50,7 +52,6 @@ class Nvmc:
             self._bus().write_u32(address, 0xFFFF_FFFF)
         else:
             # CONFIG and ERASEPAGE are neighbours, so that one access does both.
-            self._save()
             self._mode = _ERASE
             self._bus().write(self._base + CONFIG, struct.pack("<2I", _ERASE, address))
         self._wait(memory, memory.geometry.erase[0][1])
@@ -67,27 +68,13 @@ class Nvmc:
         self._bus().write(memory.address(offset), data)
         self._wait(memory, 0.0)
 
-    def close(self) -> None:
-        """Have the controller configured as it was."""
-        for register, value in self._before.items():
-            self._put(register, value)
-        self._before = {}
-        self._mode = None
-
     def forget(self) -> None:
-        """Take note that a reset has configured the controller anew."""
-        self._before = {}
+        """Take note that a reset configures the controller anew, which must follow what was done here."""
         self._mode = None
-
-    def _save(self) -> None:
-        if not self._before:
-            registers = (CONFIG, CONFIG_NS) if self._by_write else (CONFIG,)
-            self._before = {register: self._bus().read_u32(self._base + register) for register in registers}
 
     def _enable(self, mode: int) -> None:
         if self._mode != mode:
-            self._save()
-            for register in self._before:
+            for register in self._configs:
                 self._put(register, mode)
             self._mode = mode
 
@@ -95,12 +82,15 @@ class Nvmc:
         self._bus().write_u32(self._base + register, value)
 
     def _wait(self, memory: Memory, expected: float) -> None:
-        limit = max(_BUSY_LIMIT, 10 * expected)
+        """Wait until an erase or a write is done, by the clock while others use the link."""
+        begun, limit = self._link.clock, max(_BUSY_LIMIT, 10 * expected)
+        while (left := begun + expected - self._link.clock) > 0 and self._meanwhile(left):
+            pass
         if wait_until(self._link, self._is_ready, expected, limit) is None:
             raise FlashBusy(self._link.identity, memory.name, limit)
 
     def _is_ready(self) -> bool:
         if self._bus().read_u32(self._base + READY) & 1:
             return True
-        self._meanwhile()
+        self._meanwhile(_SHORT)
         return False

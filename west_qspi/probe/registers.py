@@ -24,6 +24,7 @@ DISCONNECTED = 0xFFFF_FFFF  # of a PSEL register
 
 # IFCONFIG0
 READ_MODES = {"read": 0, "fastread": 0, "read2o": 1, "read2io": 2, "read4o": 3, "read4io": 4}
+READ_LINES = (1, 2, 2, 4, 4)  # that data take in each of these modes
 WRITE_MODES = {"pp": 0, "pp2o": 1, "pp4o": 2, "pp4io": 3}
 FOUR_BYTES, PAGE_512 = 1 << 6, 1 << 12
 ANOMALY_121 = 3 << 16

@@ -81,7 +81,7 @@ class VendorController(QspiController):
         answer = self._run([Call(Do.QSPI_CUSTOM, (opcode, frame, bool(read)))])
         return cast(bytes, answer or b"")[len(out) :]
 
-    def read(self, offset: int, size: int) -> bytes:
+    def read(self, offset: int, size: int, ahead: int = 0) -> bytes:
         """Read bytes."""
         result = bytearray()
         for part in Range(offset, size).pieces(BUFFER) if size else ():
@@ -89,7 +89,7 @@ class VendorController(QspiController):
             result += cast(bytes, self._run([call], part.size))
         return bytes(result)
 
-    def next_buffer(self, size: int) -> int:
+    def next_buffer(self) -> int:
         """Return where to load data to, here on this side of the probe."""
         index, self._next = self._next, 1 - self._next
         return index * BUFFER
@@ -141,6 +141,8 @@ class VendorController(QspiController):
     def _look(self) -> None:
         """See that a chip answers and is awake: the library would wait for it for 15 minutes.
 
+        No reset need follow: the library writes all registers that it goes by.
+
         Raises ChipAbsent, ChipAsleep, FlashBusy.
         """
         ours = QspiController(self._link, self._layout, self._settings, self._spi_mode)
@@ -190,5 +192,6 @@ class VendorNvmc(Nvmc):
         self._probe.on(self._core, [Call(Do.PROGRAM, (memory.address(offset), data))], len(data), 1.0)
 
 
-def _nothing() -> None:
+def _nothing(seconds: float) -> bool:
     """Have nothing to do meanwhile: no call of the library leaves a chip at work."""
+    return False

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from west_qspi.errors import ProbeCrashed, ProbeHung
-from west_qspi.probe.child import end_group
 from west_qspi.probe.wire import Call, Do, Failure, Reply, Request, Value, receive, send
+from west_qspi.processes import end_group, start_python
 
 GRACE = 15.0
 """Seconds that a call may take longer than estimated: USB, six tries, half a second to fetch an error."""
 
 _CLOSING = 5.0
 _INTERNAL_ERROR = -254
-_START = "import sys; sys.path[:] = {path!r}; from west_qspi.probe.child import main; main()"
 
 
 class CallFailed(Exception):
@@ -45,17 +40,8 @@ class Worker:
         self._grace = grace
         self._number = 0
         self._replies: queue.SimpleQueue[Reply | None] = queue.SimpleQueue()
-        # Modules are found as they are here, whatever the folder is that the run was started in.
-        path = [str(Path(entry).absolute()) for entry in sys.path]
-        options = {"start_new_session": True} if os.name != "nt" else {"creationflags": _new_group()}
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START.format(path=path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                **options,
-            )
+            self._process = start_python("west_qspi.probe.child")
         except OSError as error:
             raise ProbeCrashed(device, "starting a process for it", error.strerror or str(error)) from None
         self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
@@ -133,7 +119,3 @@ class Worker:
         while isinstance(reply := receive(stream), Reply):
             self._replies.put(reply)
         self._replies.put(None)
-
-
-def _new_group() -> int:
-    return int(getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))

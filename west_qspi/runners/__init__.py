@@ -29,7 +29,8 @@ class RunnerOptions:
 
     ``dev_id`` picks among several devices: a serial number, which may be a pattern with ``*``.
     ``parts`` are the flash chips that are known.
-    ``sim_board`` and ``sim_faults`` are for the simulated board.
+    ``sim_board`` and ``sim_faults`` are for the simulated board, ``sim_boards`` all that are named.
+    ``grace`` is how many seconds a call of a probe's library may take beyond its estimate, None the usual.
     ``engine`` says which drivers program flash, ``auto``, ``direct`` (our own) or ``vendor``.
     ``ip`` is ``HOST[:PORT]`` of a J-Link server, ``speed`` the clock of the debug link in kHz or None for
     the fastest, ``jlink_dll`` SEGGER's library where it is not in its usual place.
@@ -47,6 +48,11 @@ class RunnerOptions:
     engine: str = "auto"
     choose: Callable[[Sequence[str]], str | None] = ask_nobody
     listen: Listener = ignore
+    sim_boards: tuple[Path, ...] = ()
+    grace: float | None = None
+
+
+Describe = Callable[["Target"], "ExternalFlash | None"]
 
 
 class Runner(Protocol):
@@ -63,8 +69,27 @@ class Runner(Protocol):
         Raises RunnerUnavailable, TargetError.
         """
 
+    def identify(self, wires: ExternalFlash | None, options: RunnerOptions, describe: Describe) -> Target:
+        """Connect to the device that the options name, whichever SoC it has.
+
+        ``wires`` is what is known beforehand of how the external flash is connected. ``describe`` may look at
+        the device, whose external flash is not in use yet; it returns how that is to be driven, or None to
+        leave it alone. It may be called a second time, with another target, where a way to the device fails.
+        Raises RunnerUnavailable, TargetError, UsageError, and what ``describe`` raises.
+        """
+
     def devices(self, options: RunnerOptions) -> tuple[str, ...]:
         """Return the devices within reach, whatever ``dev_id`` says. Raises RunnerUnavailable."""
+
+    def boards(
+        self, options: RunnerOptions, wanted: Sequence[str], *, every: bool
+    ) -> dict[str, RunnerOptions]:
+        """Return the boards that are meant, by name, each with the options that lead to it and no other.
+
+        ``wanted`` are serial numbers or patterns. With ``every`` all boards are meant that fit one of them
+        or, where none is given, that are within reach; without, one board for each. Raises
+        RunnerUnavailable, NoDevice, UsageError.
+        """
 
     def other_way(self, options: RunnerOptions) -> RunnerOptions | None:
         """Return another way to the same device, for what could not be proven; None where there is none."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
@@ -15,13 +17,12 @@ from west_qspi.nrfutil.device import look
 from west_qspi.nrfutil.external import described_memory, write_for_tool
 from west_qspi.nrfutil.target import NrfutilTarget
 from west_qspi.nrfutil.tool import NAME, InstalledTool, Tool
-from west_qspi.probe.choice import ProbeOptions, lock_of, pick
+from west_qspi.probe.choice import ProbeOptions, lock_of, pick, pick_several
 
 if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
     from west_qspi.fileio import FileLock
-    from west_qspi.memory import Memory
-    from west_qspi.runners import RunnerOptions
+    from west_qspi.runners import Describe, RunnerOptions
     from west_qspi.soc import Soc
 
 _WEAKER = (
@@ -33,9 +34,22 @@ _WEAKER = (
 class ToolTarget(NrfutilTarget):
     """A device behind a probe that is let go of with it, with the folder of this run's files."""
 
-    def __init__(self, client: Client, soc: Soc, external: Memory | None, lock: FileLock | None) -> None:
-        super().__init__(client, look(client, soc), external)
+    def __init__(
+        self, client: Client, expected: Soc | None, options: RunnerOptions, lock: FileLock | None
+    ) -> None:
+        super().__init__(client, look(client, expected))
+        self._options = options
         self._lock = lock
+
+    def use_external(self, external: ExternalFlash) -> None:
+        """Use the external flash, which was left alone so far.
+
+        Raises FileUnwritable, and IllegalAccess where nothing says how large it is.
+        """
+        memory = described_memory(external, self.soc, self._options.parts, self._client.device)
+        self._client.config = write_for_tool(external, self.soc, memory, self._client.folder)
+        self.reach(memory)
+        self._options.listen(Noticed(NAME, _WEAKER))
 
     def close(self) -> None:
         """Let go of the probe, and remove this run's files."""
@@ -46,44 +60,60 @@ class ToolTarget(NrfutilTarget):
 
 
 class NrfutilRunner:
-    """Reaches boards through ``nrfutil device``; ``tool`` carries its calls out, each within ``grace``."""
+    """Reaches boards through ``nrfutil device``; ``tool`` carries its calls out."""
 
     name = NAME
 
-    def __init__(self, tool: Tool | None = None, grace: float = GRACE) -> None:
+    def __init__(self, tool: Tool | None = None) -> None:
         self._tool = tool or InstalledTool()
-        self._grace = grace
 
     def connect(
         self, soc: Soc, external: ExternalFlash | None, options: RunnerOptions, *, use_external: bool
     ) -> ToolTarget:
         """Look for the probe that the options name, and at the device behind it.
 
-        Raises UsageError, NrfutilMissing, NrfutilTooOld, NoDevice, LinkError, FileUnwritable, and
-        IllegalAccess where nothing says how large the external flash is.
+        Raises UsageError, NrfutilMissing, NrfutilTooOld, NoDevice, LinkError, and what ``use_external`` does.
         """
-        chosen = _probe_options(options)
-        version = installed_version(self._tool, self._grace)
-        probe = _meant(probes(self._tool, self._grace), chosen)
+        described = external if use_external else None
+        return self._connect(soc, options, lambda target: described)
+
+    def identify(self, wires: ExternalFlash | None, options: RunnerOptions, describe: Describe) -> ToolTarget:
+        """Connect to the device behind the probe that the options name, whichever SoC it has.
+
+        Raises as ``connect`` does, and what ``describe`` raises.
+        """
+        return self._connect(None, options, describe)
+
+    def _connect(self, expected: Soc | None, options: RunnerOptions, describe: Describe) -> ToolTarget:
+        chosen, grace = _probe_options(options), _grace(options)
+        version = installed_version(self._tool, grace)
+        probe = _meant(probes(self._tool, grace), chosen)
         lock = lock_of(chosen, probe.serial)
         folder = Path(mkdtemp(prefix="west-qspi-"))
         try:
-            client = Client(self._tool, probe, folder, version, grace=self._grace)
-            memory = None
-            if external is not None and use_external:
-                memory = described_memory(external, soc, options.parts, client.device)
-                client.config = write_for_tool(external, soc, memory, folder)
-                options.listen(Noticed(NAME, _WEAKER))
-            return ToolTarget(client, soc, memory, lock)
+            client = Client(self._tool, probe, folder, version, grace=grace)
+            target = ToolTarget(client, expected, options, lock)
+            external = describe(target)
+            if external is not None:
+                target.use_external(external)
         except BaseException:
             _let_go(folder, lock)
             raise
+        return target
 
     def devices(self, options: RunnerOptions) -> tuple[str, ...]:
         """Return the serial numbers of the probes within reach. Raises as ``connect`` does."""
         _probe_options(options)
-        installed_version(self._tool, self._grace)
-        return tuple(probe.serial for probe in probes(self._tool, self._grace))
+        installed_version(self._tool, _grace(options))
+        return tuple(probe.serial for probe in probes(self._tool, _grace(options)))
+
+    def boards(
+        self, options: RunnerOptions, wanted: Sequence[str], *, every: bool
+    ) -> dict[str, RunnerOptions]:
+        """Return the boards behind the probes that are meant. Raises as ``connect`` does."""
+        chosen = _probe_options(options)
+        serials = pick_several(self.devices(options), wanted, chosen, every=every, runner=NAME)
+        return {serial: replace(options, dev_id=serial) for serial in serials}
 
     def other_way(self, options: RunnerOptions) -> RunnerOptions | None:
         """Know no other way than the one."""
@@ -100,6 +130,10 @@ def _probe_options(options: RunnerOptions) -> ProbeOptions:
         if value is not None:
             raise UsageError(f"{name} goes with -r pynrfjprog, and not with -r {NAME}")
     return ProbeOptions(options.dev_id, choose=options.choose, locks=state_folder() / "probes")
+
+
+def _grace(options: RunnerOptions) -> float:
+    return GRACE if options.grace is None else options.grace
 
 
 def _meant(known: tuple[Probe, ...], options: ProbeOptions) -> Probe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -15,8 +15,9 @@ from west_qspi.events import Noticed
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.journal import state_folder
 from west_qspi.probe.access import find_layout
-from west_qspi.probe.choice import ProbeOptions, probes
+from west_qspi.probe.choice import ProbeOptions, pick_several, probes
 from west_qspi.probe.codes import RUNNER
+from west_qspi.probe.controller import QspiController
 from west_qspi.probe.direct import DirectTarget
 from west_qspi.probe.jlink import Clock, JLink, RealClock, open_probe
 from west_qspi.probe.layout import DEVICE_ID, device_name
@@ -26,7 +27,7 @@ from west_qspi.probe.vendor import VendorController, VendorNvmc
 
 if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
-    from west_qspi.runners import RunnerOptions
+    from west_qspi.runners import Describe, RunnerOptions
     from west_qspi.soc import Soc
 
 _SPEEDS = range(1, 50_001)
@@ -40,8 +41,8 @@ class ProbeTarget(DirectTarget):
     ) -> None:
         layout = find_layout(link)
         setup = FlashSetup.of(external, options.parts) if external is not None and use_external else None
-        super().__init__(link, layout, setup, QspiSettings.of(external, layout.soc), options.parts)
         self._probe = link
+        super().__init__(link, layout, setup, QspiSettings.of(external, layout.soc), options.parts)
         self._number: str | None = None
 
     @property
@@ -72,10 +73,14 @@ class VendorTarget(ProbeTarget):
         self, link: JLink, external: ExternalFlash | None, options: RunnerOptions, *, use_external: bool
     ) -> None:
         super().__init__(link, external, options, use_external=use_external)
-        layout = self._layout
+        internal = self._flash.internal
+        internal.controllers = {
+            core: VendorNvmc(link, core, partial(internal.bus, core)) for core in self._layout.nvmc
+        }
+
+    def _controller_with(self, settings: QspiSettings) -> QspiController:
         mode = self._setup.spi_mode if self._setup else 0
-        self._controller = VendorController(link, layout, QspiSettings.of(external, layout.soc), mode)
-        self._nvmcs = {core: VendorNvmc(link, core, partial(self._bus, core)) for core in layout.nvmc}
+        return VendorController(self._probe, self._layout, settings, mode)
 
 
 _ENGINES: Mapping[str, tuple[type[ProbeTarget], ...]] = {
@@ -102,20 +107,41 @@ class PynrfjprogRunner:
 
         Raises UsageError, RunnerUnavailable, what ``open_probe`` and ``open_direct`` raise.
         """
+        return self._connect(external, options, lambda _: None, use_external=use_external)
+
+    def identify(
+        self, wires: ExternalFlash | None, options: RunnerOptions, describe: Describe
+    ) -> ProbeTarget:
+        """Connect to the board behind the probe that the options name, whichever SoC it has.
+
+        Raises as ``connect`` does, and what ``describe`` raises.
+        """
+        return self._connect(wires, options, describe, use_external=False)
+
+    def _connect(
+        self,
+        external: ExternalFlash | None,
+        options: RunnerOptions,
+        describe: Describe,
+        *,
+        use_external: bool,
+    ) -> ProbeTarget:
+        """Connect with one of the engines that may be used."""
         first, *others = _ENGINES[options.engine]
         for engine in others:
             try:
-                return self._connect(first, external, options, use_external=use_external)
+                return self._connect_by(first, external, options, describe, use_external=use_external)
             except _CANNOT_START as error:
                 options.listen(Noticed("engine", f"{error}; going on with Nordic's own routines"))
                 first = engine
-        return self._connect(first, external, options, use_external=use_external)
+        return self._connect_by(first, external, options, describe, use_external=use_external)
 
-    def _connect(
+    def _connect_by(
         self,
         engine: type[ProbeTarget],
         external: ExternalFlash | None,
         options: RunnerOptions,
+        describe: Describe,
         *,
         use_external: bool,
     ) -> ProbeTarget:
@@ -124,6 +150,9 @@ class PynrfjprogRunner:
             target = engine(link, external, options, use_external=use_external)
             try:
                 target.bring_up()
+                described = describe(target)
+                if described is not None:
+                    target.use_external(described)
             except BaseException:
                 with suppress(TargetError):
                     target.close()
@@ -142,6 +171,21 @@ class PynrfjprogRunner:
         chosen = _probe_options(options)
         return (chosen.host,) if chosen.host is not None else probes(chosen)
 
+    def boards(
+        self, options: RunnerOptions, wanted: Sequence[str], *, every: bool
+    ) -> dict[str, RunnerOptions]:
+        """Return the boards behind the probes that are meant.
+
+        Raises RunnerUnavailable, NoDevice, UsageError.
+        """
+        chosen = _probe_options(options)
+        if chosen.host is not None:
+            if wanted:
+                raise UsageError("--ip names one probe, so it goes without several -i")
+            return {chosen.host: options}
+        serials = pick_several(probes(chosen), wanted, chosen, every=every)
+        return {serial: replace(options, dev_id=serial) for serial in serials}
+
     def state_folder(self, options: RunnerOptions) -> Path | None:
         """Have journals kept in the user's own folder."""
         return None
@@ -153,7 +197,7 @@ def _probe_options(options: RunnerOptions) -> ProbeOptions:
         raise LibraryMissing(RUNNER, "the Python package 'pynrfjprog' is not installed")
     if options.speed is not None and options.speed not in _SPEEDS:
         raise UsageError(f"--speed {options.speed}: a number of kHz up to {_SPEEDS[-1]} is needed")
-    return ProbeOptions(
+    chosen = ProbeOptions(
         options.dev_id,
         options.ip,
         options.speed,
@@ -161,6 +205,7 @@ def _probe_options(options: RunnerOptions) -> ProbeOptions:
         options.choose,
         state_folder() / "probes",
     )
+    return chosen if options.grace is None else replace(chosen, grace=options.grace)
 
 
 def runner() -> PynrfjprogRunner:

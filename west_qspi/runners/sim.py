@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +15,12 @@ from west_qspi.extflash.setup import FlashSetup
 from west_qspi.sim.board import Board
 from west_qspi.sim.faults import parse_fault
 from west_qspi.sim.folder import BoardFolder
+from west_qspi.soc import NRF5340
 from west_qspi.targets.simulated import SimulatedTarget, open_simulated
 
 if TYPE_CHECKING:
     from west_qspi.extflash.model import ExternalFlash
-    from west_qspi.runners import RunnerOptions
+    from west_qspi.runners import Describe, RunnerOptions
     from west_qspi.soc import Soc
 
 
@@ -50,12 +54,48 @@ class SimRunner:
 
         return open_simulated(options.sim_board, setup, faults=faults, load=load, parts=options.parts)
 
+    def identify(
+        self, wires: ExternalFlash | None, options: RunnerOptions, describe: Describe
+    ) -> SimulatedTarget:
+        """Open the board in ``options.sim_board``, which must be there. Raises as ``connect`` does."""
+        folder = options.sim_board
+        if folder is None or not BoardFolder(folder).state_file.exists():
+            place = f"--sim-board {folder}" if folder else "--sim-board DIR"
+            raise UsageError(
+                f"{place}: there is no simulated board yet, and without a build nobody knows which SoC and "
+                "chip it shall have; give the build once (-d), which makes it"
+            )
+        target = self.connect(NRF5340, None, options, use_external=False)
+        try:
+            external = describe(target)
+            if external is not None:
+                target.use_external(external)
+        except BaseException:
+            target.close()
+            raise
+        return target
+
     def devices(self, options: RunnerOptions) -> tuple[str, ...]:
         """Return the board in ``options.sim_board``, if there is one. Raises SimulatedBoardError."""
         folder = options.sim_board
         if folder is None or not BoardFolder(folder).state_file.exists():
             return ()
         return (Board.open(folder, options.parts).conditions.device,)
+
+    def boards(
+        self, options: RunnerOptions, wanted: Sequence[str], *, every: bool
+    ) -> dict[str, RunnerOptions]:
+        """Return the boards in ``options.sim_boards``: each is named by its folder. Raises UsageError."""
+        if wanted:
+            raise UsageError("of several simulated boards each is named by its folder: --sim-board, not -i")
+        folders = {folder.resolve(): folder for folder in options.sim_boards}
+        if not folders:
+            raise UsageError("several simulated boards need a folder each: --sim-board DIR --sim-board DIR")
+        names = Counter(folder.name for folder in folders.values())
+        return {
+            folder.name if names[folder.name] == 1 else str(folder): replace(options, sim_board=folder)
+            for folder in folders.values()
+        }
 
     def other_way(self, options: RunnerOptions) -> RunnerOptions | None:
         """Know no other way than the one."""

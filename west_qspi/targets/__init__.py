@@ -73,8 +73,8 @@ class Target(Protocol):
     def prepare_to_program(self) -> None:
         """Do what programming needs and outlasts power, such as enabling the external flash's quad mode."""
 
-    def read(self, memory: Memory, offset: int, size: int) -> bytes:
-        """Read ``size`` bytes."""
+    def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
+        """Read ``size`` bytes; ``ahead`` is how many behind these are going to be read next."""
 
     def erase(self, memory: Memory, offset: int, size: int) -> None:
         """Erase one block: ``size`` is one of the memory's erase sizes, or its whole size, and aligned."""

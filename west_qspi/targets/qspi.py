@@ -113,6 +113,9 @@ def leave(bus: SpiBus, setup: FlashSetup, part: Part | None, device: str, *, tru
     A reset of the SoC does not reset the chip, and firmware that reaches 16 MiB only never sets the mode. The
     mode is set without asking unless the chip's own flag is ``trusted``.
     """
+    entry = setup.suited(part).entry if part is None else part.enter_4byte
+    if entry is FourByteEntry.NONE:
+        return
     # A chip at work hears nothing; one that stays at work is past being brought back.
     with suppress(FlashBusy):
         wait_until_ready(bus, device, 0.0)
@@ -122,8 +125,7 @@ def leave(bus: SpiBus, setup: FlashSetup, part: Part | None, device: str, *, tru
     wanted = undecided and setup.rest_bytes == 4
     if flag is not None:
         wanted = bool(bus.command(flag.opcode, read=1)[0] >> flag.bit & 1)
-    entry = setup.suited(part).entry if part is None else part.enter_4byte
-    if entry is not FourByteEntry.NONE and not (trusted and four_byte_flag(bus, part) is wanted):
+    if not (trusted and four_byte_flag(bus, part) is wanted):
         _send(bus, op.ENTER_4_BYTE if wanted else op.EXIT_4_BYTE, entry)
 
 

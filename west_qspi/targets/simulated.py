@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from west_qspi.errors import IllegalAccess, PowerLost, Protected
+from west_qspi.extflash.model import ExternalFlash
 from west_qspi.extflash.parts import KNOWN, Parts
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.memory import Memory, MemoryKind, MemoryMap
@@ -91,6 +92,11 @@ class SimulatedTarget:
         external = self.soc.external_memory(found.size, found.geometry) if found else None
         self._memories = self.soc.memory_map(external)
 
+    def use_external(self, external: ExternalFlash) -> None:
+        """Reach the external flash, which was left alone so far. Raises as ``open_simulated`` does."""
+        self._setup = FlashSetup.of(external, self._parts)
+        self._bring_up()
+
     @property
     def identity(self) -> str:
         """``sim:`` and the board's serial number."""
@@ -149,8 +155,8 @@ class SimulatedTarget:
             with self._changing():
                 self._external.prepare_to_program()
 
-    def read(self, memory: Memory, offset: int, size: int) -> bytes:
-        """Read ``size`` bytes, at the link's speed."""
+    def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
+        """Read ``size`` bytes, at the link's speed; nothing is read ahead."""
         self._call("a read", size)
         self._check_range(memory, offset, size)
         if memory.kind is MemoryKind.EXTERNAL:

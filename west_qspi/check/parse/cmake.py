@@ -7,15 +7,17 @@ Nothing is evaluated but ``${CMAKE_CURRENT_SOURCE_DIR}``, ``${APPLICATION_SOURCE
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from west_qspi.check.model import Spot
+from west_qspi.check.parse.textfile import blanked, places
 
 # What does not end runs to the file's end: read again from every place, a hostile file would take hours.
-_COMMENT = re.compile(r'#\[(=*)\[.*?(?:\]\1\]|\Z)|#[^\n]*|("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))', re.DOTALL)
+_COMMENT = re.compile(
+    r'#\[(=*)\[.*?(?:\]\1\]|\Z)|#[^\n]*|(?P<kept>"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z))', re.DOTALL
+)
 _COMMAND = re.compile(r"\b(?P<name>[A-Za-z_]\w*)\s*\(", re.ASCII)
 _ARGUMENT = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:"|\\?\Z)|([^\s()"]+)', re.DOTALL)
 _HERE = re.compile(
@@ -41,18 +43,15 @@ class Call(NamedTuple):
 
 def parse_cmake(text: str, path: Path) -> tuple[Call, ...]:
     """Return all commands in order; never fails."""
-    plain = _COMMENT.sub(lambda found: found[2] or re.sub(r"[^\n]", " ", found[0]), text)
-    starts = [0, *(found.end() for found in re.finditer("\n", plain))]
-    return tuple(_calls(plain, starts, path))
+    return tuple(_calls(blanked(_COMMENT, text), path))
 
 
-def _calls(text: str, starts: list[int], path: Path) -> Iterator[Call]:
-    at = 0
+def _calls(text: str, path: Path) -> Iterator[Call]:
+    at, spot = 0, places(text, path)
     while found := _COMMAND.search(text, at):
         end = _closing(text, found.end())
         arguments = tuple(quoted or bare for quoted, bare in _ARGUMENT.findall(text[found.end() : end]))
-        line = bisect_right(starts, found.start())
-        yield Call(found["name"].lower(), arguments, Spot(path, line, found.start() - starts[line - 1] + 1))
+        yield Call(found["name"].lower(), arguments, spot(found.start()))
         at = end + 1
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from west_qspi.check.model import Spot
+from west_qspi.check.parse.textfile import blanked, places
 
 # What does not end runs to the file's end: read again from every place, a hostile file would take hours.
 _QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)'
-_COMMENT = re.compile(rf"/\*.*?(?:\*/|\Z)|//[^\n]*|({_QUOTED})", re.DOTALL)
+_COMMENT = re.compile(rf"/\*.*?(?:\*/|\Z)|//[^\n]*|(?P<kept>{_QUOTED})", re.DOTALL)
 _DIRECTIVE = re.compile(
     r"^[ \t]*#[ \t]*(?:include|if|ifdef|ifndef|elif|else|endif|define|undef|error|pragma)\b"
     r"(?:[^\n\\]|\\.|\\\n)*",
@@ -168,16 +168,17 @@ class _Open:
 
 def parse_dtsource(text: str, path: Path) -> DtSource:
     """Read a file; never fails."""
-    bare = _blanked(_COMMENT, text)
-    plain, includes = _blanked(_DIRECTIVE, bare), tuple(_INCLUDE.findall(bare))
-    starts = [0, *(found.end() for found in re.finditer("\n", plain))]
+    bare = blanked(_COMMENT, text)
+    plain, includes = blanked(_DIRECTIVE, bare), tuple(_INCLUDE.findall(bare))
+    place = places(plain, path)
     root = _Open("", (), Spot(path))
     stack, begun, problem = [root], 0, None
     deleted: dict[str, int] = {}
     for mark in _MARK.finditer(plain):
         if mark[0][0] in '"&':
             continue
-        words, spot = plain[begun : mark.start()], _spot(plain, begun, mark.start(), starts, path)
+        words = plain[begun : mark.start()]
+        spot = place(begun + len(words) - len(words.lstrip()))
         begun = mark.end()
         if mark[0] == "{":
             header = _HEADER.search(words.strip()[-_LONGEST_HEADER:])
@@ -210,18 +211,3 @@ def _statement(words: str, spot: Spot, node: _Open) -> None:
         node.deleted.append(deleted["name"].lstrip("&"))
     elif found := _PROPERTY.match(words):
         node.properties.append(SourceProperty(found["name"], (found["value"] or "").strip(), spot))
-
-
-def _spot(text: str, start: int, end: int, starts: list[int], path: Path) -> Spot:
-    at = start + len(text[start:end]) - len(text[start:end].lstrip())
-    line = bisect_right(starts, at)
-    return Spot(path, line, at - starts[line - 1] + 1)
-
-
-def _blanked(pattern: re.Pattern[str], text: str) -> str:
-    """Return the text with matches made blank but for their group, so that lines and columns stay."""
-    return pattern.sub(lambda found: found[1] if found.lastindex else _spaces(found[0]), text)
-
-
-def _spaces(text: str) -> str:
-    return re.sub(r"[^\n]", " ", text)

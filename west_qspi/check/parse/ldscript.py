@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from west_qspi.check.model import Spot
-from west_qspi.check.parse.textfile import LONGEST_NUMBER
+from west_qspi.check.parse.textfile import LONGEST_NUMBER, blanked
 
 _REGION = re.compile(
     r"\b(?P<name>\w+)\s*(?:\([^()]*\)\s*)?:\s*(?:ORIGIN|org|o)\s*=(?P<origin>[^,=\n]+),"
@@ -41,8 +41,7 @@ class LinkerRegion(NamedTuple):
 
 def parse_ldscript(text: str, path: Path) -> tuple[LinkerRegion, ...]:
     """Return the regions of a script in order."""
-    plain = _COMMENT.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
-    return tuple(_regions(plain, path))
+    return tuple(_regions(blanked(_COMMENT, text), path))
 
 
 def _regions(text: str, path: Path) -> Iterator[LinkerRegion]:

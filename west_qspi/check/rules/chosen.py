@@ -91,7 +91,8 @@ def _mcuboot_files(variant: Variant) -> bool:
     if variant.board and _for_board(variant.dt_mcuboot, variant.board):
         return True
     others = variant.reader.has_folder(variant.images / "mcuboot" / "boards")
-    return not others and bool(variant.dt_mcuboot.files or variant.mcuboot.settings)
+    # A build may have MCUboot's settings without its devicetree.
+    return not others and bool(variant.dt_mcuboot.files or variant.as_written.mcuboot.settings)
 
 
 @rule("QX303", "ext-flash-chosen-differs", Severity.ERROR, f"{DEVZONE}116344/")

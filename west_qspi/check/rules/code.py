@@ -234,7 +234,7 @@ def image_overflows(variant: Variant) -> Iterator[Hit]:
     Good:
         mcuboot: {address: 0x0, size: 0x10000}
     """
-    for found in programs(variant, ImageKind.BOOTLOADER, ImageKind.APPLICATION, ImageKind.VARIANT):
+    for found in programs(variant):
         name, place = _partition(variant, found)
         if place is None:
             continue

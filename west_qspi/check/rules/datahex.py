@@ -10,6 +10,7 @@ from west_qspi.check.folders import entries, folders, is_file
 from west_qspi.check.model import Severity, Spot
 from west_qspi.check.rule import DEVZONE, Hit, rule
 from west_qspi.check.variant import EXTERNAL, Variant
+from west_qspi.errors import FileUnreadable
 from west_qspi.memory import Range
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _data_files(folder: Path, window: Range) -> Iterator[tuple[Path, Hex]]:
 
             try:
                 found = hex_ends(Path(entry.path))
-            except OSError:
+            except FileUnreadable:
                 continue
             if found is not None and window.covers(Range.between(found.start, found.end)):
                 yield Path(entry.path), found

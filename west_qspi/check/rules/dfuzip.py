@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 from west_qspi.check.model import Severity, Spot, Stage
+from west_qspi.check.package import package_file
 from west_qspi.check.parts import parts
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import Variant
 
 _CMAKE = f"{SDK_NRF}blob/main/cmake/sysbuild/zip.cmake"
-_ZIP = "dfu_application.zip"
-_MANIFEST = "manifest.json"
-_LARGEST = 1 << 20
 _COUNTS = ("CONFIG_MCUMGR_GRP_IMG_UPDATABLE_IMAGE_NUMBER", "CONFIG_UPDATEABLE_IMAGE_NUMBER")
 
 
@@ -44,14 +41,11 @@ def zip_lacks_external_image(variant: Variant) -> Iterator[Hit]:
         return
     if variant.sysbuild.on("SB_CONFIG_DFU_ZIP_APP") is False and variant.sysbuild.settings:
         return
-    from west_qspi.build.model import Shape
-
-    build = variant.build.build
-    folder = build.path / "zephyr" if build.shape is Shape.CHILD_PARENT else build.path
-    packed = _packed(folder / _ZIP)
+    packed = variant.build.package
     if packed is None:
         return
     entries, members = packed
+    spot = Spot(package_file(variant.build.build))
     counted = Counter(number for number, _ in entries)
     fix = "Build with --pristine."
     for number, wanted in sorted(Counter(part.slot.number for part in found).items()):
@@ -59,41 +53,10 @@ def zip_lacks_external_image(variant: Variant) -> Iterator[Hit]:
         if counted[number] < wanted:
             has = ", ".join(f"{file} for image {index}" for index, file in entries) or "nothing"
             text = f"{counted[number] or 'no'} file for image {number}, the {half} half; it has {has}"
-            yield Hit(Spot(folder / _ZIP), text, fix)
+            yield Hit(spot, text, fix)
     for _, file in entries:
         if file not in members:
-            yield Hit(Spot(folder / _ZIP), f"{file} is in its manifest and not in it", fix)
-
-
-def _packed(path: Path) -> tuple[list[tuple[int, str]], set[str]] | None:
-    """Return image numbers and files of a package's manifest, and what is in it; None for no package."""
-    import json
-    from zipfile import BadZipFile, ZipFile
-    from zlib import error as BrokenStream
-
-    if not path.is_file():
-        return None
-    try:
-        with ZipFile(path) as archive:
-            members = set(archive.namelist())
-            if _MANIFEST not in members or archive.getinfo(_MANIFEST).file_size > _LARGEST:
-                return None
-            tree = json.loads(archive.read(_MANIFEST))
-    except (OSError, BadZipFile, BrokenStream, EOFError, ValueError, RuntimeError):
-        return None
-    files = tree.get("files") if isinstance(tree, dict) else None
-    if not isinstance(files, list):
-        return None
-    listed = (_listed(entry) for entry in files if isinstance(entry, dict))
-    return [entry for entry in listed if entry is not None], members
-
-
-def _listed(entry: Mapping[str, object]) -> tuple[int, str] | None:
-    """Return a file's image number and name; what is for one image alone may have no number: it is 0."""
-    try:
-        return int(str(entry.get("image_index", "0")), 0), str(entry["file"])
-    except (KeyError, ValueError):
-        return None
+            yield Hit(spot, f"{file} is in its manifest and not in it", fix)
 
 
 @rule("QX602", "app-image-count", Severity.ERROR, f"{DEVZONE}119405/", Stage.BUILD)

@@ -1,4 +1,4 @@
-"""QX101 to QX103, QX114, QX115, QX129: partition files (``pm_static*.yml``, ``partitions.yml``) alone."""
+"""QX101 to QX103, QX114, QX115: partition files (``pm_static*.yml``, ``partitions.yml``) alone."""
 
 from __future__ import annotations
 
@@ -261,42 +261,3 @@ def span_bounds(variant: Variant) -> Iterator[Hit]:
             text = f"'{entry.name}' ({entry.extent}) has {spare:#x} bytes that no member uses"
             fix = f"Write size: {end - start:#x}, or let its last member end at {entry.end or 0:#x}."
             yield Hit(entry.at("size"), text, fix, severity=Severity.NOTE)
-
-
-# They have to leave external flash altogether: QX111 says where to.
-_MISPLACED = ("app", "mcuboot_primary", "mcuboot_primary_pad", "mcuboot_primary_app")
-
-
-@rule("QX129", "absolute-xip-address-in-region", Severity.ERROR, f"{DEVZONE}125422/")
-def absolute_xip_address(variant: Variant) -> Iterator[Hit]:
-    """A partition in external flash is given its address on the bus instead of its offset in the chip.
-
-    Partition Manager counts from the start of the chip, so the XIP base is added twice: it says that the last
-    partition ends behind the last valid address, or the slots lie nowhere.
-
-    Fix: subtract the base of the XIP window, 0x10000000 on the nRF5340 and 0x12000000 on the nRF52840.
-
-    Bad:
-        mcuboot_primary_2: {address: 0x10120000, size: 0x40000, region: external_flash}
-    Good:
-        mcuboot_primary_2: {address: 0x120000, size: 0x40000, region: external_flash}
-    """
-    base = variant.xip_base or 0x1000_0000
-    for entry in variant.pm.within(EXTERNAL) if variant.pm else ():
-        if entry.address is None or entry.address < base or entry.name in _MISPLACED:
-            continue
-        right = entry.address - (
-            0x1200_0000 if entry.address >= 0x1200_0000 and not variant.xip_base else base
-        )
-        spot = entry.at("address")
-        text = (
-            f"'{entry.name}' is at {entry.address:#x}, the address on the bus: counted from the start of the "
-            f"chip that is far past its end; in the chip it is {right:#x}"
-        )
-        edits: tuple[Edit, ...] = (Edit(spot.path, spot.line, f"{entry.address:#x}", f"{right:#x}"),)
-        fix = f"address: {right:#x}"
-        if entry.end_address is not None and entry.end_address == entry.end:
-            end, moved = entry.at("end_address"), entry.end_address - (entry.address - right)
-            edits = (*edits, Edit(end.path, end.line, f"{entry.end_address:#x}", f"{moved:#x}"))
-            fix += f" and end_address: {moved:#x}"
-        yield Hit(spot, text, f"Write {fix}.", edits)

@@ -1,11 +1,11 @@
-"""QX111: applications that are in external flash as a whole, and what layout would boot instead."""
+"""QX111, QX129: whole applications in external flash, with a layout that would boot; addresses on the bus."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from west_qspi.check.devicetree import fixed_partitions
-from west_qspi.check.model import Severity
+from west_qspi.check.model import Edit, Severity
 from west_qspi.check.parse.pmfile import PmEntry
 from west_qspi.check.proposal import SplitLayout, split_layout, xip_base
 from west_qspi.check.rule import DEVZONE, Hit, rule
@@ -133,3 +133,42 @@ def _chosen(variant: Variant) -> Iterator[Hit]:
         if found is not None and found.reference in wrong:
             text = f"{name} is '&{found.reference}', in external flash, for the whole application: {_WHY}"
             yield Hit(found.spot, text, _SHORT)
+
+
+# They have to leave external flash altogether: QX111 says where to.
+_MISPLACED = ("app", "mcuboot_primary", "mcuboot_primary_pad", "mcuboot_primary_app")
+
+
+@rule("QX129", "absolute-xip-address-in-region", Severity.ERROR, f"{DEVZONE}125422/")
+def absolute_xip_address(variant: Variant) -> Iterator[Hit]:
+    """A partition in external flash is given its address on the bus instead of its offset in the chip.
+
+    Partition Manager counts from the start of the chip, so the XIP base is added twice: it says that the last
+    partition ends behind the last valid address, or the slots lie nowhere.
+
+    Fix: subtract the base of the XIP window, 0x10000000 on the nRF5340 and 0x12000000 on the nRF52840.
+
+    Bad:
+        mcuboot_primary_2: {address: 0x10120000, size: 0x40000, region: external_flash}
+    Good:
+        mcuboot_primary_2: {address: 0x120000, size: 0x40000, region: external_flash}
+    """
+    base = variant.xip_base or 0x1000_0000
+    for entry in variant.pm.within(EXTERNAL) if variant.pm else ():
+        if entry.address is None or entry.address < base or entry.name in _MISPLACED:
+            continue
+        right = entry.address - (
+            0x1200_0000 if entry.address >= 0x1200_0000 and not variant.xip_base else base
+        )
+        spot = entry.at("address")
+        text = (
+            f"'{entry.name}' is at {entry.address:#x}, the address on the bus: counted from the start of the "
+            f"chip that is far past its end; in the chip it is {right:#x}"
+        )
+        edits: tuple[Edit, ...] = (Edit(spot.path, spot.line, f"{entry.address:#x}", f"{right:#x}"),)
+        fix = f"address: {right:#x}"
+        if entry.end_address is not None and entry.end_address == entry.end:
+            end, moved = entry.at("end_address"), entry.end_address - (entry.address - right)
+            edits = (*edits, Edit(end.path, end.line, f"{entry.end_address:#x}", f"{moved:#x}"))
+            fix += f" and end_address: {moved:#x}"
+        yield Hit(spot, text, f"Write {fix}.", edits)

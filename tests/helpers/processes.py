@@ -1,0 +1,24 @@
+"""Processes seen from outside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def is_running(process: int) -> bool:
+    """Tell whether a process is there and not just waiting for its end to be noticed."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def comes_true(condition: Callable[[], bool]) -> bool:
+    """Wait up to 10 seconds."""
+    end = time.monotonic() + 10
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()

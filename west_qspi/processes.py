@@ -1,0 +1,62 @@
+"""Processes of ours: they can be ended with all that they started, and end when nobody listens to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_START = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
+
+
+def start_python(module: str) -> subprocess.Popen[bytes]:
+    """Start a process that runs ``main`` of a module, with pipes to and from it. Raises OSError.
+
+    It is in a session and a process group of its own, so that Ctrl-C does not reach it.
+    """
+    # Modules are found as they are here, whatever the folder is that the run was started in.
+    path = [str(Path(entry).absolute()) for entry in sys.path]
+    options: dict[str, Any] = (
+        {"start_new_session": True} if os.name != "nt" else {"creationflags": _new_group()}
+    )
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", _START.format(path=path, module=module)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        **options,
+    )
+
+
+def take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Return the pipes of such a process, and have what libraries read and print go elsewhere."""
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    return requests, replies
+
+
+def end_group(process: int) -> None:
+    """End a process that leads a group, and all in the group. Those that have ended do no harm."""
+    if sys.platform == "win32":
+        command = ["taskkill", "/T", "/F", "/PID", str(process)]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    else:
+        # macOS does not permit it where only processes are left that have ended.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process, signal.SIGKILL)
+
+
+def end_myself() -> None:
+    """End this process and its group, at once."""
+    end_group(os.getpid())
+    os._exit(1)
+
+
+def _new_group() -> int:
+    return int(getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))
