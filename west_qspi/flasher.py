@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 from west_qspi.errors import (
     Boots,
+    ErasedTooMuch,
     Interrupted,
     JournalOutdated,
     JournalUnreachable,
     QspiError,
     StoppedAtOnce,
     TargetError,
+    WriteFailed,
     board_state,
 )
 from west_qspi.events import Advanced, Finished, Listener, Noticed, Operation, Started, ignore
@@ -20,6 +22,7 @@ from west_qspi.firmware import Firmware
 from west_qspi.job import Job
 from west_qspi.journal import Journal
 from west_qspi.memory import Memory, MemoryKind, Range
+from west_qspi.plan.blocks import READ_BEFORE
 from west_qspi.plan.model import Action, Plan, SectorState, Step
 from west_qspi.plan.planner import compare_sectors, make_plan, sectors_to_read
 from west_qspi.policy import Policy
@@ -223,13 +226,24 @@ class _Execution:
 
     def _carry_out(self, step: Step, following: Step | None) -> None:
         if step.action is Action.VERIFY:
-            prove(self.target, step, _size_behind(step, following))
+            self._prove(step, following)
             if self.holding:
                 self._give_back()
         elif step.action is Action.ERASE:
             self._erase(step)
         else:
             self._program(step)
+
+    def _prove(self, step: Step, following: Step | None) -> None:
+        try:
+            prove(self.target, step, _size_behind(step, following))
+        except WriteFailed as error:
+            unit = step.memory.geometry.sector
+            offset = step.memory.offset(error.address) // unit * unit
+            wanted = any(each.offset == offset and each.memory == step.memory for each in self.plan.sectors)
+            if step.reason == READ_BEFORE and not wanted:
+                raise ErasedTooMuch(error.memory, error.address, error.count) from None
+            raise
 
     def _erase(self, step: Step) -> None:
         if step.keep:

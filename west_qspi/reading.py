@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from west_qspi.errors import (
     AddressWrapped,
     Boots,
-    ErasedTooMuch,
     IllegalAccess,
     Interrupted,
     UnstableRead,
@@ -19,7 +18,6 @@ from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range, joined
 from west_qspi.plan.blocks import (
     ADDRESSABLE_WITH_24_BITS,
     LARGE_VERIFY_PIECE,
-    NEIGHBOUR_GUARD,
     VERIFY_PIECE,
     WRAP_GUARD,
 )
@@ -150,8 +148,7 @@ def prove(target: Target, step: Step, ahead: int = 0) -> None:
     """Read back what a verify step names; ``ahead`` is how many bytes behind it are read back next.
 
     Raises UnstableRead where a second read differs from the first, AddressWrapped where a sector changed
-    that only a wrapped address could hit, ErasedTooMuch where one changed beside what was erased, WriteFailed
-    where both reads agree on something else.
+    that only a wrapped address could hit, WriteFailed where both reads agree on something else.
     """
     found = target.read(step.memory, step.offset, step.size, ahead=ahead)
     if found == step.data:
@@ -167,8 +164,6 @@ def prove(target: Target, step: Step, ahead: int = 0) -> None:
         raise AddressWrapped(
             step.memory.name, high, step.offset + where[0], "the sector there changed, which nobody wrote to"
         )
-    if step.reason == NEIGHBOUR_GUARD:
-        raise ErasedTooMuch(step.memory.name, address, len(where))
     first = slice(where[0], where[0] + 8)
     raise WriteFailed(step.memory.name, address, step.data[first].hex(" "), found[first].hex(" "), len(where))
 

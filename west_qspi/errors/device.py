@@ -305,7 +305,7 @@ class UnstableRead(ProofError):
 
 
 class ErasedTooMuch(ProofError):
-    """A sector beside those that were erased has changed, ``count`` bytes in it."""
+    """Bytes have changed in a sector that nothing was asked for, ``count`` of those read with it."""
 
     count: int
     text = "{memory}: {count} bytes from {address:#010x} on have changed, although nobody asked for it"

@@ -64,28 +64,27 @@ class Gathered:
         self.amount += len(data)
 
     def calls(self) -> Iterator[Erase | Program]:
-        """Yield what to do, in order: at most one call that programs erased sectors, and one for others.
+        """Yield what to do, in order, in as few calls as can be.
 
-        nrfutil erases just the sectors in which a file has bytes, so those that stay blank are erased apart.
+        nrfutil erases just the sectors in which a file has bytes, so those that stay blank are erased apart;
+        or, where that takes fewer calls, all are, and no file erases anything.
         """
         memory, sector = self.memory, self.memory.geometry.sector
-        erased = joined(self.erased)
+        erased = joined(part.shifted(memory.bus.start) for part in self.erased)
         over: list[Segment] = []
         beside: list[Segment] = []
         for offset, data in self.pieces:
             whole = Segment(memory.address(offset), bytes(data), _ORIGIN)
             for part in whole.range.pieces(sector):
-                at = memory.offset(part.start)
-                inside = any(block.start <= at < block.end for block in erased)
+                inside = any(part.start in block for block in erased)
                 (over if inside else beside).append(whole.cut(part))
-        filled = {memory.offset(piece.start) // sector * sector for piece in over}
-        blank = (
-            block.shifted(memory.bus.start)
-            for whole_block in erased
-            for block in whole_block.blocks(sector)
-            if block.start not in filled
-        )
-        yield from map(Erase, joined(blank))
+        filled = {piece.start // sector * sector for piece in over}
+        blank = joined(b for block in erased for b in block.blocks(sector) if b.start not in filled)
+        if len(erased) + bool(over or beside) < len(blank) + bool(over) + bool(beside):
+            yield from map(Erase, erased)
+            yield Program(Firmware.merged((*over, *beside)), 0)
+            return
+        yield from map(Erase, blank)
         if over:
             yield Program(Firmware.merged(over), len(filled))
         if beside:

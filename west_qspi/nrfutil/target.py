@@ -21,7 +21,7 @@ from west_qspi.soc import Soc
 from west_qspi.targets import nobody
 from west_qspi.targets.inspection import Inspection
 
-_MOST = 0x10_0000
+_MOST = 0x20_0000
 """Bytes to erase or program that are gathered before a call begins: Ctrl-C waits for its end."""
 
 _CORE = {MemoryKind.NETWORK: "network"}

@@ -15,7 +15,7 @@ Sectors = dict[tuple[MemoryKind, int], bytes]
 
 ADDRESSABLE_WITH_24_BITS = REACH_OF_3_BYTES
 WRAP_GUARD = "must not have changed: 24-bit addresses would wrap to here"
-NEIGHBOUR_GUARD = "must not have changed: it lies beside what is erased"
+READ_BEFORE = "read back, with all that was read before"
 
 VERIFY_PIECE, LARGE_VERIFY_PIECE = 0x1_0000, 0x8_0000
 """Bytes that are verified at a time; the larger where each read takes seconds, however short it is."""
@@ -63,13 +63,11 @@ def foreign_bytes(wanted: Firmware, part: Range, old: bytes) -> Firmware:
     return Firmware(tuple(map(whole.cut, part.without(piece.range for piece in wanted.pieces(part)))))
 
 
-def bring(
-    wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool, piece: int = VERIFY_PIECE
-) -> tuple[list[Step], list[Step]]:
+def bring(wanted: Firmware, memory: Memory, now: Sectors, *, unread: bool) -> tuple[list[Step], list[Step]]:
     """Return the steps for one memory, block by block, and the verification of all that changed.
 
     Where ``now`` is only what an erase of the whole memory should have left (``unread``), wanted bytes that
-    need no step are verified too, at most ``piece`` bytes at a time.
+    need no step are verified too.
     """
     touched = list(touched_sectors(wanted, memory))
     new = {offset: overlaid(wanted, memory, offset, now.get((memory.kind, offset))) for offset in touched}
@@ -79,25 +77,20 @@ def bring(
     for block in sorted({offset // largest * largest for offset in touched}):
         steps += chooser.cheapest(block, len(memory.geometry.erase) - 1)[1]
     unproven = touched if unread else ()
-    verifications = list(_verifications(memory, steps, unproven, now, new, piece))
+    verifications = list(_verifications(memory, steps, unproven, now, new))
     for offset, data in new.items():
         now[memory.kind, offset] = data
     return steps, verifications
 
 
 def _verifications(
-    memory: Memory,
-    steps: Iterable[Step],
-    unproven: Iterable[int],
-    now: Sectors,
-    new: Mapping[int, bytes],
-    piece: int,
+    memory: Memory, steps: Iterable[Step], unproven: Iterable[int], now: Sectors, new: Mapping[int, bytes]
 ) -> Iterator[Step]:
     """Yield reads of every sector that changed, and of those that a lost fourth address byte would hit."""
     unit = memory.geometry.sector
     changed = [b.start for step in steps for b in Range(step.offset, step.size).blocks(unit)]
     for run in joined(Range(offset, unit) for offset in (*changed, *unproven)):
-        for part in run.pieces(piece):
+        for part in run.pieces(VERIFY_PIECE):
             data = b"".join(new[b.start] for b in part.blocks(unit))
             yield Step(Action.VERIFY, memory, part.start, part.size, "read back", data)
     for offset in sorted(wrapped_sectors(memory, changed) - set(changed)):

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from west_qspi.firmware import Firmware, Origin, Segment
-from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
+from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range, joined
 from west_qspi.plan.blocks import (
     LARGE_VERIFY_PIECE,
-    NEIGHBOUR_GUARD,
-    VERIFY_PIECE,
+    READ_BEFORE,
+    WRAP_GUARD,
     Sectors,
     bring,
     foreign_bytes,
@@ -75,8 +75,8 @@ def make_plan(
     whole. Sectors that are not in ``content`` are planned as if they were full (blank where a
     memory cannot be erased by itself) and all foreign bytes in them blank: a preview, not to be carried out.
 
-    A ``wary`` plan is for what may erase more than it is asked to: if anything changes, all wanted bytes are
-    verified in few reads, those that were there before included, and so are the neighbours of what is erased.
+    A ``wary`` plan is for what may erase more than it is asked to: if anything changes, all of ``content`` is
+    verified before the boot keys are written, changed or not, in few reads.
 
     Raises NotErasable where a memory that cannot be erased by itself holds other bytes than wanted.
     """
@@ -118,32 +118,31 @@ def make_plan(
     )
     body = Firmware.merged((*goal.without(held_back.ranges).segments, *held_back.segments))
     wary = wary and (bool(steps) or any(sector.state is not SectorState.SAME for sector in sectors))
+    more, verifications = _brought(body, now, memories, erased)
+    steps += more
     if wary:
-        steps += _bring_all(body, now, memories, [*MemoryKind], LARGE_VERIFY_PIECE)
-        steps += _neighbour_guards(steps, body, now, memories)
-    else:
-        steps += _bring_all(body, now, memories, erased)
+        steps += [step for step in verifications if step.reason == WRAP_GUARD]
+        verifications = list(_everything_known(body, now, memories, erased))
+    steps += verifications
     for step in commits:
         steps.append(step)
         steps += _proofs(step, now, whole=wary)
     return Plan(tuple(steps), sectors)
 
 
-def _neighbour_guards(
-    steps: Iterable[Step], wanted: Firmware, now: Sectors, memories: MemoryMap
-) -> list[Step]:
-    """Return reads of the sectors without wanted bytes beside those that are erased, where they are known."""
-    guards = []
-    erases = [step for step in steps if step.action is Action.ERASE]
+def _everything_known(
+    wanted: Firmware, now: Sectors, memories: MemoryMap, erased: Collection[MemoryKind]
+) -> Iterator[Step]:
+    """Yield reads, in few pieces, of all that was read before; where all was erased, of what is wanted."""
     for memory in memories:
         unit = memory.geometry.sector
-        mine = (Range(step.offset, step.size) for step in erases if step.memory == memory)
-        erased = [block.start for part in mine for block in part.blocks(unit)]
-        for offset in sorted(neighbours(memory, erased) - set(touched_sectors(wanted, memory))):
-            old = now.get((memory.kind, offset))
-            if old is not None:
-                guards.append(Step(Action.VERIFY, memory, offset, unit, NEIGHBOUR_GUARD, old))
-    return guards
+        known: Iterable[int] = (offset for kind, offset in now if kind is memory.kind)
+        if memory.kind in erased:
+            known = touched_sectors(wanted, memory)
+        for run in joined(Range(offset, unit) for offset in known):
+            for part in run.pieces(LARGE_VERIFY_PIECE):
+                data = b"".join(now[memory.kind, block.start] for block in part.blocks(unit))
+                yield Step(Action.VERIFY, memory, part.start, part.size, READ_BEFORE, data)
 
 
 def _proofs(commit: Step, now: Sectors, *, whole: bool) -> Iterator[Step]:
@@ -254,21 +253,27 @@ def _until_commit(key: bytes) -> bytes:
 
 
 def _bring_all(
-    wanted: Firmware,
-    now: Sectors,
-    memories: MemoryMap,
-    erased: Collection[MemoryKind],
-    piece: int = VERIFY_PIECE,
+    wanted: Firmware, now: Sectors, memories: MemoryMap, erased: Collection[MemoryKind]
 ) -> Iterator[Step]:
     """Yield the steps for all memories, and then the verification of all that they changed.
 
     So a target may work on two memories at a time: nothing is read in between.
     """
+    steps, verifications = _brought(wanted, now, memories, erased)
+    yield from steps
+    yield from verifications
+
+
+def _brought(
+    wanted: Firmware, now: Sectors, memories: MemoryMap, erased: Collection[MemoryKind]
+) -> tuple[list[Step], list[Step]]:
+    """Return the steps for all memories, and the verification of all that they change."""
+    steps: list[Step] = []
     verifications: list[Step] = []
     for kind in _ORDER:
         memory = memories.get(kind)
         if memory is not None:
-            steps, proofs = bring(wanted, memory, now, unread=kind in erased, piece=piece)
-            yield from steps
+            more, proofs = bring(wanted, memory, now, unread=kind in erased)
+            steps += more
             verifications += proofs
-    yield from verifications
+    return steps, verifications
