@@ -176,7 +176,7 @@ class Client:
         def command(words: Words) -> Sequence[str]:
             options = f"chip_erase_mode={internal_mode},{words.external_erase}={external_mode}"
             # What it reads back itself is no proof, and takes time: all is read back and compared here.
-            options += ",verify=VERIFY_NONE,reset=RESET_NONE"
+            options += ",verify=VERIFY_NONE"
             return ["program", "--firmware", str(path), "--options", options]
 
         self._run(
