@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -232,6 +234,31 @@ def test_stopping_at_once_ends_the_tool(folder: Path, monkeypatch: pytest.Monkey
     with pytest.raises(StoppedAtOnce):
         run()
     assert processes_like(program_path) == []
+
+
+def test_a_run_that_is_killed_leaves_no_tool_at_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_NRFUTIL_FAULTS", "hang@program")
+    words = ["flash", "-r", "nrfutil", "-d", str(build_of(BUILD).path), "--skip-rebuild"]
+    ours = subprocess.Popen(
+        [sys.executable, "-m", "west_qspi", *words],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    tool = f"{folder.parent}/bin/nrfutil"
+    assert _wait_for(lambda: any("program" in _command(number) for number in processes_like(tool)))
+    ours.kill()
+    ours.wait()
+    assert _wait_for(lambda: processes_like(tool) == [])
+    assert mended(folder)
+
+
+def _wait_for(condition: Callable[[], bool]) -> bool:
+    """Wait a minute at most; tell whether it came true."""
+    end = time.monotonic() + 60
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return met
 
 
 def _command(number: int) -> list[str]:

@@ -1,4 +1,7 @@
-"""nrfutil as a process: started, listened to, and ended with all that it has started where it hangs."""
+"""nrfutil as a process: started, listened to, and ended with all that it has started where it hangs.
+
+It runs under ``watcher.py``, which ends it when this process is killed.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
+from pathlib import Path
 from typing import Protocol, cast
 
 from west_qspi.errors import NrfutilMissing
@@ -22,6 +26,9 @@ from west_qspi.processes import end_group
 
 NAME = "nrfutil"
 
+_WATCH = (
+    "import sys; sys.path[:] = {path!r}; from west_qspi.nrfutil.watcher import watch; watch(sys.argv[1:])"
+)
 _POLL = 0.2
 _LEFT_OVER = 2.0
 _TERMINATION = 3.0
@@ -75,11 +82,12 @@ class InstalledTool:
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    path = [str(Path(entry).absolute()) for entry in sys.path]
     try:
         # In a group of its own: Ctrl-C does not reach it within an erase, and it can be ended whole.
         return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-I", "-c", _WATCH.format(path=path), *command],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -174,6 +182,8 @@ class _Listening:
         for reader in self._readers:
             # One that is out of the group may keep a stream open; nobody waits for it.
             reader.join(_LEFT_OVER)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
 
 def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
