@@ -68,12 +68,28 @@ def recover(target: Target, job: Job, policy: Policy, *, listen: Listener) -> No
     _refuse_partial_erase(job, job.soc.internal)
     if not target.protected:
         prepare(target, job, policy, listen=ignore)
-    listen(Noticed("recover", "lifting access protection: internal flash and UICR are erased"))
+    # A blank UICR locks all but the oldest revisions: Product Specifications, "Debug and trace", APPROTECT.
+    text = "and with UICR blank, a reset by pin or power locks it again, unless the firmware opens it"
+    listen(Noticed("recover", f"lifting access protection: internal flash and UICR are erased, {text}"))
     try:
+        if not target.protected:
+            _clear_last_key(target, job)
         target.recover()
     except TargetError:
         listen(Noticed("board-state", "internal flash may be erased in part, and then nothing boots"))
         raise
+
+
+def _clear_last_key(target: Target, job: Job) -> None:
+    """Have nothing boot while the SoC erases itself, in an order of its own; a locked one takes no order.
+
+    The last boot key is that of the bootloader, or of the firmware where there is none.
+    """
+    key = job.layout.units[-1].key if job.layout.units else None
+    memory = target.memories.at(key.start) if key else None
+    if key and memory:
+        target.program(memory, memory.offset(key.start), bytes(key.size))
+        target.settle()
 
 
 def prepare(

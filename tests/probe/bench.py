@@ -92,7 +92,14 @@ class Bench:
         self._folder = Path(mkdtemp(prefix="probe-"))
         self._apis: list[Any] = []
         self.server = ProbeServer(self._folder / "socket", self.probes)
-        self.environment = {SOCKET_VARIABLE: str(self._folder / "socket"), "LD_PRELOAD": str(library)}
+        self.environment = {
+            SOCKET_VARIABLE: str(self._folder / "socket"),
+            # By name only: in a path, a space would end it, and the library would sleep for real.
+            "LD_PRELOAD": library.name,
+            "LD_LIBRARY_PATH": os.pathsep.join(
+                filter(None, [str(library.parent), os.environ.get("LD_LIBRARY_PATH")])
+            ),
+        }
         self._before = {name: os.environ.get(name) for name in self.environment}
         os.environ.update(self.environment)
 

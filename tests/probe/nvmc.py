@@ -54,6 +54,11 @@ class Nvmc(Registers):
         self._hazards = hazards
         self._busy_until = 0.0
 
+    def reset(self) -> None:
+        """Give every register its value after a reset; what went on has come to its end."""
+        super().reset()
+        self._busy_until = 0.0
+
     def get(self, offset: int) -> int:
         """READY tells whether an erase is going on."""
         if offset in (READY, READY_NEXT):

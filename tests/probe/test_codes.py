@@ -6,6 +6,7 @@ import pytest
 
 from west_qspi.errors import (
     AccessRefused,
+    FlashBusy,
     JLinkMissing,
     LibraryMissing,
     LinkError,
@@ -68,6 +69,22 @@ def test_the_others_are_failures_of_the_link_with_number_and_meaning(code: int) 
     assert found.code == code
     assert "not known" not in found.reason
     assert found.advice
+
+
+@pytest.mark.parametrize(
+    ("call", "memory"),
+    [
+        (Call(Do.ERASE_PAGE, (0x1000,)), "application"),
+        (Call(Do.PROGRAM, (0x1000, b"1234")), "application"),
+        (Call(Do.QSPI_WRITE, (0, b"1234")), "external"),
+        (Call(Do.QSPI_START, ()), "external"),
+    ],
+    ids=str,
+)
+def test_a_wait_for_flash_that_never_ends_is_told_from_one_for_the_probe(call: Call, memory: str) -> None:
+    found = error_of(call, Failure(-220, ()), "J-Link 1", "application", 12.5)
+    assert type(found) is FlashBusy
+    assert (found.memory, found.seconds) == (memory, 12.5)
 
 
 def test_no_answer_where_a_locked_device_would_give_one_is_no_device() -> None:

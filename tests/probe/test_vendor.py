@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.helpers.boards import (
     SMALL,
-    MemoryJournal,
     build_of,
-    changed,
-    fill,
-    foreign_partitions,
     new_board,
-    partition_bytes,
 )
-from tests.helpers.bootmodel import NOTHING
 from tests.helpers.chips import new_board as board_with
 from tests.helpers.cli import Done
 from tests.probe import qspi
 from tests.probe.conftest import NewBench, NewCommands
 from tests.probe.device import BaseDevice
 from tests.probe.direct import described
-from tests.probe.runs import connected, flash_through_library, missing
-from tests.test_power_cut import operations, what_boots
+from tests.probe.runs import connected, missing
 from west_qspi.errors import (
     ChipAbsent,
     ChipAsleep,
     FlashBusy,
     IllegalAccess,
-    PowerLost,
     QuadDisabled,
     WriteProtected,
 )
@@ -202,31 +193,6 @@ def test_a_command_that_is_longer_than_the_library_sends_is_refused(probe: NewBe
         pytest.raises(IllegalAccess, match="has 16 bytes"),
     ):
         target._controller.command(0x5A, bytes(4), read=12)
-
-
-@pytest.mark.parametrize("engine", ["direct", "vendor"])
-def test_power_cuts_leave_old_new_or_nothing(jlink_library: Path, engine: str) -> None:
-    flash_board = flash_through_library(jlink_library, engine)
-    old = build_of(changed(SMALL, seed=1, network=False))
-    new = build_of(changed(SMALL, seed=2, network=False, version="1.0.1"))
-    start, job = new_board(old), gather(new)
-    flash_board(start, old)
-    held = fill(start, foreign_partitions(new, job), seed=3)
-    before, done = what_boots(old, start), start.copy()
-    begun = operations(done)
-    flash_board(done, new)
-    after, total = what_boots(new, done), operations(done) - begun
-    for cut in (total // 3, total):
-        board, journal = start.copy(), MemoryJournal()
-        with pytest.raises(PowerLost):
-            flash_board(board, new, f"power-cut={cut}", journal=journal)
-        board.power_cycle()
-        assert what_boots(new, board) in (before, after, NOTHING), f"cut {cut} of {total}"
-        flash_board(board, new, journal=journal)
-        assert what_boots(new, board) == after
-        assert missing(board, job) == []
-        for partition, content in held.values():
-            assert partition_bytes(board, partition) == content
 
 
 # --- from one to the other ---

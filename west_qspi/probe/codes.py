@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from west_qspi.errors import (
     AccessRefused,
+    FlashBusy,
     JLinkMissing,
     LibraryMissing,
     LinkError,
@@ -22,6 +23,7 @@ from west_qspi.errors import (
     QspiError,
     UnknownDevice,
 )
+from west_qspi.memory import MemoryKind
 from west_qspi.probe.wire import Call, Do, Failure
 
 RUNNER = "pynrfjprog"
@@ -80,12 +82,18 @@ _PARTS = {
     -152: "a part of it is of another version",
     -153: "its helper program is missing",
 }
+_TIME_OUT = -220
+_ON_INTERNAL = (Do.ERASE_PAGE, Do.PROGRAM)
+_ON_EXTERNAL = (Do.QSPI_START, Do.QSPI_READ, Do.QSPI_WRITE, Do.QSPI_ERASE, Do.QSPI_CUSTOM)
 _WORKING_ON_LOCKED = (Do.CONNECT, Do.CONNECT_IP, Do.READ_PORT, Do.WRITE_PORT)
 _VOLTAGE = re.compile(r"[Ll]ow voltage (\d+)")
 
 
-def error_of(call: Call, failure: Failure, device: str, core: str) -> QspiError:
-    """Return the error that a failed call means; ``core`` is the one whose bus was used."""
+def error_of(call: Call, failure: Failure, device: str, core: str, seconds: float = 0.0) -> QspiError:
+    """Return the error that a failed call means; ``core`` is the one whose bus was used.
+
+    ``seconds`` is how long the call took.
+    """
     code, during, words = failure.code, str(call), failure.words
     if code is None:
         return LibraryMissing(RUNNER, f"Nordic's library cannot be used: {words}")
@@ -103,6 +111,9 @@ def error_of(call: Call, failure: Failure, device: str, core: str) -> QspiError:
     if code == -12:
         found = _VOLTAGE.search(words)
         return LowVoltage(device, int(found[1]) if found else 0, LEAST_MILLIVOLTS)
+    if code == _TIME_OUT and call.do in (*_ON_INTERNAL, *_ON_EXTERNAL):
+        # The library waited for the flash, not for the probe.
+        return FlashBusy(device, core if call.do in _ON_INTERNAL else MemoryKind.EXTERNAL.value, seconds)
     if code in _DEVICES:
         return UnknownDevice(device, f"{_DEVICES[code]}: {words}" if words else _DEVICES[code])
     if code in _REFUSALS:

@@ -202,14 +202,15 @@ class JLink:
     def _run(
         self, calls: Sequence[Call], seconds: float = _CALL_TIME, core: Core = Core.APPLICATION
     ) -> tuple[Value, ...]:
+        begun = self._clock.now()
         try:
             return self._worker.run(calls, seconds)
         except CallFailed as failed:
-            self._fail(failed, core)
+            self._fail(failed, core, self._clock.now() - begun)
 
-    def _fail(self, failed: CallFailed, core: Core) -> NoReturn:
+    def _fail(self, failed: CallFailed, core: Core, seconds: float) -> NoReturn:
         """Raise what a failed call means; where that leaves doubt, look at the probe."""
-        error = codes.error_of(failed.call, failed.failure, self.identity, core.value)
+        error = codes.error_of(failed.call, failed.failure, self.identity, core.value, seconds)
         if self._answered and isinstance(error, ProbeFailed) and error.code in codes.DOUBTFUL:
             if not self._is_connected():
                 raise codes.gone(self.identity, failed.call) from None
