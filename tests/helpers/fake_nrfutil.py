@@ -45,7 +45,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from west_qspi.errors import PowerLost
+from west_qspi.errors import PowerLost, QspiError
 from west_qspi.extflash import opcodes as op
 from west_qspi.memory import MemoryKind, Range
 from west_qspi.sim.board import Board
@@ -55,6 +55,7 @@ from west_qspi.sim.faults import PowerCut
 START_TIME = 1.5
 """Modelled seconds that each call takes before it does anything."""
 
+_BUSY_LIMIT = 300.0
 _RATE = 4_000_000 / 46 * 4
 # Where FICR has the device's number and its part, and what the latter is.
 _FICR = {"nRF5340": (0x00FF_0204, 0x00FF_020C, 0x5340), "nRF52840": (0x1000_0060, 0x1000_0100, 0x5_2840)}
@@ -110,10 +111,10 @@ class Fake:
     """The tool with the boards that are connected.
 
     ``faults`` are words, some with ``@COMMAND`` behind them: hang, die, quit, panic, orphan, daemon (of the
-    process); lazy, wide, all, fail-CODE (of the work); unknown, split, chatty, silent (of the output);
-    stays-in-3-byte-mode. ``wide`` erases blocks of 64 KiB for each page, ``all`` takes every erase of ranges
-    for one of all, ``silent`` leaves out what ``device-info`` and ``protection-get`` are there for,
-    ``other-soc`` has the former name another SoC.
+    process); lazy, wide, all, fail-CODE, stays-in-3-byte-mode (of the work); unknown, split, chatty, silent,
+    pieces, other-soc (of the output). ``wide`` erases blocks of 64 KiB for each page, ``all`` takes every
+    erase of ranges for one of all; ``silent`` leaves out what ``device-info`` and ``protection-get`` are there
+    for, ``pieces`` reads in several blocks, ``other-soc`` has the device be one without QSPI.
     ``running`` tells by serial number whether firmware runs.
     """
 
@@ -262,6 +263,8 @@ class Fake:
             return _ON_OPEN[call.command](self, device, call)
         except PowerLost:
             raise Failure("Timed out waiting for response from worker.") from None
+        except QspiError as error:
+            raise Failure(f"The operation failed: {error}") from None
         finally:
             board.save()
 
@@ -301,9 +304,17 @@ class Fake:
         if address % width or size % width:
             raise Failure("Address and size must be aligned to the width")
         data = device.read(address, size, call.core)
-        values = struct.unpack(f"<{size // width}{' BH I'[width]}", data)
-        block = {"startAddress": f"{address:#010X}".replace("X", "x"), "values": values}
-        return {"name": "memory-read", "serialNumber": device.board.serial, "memoryData": [block]}
+        piece = 0x400 if "pieces" in self.faults else size
+        blocks = [
+            {
+                "startAddress": f"{address + at:#010X}".replace("X", "x"),
+                "values": [
+                    value for (value,) in struct.iter_unpack(f"<{' BH I'[width]}", data[at : at + piece])
+                ],
+            }
+            for at in range(0, size, piece)
+        ]
+        return {"name": "memory-read", "serialNumber": device.board.serial, "memoryData": blocks}
 
     def _erase(self, device: _Device, call: Call) -> Mapping[str, Any]:
         if self._has("lazy", call):
@@ -586,8 +597,11 @@ class _Device:
     def _modify(self, chip: NorChip, opcode: int, out: bytes) -> None:
         chip.command(op.WRITE_ENABLE)
         chip.command(opcode, out)
+        limit = self.board.clock.seconds + _BUSY_LIMIT
         while self.board.conditions.powered and chip.busy:
             self.board.clock.advance(0.001)
+            if self.board.clock.seconds > limit:
+                raise Failure("The external memory stays busy")
 
 
 def _from_environment() -> Fake:
