@@ -113,8 +113,8 @@ class Fake:
     ``faults`` are words, some with ``@COMMAND`` behind them: hang, die, quit, panic, orphan, daemon (of the
     process); lazy, wide, all, fail-CODE, stays-in-3-byte-mode (of the work); unknown, split, chatty, silent,
     pieces, other-soc (of the output). ``wide`` erases blocks of 64 KiB for each page, ``all`` takes every
-    erase of ranges for one of all; ``silent`` leaves out what ``device-info`` and ``protection-get`` are there
-    for, ``pieces`` reads in several blocks, ``other-soc`` has the device be one without QSPI.
+    erase of ranges for one of all; ``silent`` leaves out what ``device-info`` and ``protection-get`` are for,
+    ``pieces`` reads in several blocks, ``other-soc`` has the device be one without QSPI.
     ``running`` tells by serial number whether firmware runs.
     """
 

@@ -192,6 +192,34 @@ def test_a_locked_board_lets_nothing_through_but_recover(board: Board) -> None:
         assert target.read(memory, 0, 4) == b"\xff" * 4
 
 
+def test_firmware_runs_again_where_memories_were_only_read(board: Board) -> None:
+    build, fake = build_of(SMALL), Fake([board])
+    with connected(fake, build.soc, chip_of(build)) as target:
+        assert target.identity
+        assert fake.running == {}  # to ask what it is stops nothing
+        target.read(target.memories[APPLICATION], 0, 4)
+        assert fake.running == {board.serial: False}
+    assert fake.running == {board.serial: True}
+
+
+def test_firmware_does_not_run_where_something_was_changed_and_nobody_said_so(board: Board) -> None:
+    build, fake = build_of(SMALL), Fake([board])
+    with connected(fake, build.soc, chip_of(build)) as target:
+        target.program(target.memories[APPLICATION], 0, b"four")
+        target.settle()
+    assert fake.running == {board.serial: False}
+
+
+def test_after_a_failure_the_tool_is_not_asked_for_more(board: Board) -> None:
+    fake = Fake([board])
+    with connected(fake, NRF5340, None) as target:
+        target.read(target.memories[APPLICATION], 0, 4)
+        fake.faults = frozenset({"fail-7"})
+        with pytest.raises(NrfutilFailed):
+            target.read(target.memories[APPLICATION], 0, 4)
+    assert fake.running == {board.serial: False}
+
+
 # --- answers ---
 
 

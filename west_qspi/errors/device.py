@@ -309,7 +309,10 @@ class ErasedTooMuch(ProofError):
 
     count: int
     text = "{memory}: {count} bytes from {address:#010x} on have changed, although nobody asked for it"
-    hint = "The programming tool erases more than it was told to: use -r pynrfjprog, and restore that data."
+    hint = (
+        "The programming tool erases more than it was told to, or something on the board writes there: use "
+        "-r pynrfjprog, and restore that data."
+    )
 
 
 class AddressWrapped(ProofError):

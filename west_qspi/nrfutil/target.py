@@ -37,7 +37,7 @@ class NrfutilTarget:
         self._gathered: Gathered | None = None
         self._name: str | None = None
         self._under_way = self._dropped = 0
-        self._halted = False
+        self._halted = self._changed = self._failed = False
 
     def reach(self, external: Memory) -> None:
         """Use the external flash, which the client has a configuration for."""
@@ -111,7 +111,9 @@ class NrfutilTarget:
         self._check_range(memory, offset, size)
         self._carry_out(nobody)
         start, end = offset & ~3, offset + size + 3 & ~3
-        data = self._client.read(memory.address(start), end - start, _core(memory)) if size else b""
+        with self._failing():
+            self._halt()
+            data = self._client.read(memory.address(start), end - start, _core(memory)) if size else b""
         return data[offset - start :][:size]
 
     def erase(self, memory: Memory, offset: int, size: int) -> None:
@@ -164,16 +166,18 @@ class NrfutilTarget:
             return
         core, memory = _core(work.memory), work.memory
         with self._changing():
-            if not self._halted:
-                # What runs may write to flash too, or have the pins of the external one.
-                self._client.halt()
-                self._halted = True
             for call in work.calls():
                 if isinstance(call, Erase):
                     self._client.erase(call.part, memory.geometry.sector, core)
                 else:
                     self._program(call, work, told)
             self._gathered = None
+
+    def _halt(self) -> None:
+        """Stop what runs before anything is read: it may write to flash, or have the external one's pins."""
+        if not self._halted:
+            self._client.halt()
+            self._halted = True
 
     def _program(self, call: Program, work: Gathered, told: Callable[[], None]) -> None:
         size = call.data.size
@@ -201,7 +205,8 @@ class NrfutilTarget:
 
     def recover(self) -> None:
         """Erase all internal flash and UICR and lift protection, the network core's first."""
-        with self._changing():
+        with self._failing():
+            self._changed, self._halted = True, False
             for core in cores_to_recover(self.soc):
                 self._client.recover(core)
             self._found = look(self._client, self.soc)
@@ -210,13 +215,19 @@ class NrfutilTarget:
         """Reset the SoC and let it run."""
         self._begin()
         self._carry_out(nobody)
-        with self._changing():
+        with self._failing():
             self._client.reset(reset_kind(self.soc))
-            self._halted = False
+            self._halted = self._changed = False
 
     def close(self) -> None:
-        """Let go; what was not begun is not done any more, as nobody has asked whether it is."""
+        """Let go; what was not begun is not done any more, as nobody has asked whether it is.
+
+        Firmware starts anew where nothing was changed; a device that was changed and not reset stays halted.
+        """
         self._gathered = None
+        if self._halted and not self._changed and not self._failed:
+            self._halted = False
+            self._client.reset(reset_kind(self.soc))
 
     # --- help ---
 
@@ -226,10 +237,19 @@ class NrfutilTarget:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
+        """Change the device, which is halted for it."""
+        with self._failing():
+            self._halt()
+            self._changed = True
+            yield
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
         """Forget what waits when something fails, or the user stops it: nobody counts on it."""
         try:
             yield
         except BaseException:
+            self._failed = True
             self._dropped, self._gathered, self._under_way = self.waiting, None, 0
             raise
 
