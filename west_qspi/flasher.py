@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from west_qspi.errors import (
     Boots,
-    ErasedTooMuch,
+    ForeignChanged,
     Interrupted,
     JournalOutdated,
     JournalUnreachable,
@@ -242,7 +242,7 @@ class _Execution:
             offset = step.memory.offset(error.address) // unit * unit
             wanted = any(each.offset == offset and each.memory == step.memory for each in self.plan.sectors)
             if step.reason == READ_BEFORE and not wanted:
-                raise ErasedTooMuch(error.memory, error.address, error.count) from None
+                raise ForeignChanged(error.memory, error.address, error.count) from None
             raise
 
     def _erase(self, step: Step) -> None:

@@ -23,7 +23,7 @@ from west_qspi.build.build import Build
 from west_qspi.data import Extra
 from west_qspi.errors import (
     AddressWrapped,
-    ErasedTooMuch,
+    ForeignChanged,
     IllegalAccess,
     NrfutilCannot,
     ProofError,
@@ -318,7 +318,7 @@ def test_an_erase_that_takes_a_neighbour_along_is_named(tmp_path: Path) -> None:
     write_board(board, MemoryKind.EXTERNAL, 0x70_1000, b"old data" * 512)
     write_board(board, MemoryKind.EXTERNAL, 0x70_2000, b"not yours")
     job = gather(build, extras=[Extra.parse(f"{tmp_path / 'data.bin'}@external+0x701000")], force=True)
-    with pytest.raises(ErasedTooMuch) as caught:
+    with pytest.raises(ForeignChanged) as caught:
         flash_with(Fake([board], faults=frozenset({"wide"})), build, job)
     assert caught.value.address == 0x1070_2000
 

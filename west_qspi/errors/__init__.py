@@ -47,7 +47,7 @@
      │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
-     │   └─ WriteFailed  UnstableRead  AddressWrapped  ErasedTooMuch
+     │   └─ WriteFailed  UnstableRead  AddressWrapped  ForeignChanged
      └─ Interrupted                    the user stopped it at a safe point
          └─ StoppedAtOnce              and did not want to wait for one
 """
@@ -62,8 +62,8 @@ from west_qspi.errors.device import (
     ChipAbsent,
     ChipAsleep,
     ClockModeUnsupported,
-    ErasedTooMuch,
     FlashBusy,
+    ForeignChanged,
     IllegalAccess,
     Interrupted,
     LinkError,
@@ -172,13 +172,13 @@ __all__ = [
     "ElfError",
     "EmptyFirmware",
     "EraseTakesImages",
-    "ErasedTooMuch",
     "FileSystemError",
     "FileUnreadable",
     "FileUnwritable",
     "FirmwareConflict",
     "FlashBusy",
     "FolderError",
+    "ForeignChanged",
     "HalfAlone",
     "HalvesDiffer",
     "HexError",

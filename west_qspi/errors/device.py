@@ -304,7 +304,7 @@ class UnstableRead(ProofError):
     )
 
 
-class ErasedTooMuch(ProofError):
+class ForeignChanged(ProofError):
     """Bytes have changed in a sector that nothing was asked for, ``count`` of those read with it."""
 
     count: int
