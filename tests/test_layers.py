@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("work",),
     ("looserun",),
     ("fleet",),
+    ("zephyr",),
     ("chipview", "check"),
     ("console", "terminal"),
     ("commands",),

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from west_qspi import __version__
-from west_qspi.commands import Context
+from west_qspi.commands import Context, split_arguments
 
 COMMANDS = ("flash", "check", "map", "config", "read", "erase", "info")
 
@@ -17,6 +17,7 @@ COMMANDS = ("flash", "check", "map", "config", "read", "erase", "info")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     given = sys.argv[1:] if argv is None else list(argv)
+    behind: list[str] = []
     parser = argparse.ArgumentParser("west-qspi", description="Split firmware onto a board, and the proof.")
     parser.add_argument("--version", action="version", version=f"west-qspi {__version__}")
     adder = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -31,7 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         module.add_arguments(command)
         command.set_defaults(main=module.main)
+        if given[:1] == [name] and getattr(module, "TAKES_TOOL_ARGUMENTS", False):
+            given, behind = split_arguments(given)
     args = parser.parse_args(given)
+    args.tool_arguments = behind
     return int(args.main(args, Context(cwd=Path.cwd(), topdir=Path.cwd())))
 
 

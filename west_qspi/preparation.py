@@ -65,7 +65,7 @@ def recover(target: Target, job: Job, policy: Policy, *, listen: Listener) -> No
     """
     if target.soc != job.soc:
         raise WrongSoc(job.soc.name, target.soc.name)
-    _refuse_partial_erase(job, job.soc.internal)
+    refuse_partial_erase(job, job.soc.internal)
     if not target.protected:
         prepare(target, job, policy, listen=ignore)
     # A blank UICR locks all but the oldest revisions: Product Specifications, "Debug and trace", APPROTECT.
@@ -102,7 +102,7 @@ def prepare(
     """
     check_device(target, job)
     erased = _mass_erased(target, job) if policy.mass_erase else ()
-    _refuse_partial_erase(job, erased)
+    refuse_partial_erase(job, erased)
     kinds = tuple(memory.kind for memory in erased)
     times = Times()
     reader = DeviceReader(target, times.listening(listen), stop)
@@ -214,7 +214,7 @@ def _mass_erased(target: Target, job: Job) -> tuple[Memory, ...]:
     )
 
 
-def _refuse_partial_erase(job: Job, erased: Iterable[Memory]) -> None:
+def refuse_partial_erase(job: Job, erased: Iterable[Memory]) -> None:
     """Refuse to erase images that the job does not bring back; raises EraseTakesImages.
 
     A set of images that the job leaves out altogether (the other place of direct-XIP) may go if its boot key

@@ -126,6 +126,9 @@ def _verdict(report: FlashReport, style: Style) -> Iterator[str]:
     elif report.outcome is Outcome.ERASED:
         word = "erased, and proven blank" if report.plan.modifies else "was blank already, and is proven so"
         yield style("good", f"{wanted} on {report.device}: {word}") + f" ({report.seconds:.1f} s)"
+    elif report.outcome is Outcome.UNPROVEN:
+        text = f"{wanted} on {report.device}: programmed, not proven: nothing here can read that board"
+        yield style("bad", text) + f" ({report.seconds:.1f} s)"
     elif report.outcome is Outcome.PLANNED:
         yield f"dry run: nothing was changed on {report.device}; writing would take {report.seconds:.1f} s"
     else:

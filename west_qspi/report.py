@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from west_qspi.build.model import Partition
 from west_qspi.events import Event, Finished, Listener, Operation
 from west_qspi.firmware import Firmware
 from west_qspi.job import Job
-from west_qspi.memory import Memory, Range, joined
+from west_qspi.memory import Memory, MemoryMap, Range, joined
 from west_qspi.plan.model import Action, Plan, SectorState
-from west_qspi.targets import Target
+from west_qspi.soc import Soc
 
 
 class Outcome(str, Enum):
@@ -23,6 +24,7 @@ class Outcome(str, Enum):
     PLANNED = "planned"
     DIFFERENT = "different"
     ERASED = "erased"
+    UNPROVEN = "unproven"
 
 
 @dataclass
@@ -82,7 +84,23 @@ class FlashReport:
     differing: tuple[tuple[str, Range], ...] = ()
 
 
-def make_report(target: Target, job: Job, plan: Plan, outcome: Outcome, times: Times) -> FlashReport:
+class Described(Protocol):
+    """What a report says of a device; every Target says it."""
+
+    @property
+    def identity(self) -> str:
+        """Its name."""
+
+    @property
+    def soc(self) -> Soc:
+        """Its SoC."""
+
+    @property
+    def memories(self) -> MemoryMap:
+        """Its memories."""
+
+
+def make_report(target: Described, job: Job, plan: Plan, outcome: Outcome, times: Times) -> FlashReport:
     """Sum up what a plan does, by memory and by partition."""
     memories = []
     for memory in target.memories:

@@ -18,6 +18,10 @@ from buildgen import BuildOptions, make_build
 from intelhex import IntelHex
 from workspace import make_workspace
 
+from tests.helpers.cli import board_at
+from tests.helpers.faketools import make_tools
+from tests.helpers.zephyrtree import make_zephyr
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 PROJECT = Path(__file__).parents[2]
@@ -133,6 +137,7 @@ def test_several_boards_at_a_time(west: Run, product: Path, tmp_path: Path) -> N
 
 
 def test_settings_choose_runner_and_board(west: Run, product: Path, tmp_path: Path) -> None:
+    # The build names nrfutil, which does nothing in tests.
     refused = west("qspi-flash", expect=1)
     assert "runner 'nrfutil' is not available" in refused.stderr
     try:
@@ -143,6 +148,23 @@ def test_settings_choose_runner_and_board(west: Run, product: Path, tmp_path: Pa
         west("config", "-d", "qspi.runner")
         west("config", "-d", "qspi.sim-board")
     board_holds(product / "build", tmp_path / "a board")
+
+
+def test_a_runner_of_zephyrs_gets_what_is_behind_the_dashes(
+    west: Run, product: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = tmp_path / "a board"
+    board_at(board)
+    tools = make_tools(tmp_path / "bin", board)
+    monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
+    monkeypatch.setenv("ZEPHYR_BASE", str(make_zephyr(tmp_path / "zephyr")))
+    line = ("qspi-flash", "-r", "nrfjprog", "--prove-with", "sim", "--sim-board", str(board))
+    assert "programmed and proven" in west(*line, "--", "--softreset").stdout
+    board_holds(product / "build", board)
+    assert "unrecognized arguments: --frobnicate" in west(*line, "--frobnicate", expect=2).stderr
+    make_build(product / "build", BuildOptions(**{**vars(SMALL), "change": 1}))
+    assert "unrecognized arguments: --frobnicate" in west(*line, "--", "--frobnicate", expect=1).stderr
+    assert "unexpected arguments" in west("qspi-map", "--", "x", expect=2).stderr
 
 
 def test_json_is_one_object_a_line(west: Run) -> None:

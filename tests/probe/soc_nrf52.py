@@ -43,7 +43,8 @@ class Nrf52840(BaseDevice):
         nvmc = self.add_controller(MemoryKind.APPLICATION, "application", erase_by_write=False)
         nvmc.uicr = board.internal[MemoryKind.UICR]
         self.add_flash(bus, MemoryKind.APPLICATION, nvmc)
-        bus.add(0x1000_0000, 0x1000, Words({**_FICR, 0x60: _FICR[0x60] + number}))
+        self.information = Words({**_FICR, 0x60: _FICR[0x60] + number})
+        bus.add(0x1000_0000, 0x1000, self.information)
         self.add_flash(bus, MemoryKind.UICR, nvmc)
         bus.add(0x2000_0000, 0x4_0000, self.ram)
         self.add_xip(bus)

@@ -41,6 +41,7 @@ class Nrf5340(BaseDevice):
     """The application core is access port 0, the network core 1; their control access ports are 2 and 3."""
 
     def __init__(self, board: Board, *, locks: bool = False, number: int = 0) -> None:
+        self.revision = _REVISION_1
         self._clock = Registers({_HFCLK192M_CONTROL: 2, _NETWORK_FORCED_OFF: 1})
         kind = QspiKind(0x1F_FFFF, 0x600, _PINS, self._sck)
         super().__init__(board, kind, locks=locks)
@@ -58,7 +59,7 @@ class Nrf5340(BaseDevice):
             0x0C: lambda: 0 if core in self.board.protected else 1,
             0x18: lambda: 1,
             0x30: lambda: _PART,
-            0x34: lambda: _REVISION_1,
+            0x34: lambda: self.revision,
             0xFC: lambda: 0x1288_0000,
         }
 

@@ -15,18 +15,18 @@ from west_qspi.commands.board import (
     chip,
     known_parts,
     policy_of,
-    runner_of,
     runner_options,
 )
 from west_qspi.commands.loose import are_loose, flash_files
 from west_qspi.commands.rebuild import rebuild
 from west_qspi.commands.several import add_several_options, carry_out
+from west_qspi.commands.throughzephyr import add_zephyr_options, flash_through, named_runner
 from west_qspi.console import Console
 from west_qspi.data import Extra, ExtraFolder
-from west_qspi.errors import UsageError
+from west_qspi.errors import QspiError, UsageError
 from west_qspi.job import gather
 from west_qspi.preflight import check_job
-from west_qspi.runners import get_runner
+from west_qspi.runners import get_runner, runner_names
 from west_qspi.work import Work
 
 NAME = "qspi-flash"
@@ -37,8 +37,11 @@ Program the firmware of a build into internal flash and external QSPI flash, and
 Every byte is read back and compared; what is there already is left alone; nothing outside the firmware is
 touched; and whatever interrupts the run, the board never boots halves of two builds.
 
+Behind '--' come arguments for a runner of Zephyr's.
+
 Exit status: 0 proven, 1 not proven or refused, 2 wrong usage.
 """
+TAKES_TOOL_ARGUMENTS = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-check", action="store_true", help="skip the checks of images and of the build before flashing"
     )
     add_pending_options(parser)
+    add_zephyr_options(parser)
 
 
 def main(args: argparse.Namespace, context: Context) -> int:
@@ -113,18 +117,17 @@ def main(args: argparse.Namespace, context: Context) -> int:
 def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
     if args.erase and (args.only or args.domain):
         raise UsageError("--erase erases whole memories, so it goes with the whole firmware, not with a part")
-    if args.runner:
-        get_runner(args.runner)  # a misspelt name is known before the build begins
     extras = [Extra.parse(text).below(context.cwd) for text in args.file]
     folders = [ExtraFolder.parse(text).below(context.cwd) for text in args.dir]
     if are_loose(args, context, console):
         return flash_files(args, context, extras, console)
     parts = known_parts(args, context)
     directory = build_dir(args, context)
+    _refuse_misspelt(args, context, directory)
     if not args.skip_rebuild and context.flag("flash.rebuild", True):
         rebuild(directory, console)
     build = Build.load(directory)
-    runner = runner_of(args, context, build)
+    name = named_runner(args, context, build)
     job = gather(
         build,
         domains=args.domain,
@@ -145,6 +148,21 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
             from west_qspi.check.flashing import refuse_what_would_not_run
 
             refuse_what_would_not_run(build, context.cwd)
-    work = Work(runner.name, build.soc, job, policy_of(args), aim_of(args))
+    if name not in runner_names():
+        return flash_through(name, args, context, build, job, console)
+    if getattr(args, "tool_arguments", ()):
+        raise UsageError(f"what follows '--' is for runners of Zephyr's, and {name} is none of them")
+    runner = get_runner(name)
+    work = Work(name, build.soc, job, policy_of(args), aim_of(args))
     options = runner_options(args, context, directory, parts, console, several=True)
     return carry_out(args, console, runner, options, work)
+
+
+def _refuse_misspelt(args: argparse.Namespace, context: Context, directory: Path) -> None:
+    """Refuse a runner that nobody knows before the build begins, where there was one before."""
+    if args.runner and args.runner not in runner_names():
+        try:
+            build = Build.load(directory)
+        except QspiError:
+            return
+        named_runner(args, context, build)

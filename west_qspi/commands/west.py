@@ -10,7 +10,7 @@ from typing import Any
 
 from west.commands import WestCommand
 
-from west_qspi.commands import Context
+from west_qspi.commands import Context, split_arguments
 
 
 class _QspiCommand(WestCommand):
@@ -21,7 +21,8 @@ class _QspiCommand(WestCommand):
     def __init__(self) -> None:
         self.module = import_module(f"west_qspi.commands.{self.command}")
         # The help text lives in west-commands.yml; newer west complains about a second one here.
-        super().__init__(self.module.NAME, "", self.module.DESCRIPTION)
+        takes = getattr(self.module, "TAKES_TOOL_ARGUMENTS", False)
+        super().__init__(self.module.NAME, "", self.module.DESCRIPTION, accepts_unknown_args=takes)
 
     def do_add_parser(self, parser_adder: Any) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = parser_adder.add_parser(
@@ -34,6 +35,9 @@ class _QspiCommand(WestCommand):
         return parser
 
     def do_run(self, args: argparse.Namespace, unknown: list[str]) -> None:
+        before, args.tool_arguments = split_arguments(unknown)
+        if before:
+            self.parser.error(f"unrecognized arguments: {' '.join(before)}")
         colour = None if self.config.getboolean("color.ui", default=True) else False
         status = self.module.main(args, Context(self.config.get, Path.cwd(), Path(self.topdir or ""), colour))
         if status:

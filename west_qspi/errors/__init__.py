@@ -31,12 +31,16 @@
      │   └─ NotErasable
      ├─ CheckFailed                    flashing would be pointless or harmful
      │   ├─ WrongSoc  HalvesDiffer  HalfAlone  OtherHalfDiffers  EraseTakesImages  PendingUpdate
-     │   └─ WouldNotRun                a rule of qspi-check says so
+     │   ├─ WouldNotRun                a rule of qspi-check says so
+     │   └─ NobodyReads                the board cannot be read, so nobody knows
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
      │   ├─ UnknownRunner  RebuildFailed  ToolMissing  PackageMissing
+     │   ├─ ExternalOutOfReach  ErasesTooMuch   one of Zephyr's that is not fit for this firmware
+     │   ├─ RunnerRefuses  RunnerBroken  ToolFailed  ToolHung   what one of Zephyr's came to
      │   └─ RunnerUnavailable          it exists, but not here
-     │       └─ LibraryMissing  JLinkMissing  NrfutilMissing  NrfutilTooOld
+     │       ├─ LibraryMissing  JLinkMissing  NrfutilMissing  NrfutilTooOld
+     │       └─ NoZephyr  RunnerUnusable  RunnerToolMissing
      ├─ TargetError                    the device, the probe, the wires
      │   ├─ NoDevice                   nothing answers, or not the one that is meant
      │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
@@ -153,6 +157,18 @@ from west_qspi.errors.inputs import (
     UnsupportedSoc,
     UsageError,
 )
+from west_qspi.errors.tools import (
+    ErasesTooMuch,
+    ExternalOutOfReach,
+    NobodyReads,
+    NoZephyr,
+    RunnerBroken,
+    RunnerRefuses,
+    RunnerToolMissing,
+    RunnerUnusable,
+    ToolFailed,
+    ToolHung,
+)
 
 __all__ = [
     "AccessRefused",
@@ -172,6 +188,8 @@ __all__ = [
     "ElfError",
     "EmptyFirmware",
     "EraseTakesImages",
+    "ErasesTooMuch",
+    "ExternalOutOfReach",
     "FileSystemError",
     "FileUnreadable",
     "FileUnwritable",
@@ -197,6 +215,8 @@ __all__ = [
     "MissingOutput",
     "NoDevice",
     "NoProbe",
+    "NoZephyr",
+    "NobodyReads",
     "NotABuildDirectory",
     "NotErasable",
     "NrfutilCannot",
@@ -225,14 +245,20 @@ __all__ = [
     "RebuildFailed",
     "RunBroken",
     "RunHung",
+    "RunnerBroken",
     "RunnerError",
+    "RunnerRefuses",
+    "RunnerToolMissing",
     "RunnerUnavailable",
+    "RunnerUnusable",
     "SettingsError",
     "SeveralProbes",
     "SigningKeyError",
     "SimulatedBoardError",
     "StoppedAtOnce",
     "TargetError",
+    "ToolFailed",
+    "ToolHung",
     "ToolMissing",
     "UnknownChip",
     "UnknownDevice",

@@ -28,6 +28,14 @@ def check_part(link: Link, layout: Layout) -> None:
         raise NoDevice(link.identity, f"FICR says part {part:#x}, not {layout.part:#x}: no {layout.soc.name}")
 
 
+def find_revision(link: Link, layout: Layout) -> int:
+    """Return the revision of an unlocked device, as the MDK numbers it."""
+    if layout.soc is NRF5340:
+        control = next(ports.control for ports in layout.ports if ports.core is Core.APPLICATION)
+        return link.read_port(control, at.CONTROL_REVISION)
+    return link.bus(Core.APPLICATION).read_u32(at.FICR_REVISION)
+
+
 def locked_cores(link: Link, layout: Layout) -> tuple[str, ...]:
     """Return the names of the cores whose access port lets nothing through, in ``layout``'s order.
 

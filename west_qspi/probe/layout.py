@@ -29,7 +29,8 @@ class Layout:
 
     ``ports`` come in the order in which ``recover`` erases: the application core, which could start the other
     one, is last. ``nvmc`` has the controllers by core. ``erase_by_write``: a page is erased by writing ones
-    to its first word, where others have a register for it. ``count_limit`` is the most bytes that one QSPI
+    to its first word, where others have a register for it. ``product`` is the first revision that is no
+    engineering sample. ``count_limit`` is the most bytes that one QSPI
     task moves, ``scratch`` where in RAM they go to and come from.
     """
 
@@ -37,6 +38,7 @@ class Layout:
     ports: tuple[Ports, ...]
     part_register: int
     part: int
+    product: int
     nvmc: Mapping[Core, int]
     erase_by_write: bool
     qspi: int
@@ -54,6 +56,7 @@ LAYOUTS: tuple[Layout, ...] = (
         (Ports(Core.NETWORK, 1, 3), Ports(Core.APPLICATION, 0, 2)),
         part_register=0x00FF_020C,
         part=0x5340,
+        product=5,
         nvmc={Core.APPLICATION: 0x5003_9000, Core.NETWORK: 0x4108_0000},
         erase_by_write=True,
         qspi=0x5002_B000,
@@ -64,6 +67,7 @@ LAYOUTS: tuple[Layout, ...] = (
         (Ports(Core.APPLICATION, 0, 1),),
         part_register=0x1000_0100,
         part=0x5_2840,
+        product=2,
         nvmc={Core.APPLICATION: 0x4001_E000},
         erase_by_write=False,
         qspi=0x4002_9000,
@@ -75,6 +79,9 @@ LAYOUTS: tuple[Layout, ...] = (
 CONTROL_RESET, CONTROL_ERASE_ALL, CONTROL_ERASE_STATUS, CONTROL_PROTECT = 0x00, 0x04, 0x08, 0x0C
 PORT_IDENTITY = 0xFC
 CONTROL_IDENTITIES: Mapping[str, int] = {NRF5340.name: 0x1288_0000, NRF52840.name: 0x0288_0000}
+
+# The revision by which the MDK tells anomalies apart: of the nRF5340 its CTRL-AP knows it, else FICR
+CONTROL_REVISION, FICR_REVISION = 0x34, 0x1000_0134
 
 # AHB-AP: CSW, and in it whether accesses are possible at all, and secure ones
 MEMORY_STATUS = 0x00

@@ -14,7 +14,7 @@ from west_qspi.errors import AccessRefused, FlashBusy, LibraryMissing, ProbeFail
 from west_qspi.events import Noticed
 from west_qspi.extflash.setup import FlashSetup
 from west_qspi.journal import state_folder
-from west_qspi.probe.access import find_layout
+from west_qspi.probe.access import find_layout, find_revision
 from west_qspi.probe.choice import ProbeOptions, pick_several, probes
 from west_qspi.probe.codes import RUNNER
 from west_qspi.probe.controller import QspiController
@@ -57,6 +57,14 @@ class ProbeTarget(DirectTarget):
             data = self._probe.bus(Core.APPLICATION).read(DEVICE_ID[self.soc.name], 8)
             self._number = device_name(self.soc, data)
         return self._number
+
+    @property
+    def sample(self) -> int | None:
+        """The revision of an engineering sample, None of a product, or where a locked device keeps it."""
+        if self.protected:
+            return None
+        revision = find_revision(self._probe, self._layout)
+        return revision if revision < self._layout.product else None
 
     def close(self) -> None:
         """Put back what was touched besides flash, and let go of device and probe."""
@@ -150,6 +158,7 @@ class PynrfjprogRunner:
             target = engine(link, external, options, use_external=use_external)
             try:
                 target.bring_up()
+                _tell_sample(target, options)
                 described = describe(target)
                 if described is not None:
                     target.use_external(described)
@@ -189,6 +198,13 @@ class PynrfjprogRunner:
     def state_folder(self, options: RunnerOptions) -> Path | None:
         """Have journals kept in the user's own folder."""
         return None
+
+
+def _tell_sample(target: ProbeTarget, options: RunnerOptions) -> None:
+    sample = target.sample
+    if sample is not None:
+        text = f"the {target.soc.name} is an engineering sample, revision {sample}: it has its own anomalies"
+        options.listen(Noticed("sample", f"{text}, also of flash and QSPI"))
 
 
 def _probe_options(options: RunnerOptions) -> ProbeOptions:
