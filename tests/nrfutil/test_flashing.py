@@ -18,7 +18,7 @@ from tests.helpers.boards import (
     write_board,
 )
 from tests.helpers.fake_nrfutil import Fake
-from tests.helpers.nrfutil_runs import connected, flash_with
+from tests.helpers.nrfutil_runs import InProcess, connected, flash_with
 from west_qspi.build.build import Build
 from west_qspi.data import Extra
 from west_qspi.errors import (
@@ -41,6 +41,7 @@ from west_qspi.memory import MemoryKind
 from west_qspi.policy import Policy
 from west_qspi.report import Outcome
 from west_qspi.runners import RunnerOptions
+from west_qspi.runners.nrfutil import NrfutilRunner
 from west_qspi.sim.board import Board
 from west_qspi.soc import NRF5340
 
@@ -339,6 +340,10 @@ def test_what_is_weaker_is_said_once_and_only_where_external_flash_is_used() -> 
     told.clear()
     with connected(Fake([new_board(build)]), build.soc, None, options):
         assert told == []
+    runner = NrfutilRunner(InProcess(Fake([new_board(build)])))
+    for _ in range(2):
+        runner.connect(build.soc, chip_of(build), options, use_external=True).close()
+    assert len(told) == 1
 
 
 def test_the_board_has_the_same_name_as_for_other_runners() -> None:

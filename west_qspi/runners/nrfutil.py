@@ -38,7 +38,7 @@ class ToolTarget(NrfutilTarget):
         self, client: Client, expected: Soc | None, options: RunnerOptions, lock: FileLock | None
     ) -> None:
         super().__init__(client, look(client, expected))
-        self._options = options
+        self._parts = options.parts
         self._lock = lock
 
     def use_external(self, external: ExternalFlash) -> None:
@@ -46,10 +46,9 @@ class ToolTarget(NrfutilTarget):
 
         Raises FileUnwritable, and IllegalAccess where nothing says how large it is.
         """
-        memory = described_memory(external, self.soc, self._options.parts, self._client.device)
+        memory = described_memory(external, self.soc, self._parts, self._client.device)
         self._client.config = write_for_tool(external, self.soc, memory, self._client.folder)
         self.reach(memory)
-        self._options.listen(Noticed(NAME, _WEAKER))
 
     def close(self) -> None:
         """Let go of the probe, and remove this run's files."""
@@ -66,6 +65,7 @@ class NrfutilRunner:
 
     def __init__(self, tool: Tool | None = None) -> None:
         self._tool = tool or InstalledTool()
+        self._said = False
 
     def connect(
         self, soc: Soc, external: ExternalFlash | None, options: RunnerOptions, *, use_external: bool
@@ -96,6 +96,10 @@ class NrfutilRunner:
             external = describe(target)
             if external is not None:
                 target.use_external(external)
+                if not self._said:
+                    # Once, however often a run connects.
+                    options.listen(Noticed(NAME, _WEAKER))
+                    self._said = True
         except BaseException:
             _let_go(folder, lock)
             raise
