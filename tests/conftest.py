@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,21 @@ import pytest
 @pytest.fixture(autouse=True)
 def _state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEST_QSPI_STATE_DIR", str(tmp_path_factory.getbasetemp() / "state"))
+
+
+@pytest.fixture(scope="session")
+def _no_tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with an nrfutil that does nothing."""
+    folder = tmp_path_factory.mktemp("no-tools")
+    (folder / "nrfutil").write_text("#!/bin/sh\necho 'not in tests' >&2\nexit 1\n")
+    (folder / "nrfutil").chmod(0o755)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_real_tools(_no_tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Made builds name nrfutil, and a test must never reach the boards of whoever runs it.
+    monkeypatch.setenv("PATH", f"{_no_tools}{os.pathsep}{os.environ['PATH']}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

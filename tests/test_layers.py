@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("extflash",),
     ("looseimages", "plan", "sim"),
     ("targets",),
-    ("probe",),
+    ("probe", "nrfutil"),
     ("boot",),
     ("littlefs",),
     ("data",),

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 from west_qspi.errors import (
     Boots,
+    ForeignChanged,
     Interrupted,
     JournalOutdated,
     JournalUnreachable,
     QspiError,
     StoppedAtOnce,
     TargetError,
+    WriteFailed,
     board_state,
 )
 from west_qspi.events import Advanced, Finished, Listener, Noticed, Operation, Started, ignore
@@ -20,6 +22,7 @@ from west_qspi.firmware import Firmware
 from west_qspi.job import Job
 from west_qspi.journal import Journal
 from west_qspi.memory import Memory, MemoryKind, Range
+from west_qspi.plan.blocks import READ_BEFORE
 from west_qspi.plan.model import Action, Plan, SectorState, Step
 from west_qspi.plan.planner import compare_sectors, make_plan, sectors_to_read
 from west_qspi.policy import Policy
@@ -198,8 +201,17 @@ class _Execution:
             operation, begun = _OPERATIONS[step.action], self.target.clock
             self._carry_out(step, following)
             done[operation] += step.size
+            gathered = self.target.by_tool and operation is not Operation.VERIFY
+
+            def tell(operation: Operation = operation, gathered: bool = gathered) -> None:
+                waiting = self.target.waiting if gathered and operation is Operation.PROGRAM else 0
+                listen(Advanced(operation, memory.name, max(done[operation] - waiting, 0)))
+
+            if gathered and (following is None or following.action is Action.VERIFY):
+                # Else its time would count for what is read next.
+                self.target.settle(tell)
             seconds[operation] += self.target.clock - begun
-            listen(Advanced(operation, memory.name, done[operation]))
+            tell()
         for operation, amount in sums.items():
             listen(Finished(operation, memory.name, amount, seconds[operation]))
 
@@ -214,13 +226,24 @@ class _Execution:
 
     def _carry_out(self, step: Step, following: Step | None) -> None:
         if step.action is Action.VERIFY:
-            prove(self.target, step, _size_behind(step, following))
+            self._prove(step, following)
             if self.holding:
                 self._give_back()
         elif step.action is Action.ERASE:
             self._erase(step)
         else:
             self._program(step)
+
+    def _prove(self, step: Step, following: Step | None) -> None:
+        try:
+            prove(self.target, step, _size_behind(step, following))
+        except WriteFailed as error:
+            unit = step.memory.geometry.sector
+            offset = step.memory.offset(error.address) // unit * unit
+            wanted = any(each.offset == offset and each.memory == step.memory for each in self.plan.sectors)
+            if step.reason == READ_BEFORE and not wanted:
+                raise ForeignChanged(error.memory, error.address, error.count) from None
+            raise
 
     def _erase(self, step: Step) -> None:
         if step.keep:

@@ -77,6 +77,9 @@ def identified(
 
 def _chip(way: Way, target: Target) -> ExternalFlash:
     """Return how the device's external flash is driven, by its JEDEC id and what is configured."""
+    if target.by_tool and way.configured is not None:
+        # A tool cannot ask the chip what it is.
+        return derive(None, target.soc, way.options.parts, way.configured)
     found = target.inspect_external()
     if found is None:
         raise ChipAbsent(target.identity, "nothing")

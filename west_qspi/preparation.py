@@ -112,7 +112,7 @@ def prepare(
     reader.fetch(
         (memory, offset)
         for memory, offset in (
-            *sectors_to_read(everything, target.memories, units=job.layout.units),
+            *sectors_to_read(everything, target.memories, units=job.layout.units, wary=target.by_tool),
             *sectors_around(looked_at, target.memories),
         )
         if memory.kind not in kinds
@@ -133,6 +133,7 @@ def prepare(
         before=clearing.early,
         first=clearing.late,
         mass_erase=kinds,
+        wary=target.by_tool,
     )
     return Prepared(target, asked, plan, times)
 
@@ -163,10 +164,12 @@ def check_board(
     if memory is None:
         raise ChipAbsent(target.identity, "nothing")
     found = target.external_id()
-    if external and external.jedec_id and found != external.jedec_id:
+    if found and external and external.jedec_id and found != external.jedec_id:
         raise WrongChip(target.identity, external.jedec_id.hex(" "), found.hex(" "))
     if part.end > memory.bus.end:
-        source = f"the JEDEC id {found.hex(' ').upper()} of the connected chip"
+        source = "its description"
+        if found:
+            source = f"the JEDEC id {found.hex(' ').upper()} of the connected chip"
         raise BeyondChip(origin, part.start, part.end, memory.size, source)
     reach = memory.bus.start + ADDRESSABLE_WITH_24_BITS
     if part.end > reach and target.external_uses_4_bytes() is False:
@@ -184,6 +187,8 @@ def _tell_untold_mode(target: Target, job: Job, listen: Listener) -> None:
             "the chip is not in the table of parts, so it cannot be asked for its address mode; describe it "
             "(--parts, with four_byte_flag) to be sure"
         )
+        if target.external_id() is None:
+            text = "the chip cannot be asked for its address mode this way; what it holds has to tell"
         listen(Noticed("address-mode", text, warning=True))
 
 

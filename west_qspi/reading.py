@@ -15,13 +15,29 @@ from west_qspi.errors import (
 )
 from west_qspi.events import Advanced, Finished, Listener, Operation, Started
 from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range, joined
-from west_qspi.plan.blocks import ADDRESSABLE_WITH_24_BITS, WRAP_GUARD
+from west_qspi.plan.blocks import (
+    ADDRESSABLE_WITH_24_BITS,
+    LARGE_VERIFY_PIECE,
+    VERIFY_PIECE,
+    WRAP_GUARD,
+)
 from west_qspi.plan.model import Content, Step
 from west_qspi.targets import Target
 
-# Large enough that calls do not count, small enough that progress moves and Ctrl-C is heard.
-_PIECE = 0x1_0000
+# Where a read takes seconds, however short it is, what lies between is read along: at 340 KiB/s it is less.
+_GAP = 0x4_0000
 _APART = 0x100
+
+
+def piece_size(target: Target) -> int:
+    """Return how much to read at a time: so much that calls do not count, while progress still moves."""
+    return LARGE_VERIFY_PIECE if target.by_tool else VERIFY_PIECE
+
+
+def bridged(ranges: Iterable[Range], gap: int) -> tuple[Range, ...]:
+    """Return the ranges joined, with those put together that are at most ``gap`` apart."""
+    widened = joined(Range(part.start, part.size + gap) for part in ranges)
+    return tuple(Range(part.start, part.size - gap) for part in widened)
 
 
 def never() -> bool:
@@ -54,15 +70,16 @@ class DeviceReader:
                 ranges = missing.setdefault(memory.kind, (memory, []))[1]
                 ranges.append(Range(offset, memory.geometry.sector))
         for memory, ranges in missing.values():
-            self._read(memory, joined(ranges))
+            self._read(memory, joined(ranges) if not self.target.by_tool else bridged(ranges, _GAP))
 
     def _read(self, memory: Memory, ranges: tuple[Range, ...]) -> None:
         total, done, begun = sum(part.size for part in ranges), 0, self.target.clock
         self.listen(Started(Operation.READ, memory.name, total))
-        for end, part in ((whole.end, piece) for whole in ranges for piece in whole.pieces(_PIECE)):
+        size = piece_size(self.target)
+        for end, part in ((whole.end, piece) for whole in ranges for piece in whole.pieces(size)):
             if self.stop():
                 raise Interrupted(False, Boots.AS_BEFORE, 0, 0)
-            ahead = min(end - part.end, _PIECE)
+            ahead = min(end - part.end, size)
             data = self.target.read(memory, part.start, part.size, ahead=ahead)
             unit = memory.geometry.sector
             for at in range(0, part.size, unit):
@@ -94,7 +111,7 @@ def read_proven(target: Target, part: Range, *, listen: Listener, stop: Callable
         raise IllegalAccess(target.identity, f"no memory of this device holds {part}")
     begun, pieces, done = target.clock, [], 0
     listen(Started(Operation.READ, memory.name, part.size))
-    for piece in part.shifted(-memory.bus.start).pieces(_PIECE):
+    for piece in part.shifted(-memory.bus.start).pieces(piece_size(target)):
         if stop():
             raise Interrupted(False, Boots.AS_BEFORE, 0, 0)
         data = target.read(memory, piece.start, piece.size)

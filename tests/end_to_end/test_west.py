@@ -137,7 +137,7 @@ def test_several_boards_at_a_time(west: Run, product: Path, tmp_path: Path) -> N
 
 
 def test_settings_choose_runner_and_board(west: Run, product: Path, tmp_path: Path) -> None:
-    # The build names nrfutil, which is not on this machine.
+    # The build names nrfutil, which does nothing in tests.
     refused = west("qspi-flash", expect=1)
     assert "runner 'nrfutil' is not available" in refused.stderr
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from west_qspi.errors import IllegalAccess
 from west_qspi.memory import Geometry, Memory, MemoryKind, MemoryMap, Range
 from west_qspi.soc import NRF5340, Soc
+from west_qspi.targets import nobody
 
 EXTERNAL = Geometry(
     erase=((0x1000, 0.04), (0x1_0000, 0.5)),
@@ -33,12 +34,13 @@ class MemoryTarget:
     chip_size: int | None = 0x2_0000
     identity: str = "bench"
     protected: tuple[str, ...] = ()
-    jedec_id: bytes = b"\xc2\x28\x17"
+    jedec_id: bytes | None = b"\xc2\x28\x17"
     uses_4_bytes: bool | None = False
     wraps: bool = False
     flips: dict[int, int] = field(default_factory=dict)
     clock: float = 0.0
     waiting: int = 0
+    by_tool: bool = False
     reads: list[tuple[MemoryKind, int, int]] = field(default_factory=list)
     _stuck: dict[tuple[MemoryKind, int], int] = field(default_factory=dict)
 
@@ -51,7 +53,7 @@ class MemoryTarget:
     def memories(self) -> MemoryMap:
         return self._memories
 
-    def external_id(self) -> bytes:
+    def external_id(self) -> bytes | None:
         return self.jedec_id
 
     def inspect_external(self) -> None:
@@ -92,7 +94,7 @@ class MemoryTarget:
         self.clock += memory.geometry.page_time
         self._store(memory, offset, data, keep=0x00)
 
-    def settle(self) -> None:
+    def settle(self, told: Callable[[], None] = nobody) -> None:
         pass
 
     def recover(self) -> None:

@@ -84,7 +84,7 @@ def with_serial(folder: Path, serial: str) -> Path:
 
 
 def test_the_runner_is_found_by_its_name() -> None:
-    assert runner_names() == ("pynrfjprog", "sim")
+    assert runner_names() == ("nrfutil", "pynrfjprog", "sim")
     found: Runner = get_runner("sim")
     assert found.name == "sim"
 
@@ -95,7 +95,7 @@ def test_a_runner_that_is_not_there(name: str) -> None:
         get_runner(name)
     assert name in str(caught.value)
     assert "sim" in f"{caught.value} {caught.value.advice}"
-    assert (caught.value.known, caught.value.exit_code) == ("pynrfjprog, sim", 2)
+    assert (caught.value.known, caught.value.exit_code) == ("nrfutil, pynrfjprog, sim", 2)
 
 
 def test_a_journal_belongs_into_the_boards_folder(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.boards import SMALL, changed, fill, foreign_partitions, partition_bytes
 from tests.helpers.faketools import cut_file
+from tests.helpers.nrfutil_runs import install
 from tests.helpers.zephyrtree import FORMS
 from tests.zephyr.conftest import Bench, NewBench
 from west_qspi.errors import ErasesTooMuch
@@ -51,6 +52,23 @@ def test_a_first_flash_is_proven(bench: NewBench, form: str) -> None:
     assert holds(here, wanted(here))
     # Runners leave files beside what they program.
     assert set(here.build_folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_nrfutil_proves_what_another_tool_has_programmed(
+    bench: NewBench, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    here = bench()
+    if seed:
+        here.flash_directly()
+        here.use(changed(SMALL, seed=seed))
+    tools = install(here.folder / "nordic")
+    monkeypatch.setenv("PATH", str(tools), prepend=":")
+    monkeypatch.setenv("FAKE_NRFUTIL_BOARDS", str(here.board_folder))
+    done = here.run(reader="nrfutil")
+    assert (done.status, "programmed and proven" in done.out) == (0, True), done.err
+    assert holds(here, wanted(here))
+    assert done.err.count("cannot ask the external flash what it is") == 1
 
 
 def test_what_is_there_already_is_not_programmed_again(bench: NewBench) -> None:

@@ -39,18 +39,19 @@
      │   ├─ ExternalOutOfReach  ErasesTooMuch   one of Zephyr's that is not fit for this firmware
      │   ├─ RunnerRefuses  RunnerBroken  ToolFailed  ToolHung   what one of Zephyr's came to
      │   └─ RunnerUnavailable          it exists, but not here
-     │       └─ LibraryMissing  JLinkMissing  NoZephyr  RunnerUnusable  RunnerToolMissing
+     │       ├─ LibraryMissing  JLinkMissing  NrfutilMissing  NrfutilTooOld
+     │       └─ NoZephyr  RunnerUnusable  RunnerToolMissing
      ├─ TargetError                    the device, the probe, the wires
      │   ├─ NoDevice                   nothing answers, or not the one that is meant
      │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
      │   ├─ LinkError                  the debug link
-     │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed
+     │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed  NrfutilFailed  NrfutilHung  NrfutilDied
      │   ├─ RunBroken  RunHung         one of several boards
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
-     │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused
+     │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ ProofError                     it was written, but it is not there
-     │   └─ WriteFailed  UnstableRead  AddressWrapped
+     │   └─ WriteFailed  UnstableRead  AddressWrapped  ForeignChanged
      └─ Interrupted                    the user stopped it at a safe point
          └─ StoppedAtOnce              and did not want to wait for one
 """
@@ -66,12 +67,17 @@ from west_qspi.errors.device import (
     ChipAsleep,
     ClockModeUnsupported,
     FlashBusy,
+    ForeignChanged,
     IllegalAccess,
     Interrupted,
     LinkError,
     LowVoltage,
     NoDevice,
     NoProbe,
+    NrfutilCannot,
+    NrfutilDied,
+    NrfutilFailed,
+    NrfutilHung,
     PowerLost,
     ProbeCrashed,
     ProbeFailed,
@@ -108,6 +114,8 @@ from west_qspi.errors.flashing import (
     LibraryMissing,
     MisplacedData,
     NotErasable,
+    NrfutilMissing,
+    NrfutilTooOld,
     OtherHalfDiffers,
     OutsideMemories,
     OutsidePartition,
@@ -188,6 +196,7 @@ __all__ = [
     "FirmwareConflict",
     "FlashBusy",
     "FolderError",
+    "ForeignChanged",
     "HalfAlone",
     "HalvesDiffer",
     "HexError",
@@ -210,6 +219,12 @@ __all__ = [
     "NobodyReads",
     "NotABuildDirectory",
     "NotErasable",
+    "NrfutilCannot",
+    "NrfutilDied",
+    "NrfutilFailed",
+    "NrfutilHung",
+    "NrfutilMissing",
+    "NrfutilTooOld",
     "OtherHalfDiffers",
     "OutsideMemories",
     "OutsidePartition",

@@ -178,6 +178,41 @@ class ProbeCrashed(LinkError):
     hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
 
 
+class NrfutilFailed(LinkError):
+    """nrfutil says that something failed; ``code`` is its number, 0 where it gives none."""
+
+    code: int
+    reason: str
+    text = "{device}: nrfutil failed during {during}: {reason} (code {code})"
+    hint = (
+        "Check cable and power, and close other programs that use the probe; the next run repairs the rest."
+    )
+
+
+class NrfutilHung(LinkError):
+    """nrfutil did not come to its end, and was ended."""
+
+    seconds: float
+    text = "{device}: nrfutil did not end {during} within {seconds:.0f} s, and was ended"
+    hint = "Reconnect the probe and run the same command again: it repairs what was left half done."
+
+
+class NrfutilDied(LinkError):
+    """nrfutil ended without a word on how it went."""
+
+    reason: str
+    text = "{device}: nrfutil broke off during {during}: {reason}"
+    hint = "Run the same command again: it repairs what was left half done."
+
+
+class NrfutilCannot(TargetError):
+    """nrfutil has no way to find something out; ``what`` names it."""
+
+    what: str
+    text = "{device}: {what} cannot be asked for through nrfutil"
+    hint = "Use -r pynrfjprog for it, or describe the chip with --ext-mem-config."
+
+
 class RunBroken(TargetError):
     """The process of one of several boards ended without a word on what the board holds."""
 
@@ -266,6 +301,17 @@ class UnstableRead(ProofError):
     hint = (
         "Try a slower clock, fewer data lines (FASTREAD, PP), a shorter cable, or reset and halt the SoC "
         "first."
+    )
+
+
+class ForeignChanged(ProofError):
+    """Bytes have changed in a sector that nothing was asked for, ``count`` of those read with it."""
+
+    count: int
+    text = "{memory}: {count} bytes from {address:#010x} on have changed, although nobody asked for it"
+    hint = (
+        "The programming tool erases more than it was told to, or something on the board writes there: use "
+        "-r pynrfjprog, and restore that data."
     )
 
 

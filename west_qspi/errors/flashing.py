@@ -248,6 +248,21 @@ class JLinkMissing(RunnerUnavailable):
     )
 
 
+class NrfutilMissing(RunnerUnavailable):
+    """nrfutil, or its command ``device``, is not installed, or cannot be run."""
+
+    hint = (
+        "Install nrfutil from nordicsemi.com, put it on the PATH, and run: nrfutil install device. The "
+        "Python package of the same name is another, older program."
+    )
+
+
+class NrfutilTooOld(RunnerUnavailable):
+    """The installed version of nrfutil's command ``device`` does not know what is needed."""
+
+    hint = "Bring it up to date: nrfutil upgrade device"
+
+
 class RebuildFailed(RunnerError):
     """The build before flashing failed; ``command`` is what was run."""
 

@@ -147,6 +147,7 @@ class _Derivation(NamedTuple):
             "wip_bit": _Fact(0, Source("JESD216")),
             "retain_ram": _Fact(True, Source(_NRFJPROG)),
             "peripheral": _Fact("QSPI", Source("the SoC's peripheral")),
+            "compress": self._given("compress", None),
         }
 
     def _given(self, fact: str, default: object, source: str = _BINDING) -> _Fact:

@@ -15,8 +15,11 @@ Sectors = dict[tuple[MemoryKind, int], bytes]
 
 ADDRESSABLE_WITH_24_BITS = REACH_OF_3_BYTES
 WRAP_GUARD = "must not have changed: 24-bit addresses would wrap to here"
+READ_BEFORE = "read back, with all that was read before"
 
-_VERIFY_PIECE = 0x1_0000
+VERIFY_PIECE, LARGE_VERIFY_PIECE = 0x1_0000, 0x8_0000
+"""Bytes that are verified at a time; the larger where each read takes seconds, however short it is."""
+
 _KEPT = Origin("(bytes to keep)")
 
 
@@ -35,6 +38,13 @@ def wrapped_sectors(memory: Memory, offsets: Iterable[int]) -> set[int]:
     if memory.kind is not MemoryKind.EXTERNAL:
         return set()
     return {at % ADDRESSABLE_WITH_24_BITS for at in offsets if at >= ADDRESSABLE_WITH_24_BITS}
+
+
+def neighbours(memory: Memory, offsets: Iterable[int]) -> set[int]:
+    """Return the sectors just before and behind those at ``offsets``."""
+    unit, given = memory.geometry.sector, set(offsets)
+    beside = {at + step for at in given for step in (-unit, unit)}
+    return {at for at in beside - given if 0 <= at < memory.size}
 
 
 def overlaid(wanted: Firmware, memory: Memory, offset: int, old: bytes | None) -> bytes:
@@ -80,7 +90,7 @@ def _verifications(
     unit = memory.geometry.sector
     changed = [b.start for step in steps for b in Range(step.offset, step.size).blocks(unit)]
     for run in joined(Range(offset, unit) for offset in (*changed, *unproven)):
-        for part in run.pieces(_VERIFY_PIECE):
+        for part in run.pieces(VERIFY_PIECE):
             data = b"".join(new[b.start] for b in part.blocks(unit))
             yield Step(Action.VERIFY, memory, part.start, part.size, "read back", data)
     for offset in sorted(wrapped_sectors(memory, changed) - set(changed)):

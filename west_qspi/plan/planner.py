@@ -13,11 +13,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from west_qspi.firmware import Firmware, Origin, Segment
-from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
+from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range, joined
 from west_qspi.plan.blocks import (
+    LARGE_VERIFY_PIECE,
+    READ_BEFORE,
+    WRAP_GUARD,
     Sectors,
     bring,
     foreign_bytes,
+    neighbours,
     overlaid,
     touched_sectors,
     wrapped_sectors,
@@ -31,13 +35,13 @@ _HELD_BACK = Origin("(boot key, written last)")
 
 
 def sectors_to_read(
-    wanted: Firmware, memories: MemoryMap, *, units: Iterable[BootUnit] = ()
+    wanted: Firmware, memories: MemoryMap, *, units: Iterable[BootUnit] = (), wary: bool = False
 ) -> Iterator[tuple[Memory, int]]:
     """Yield the sectors whose content a plan needs, ascending in each memory.
 
     These are the sectors that hold wanted bytes; for each sector above 16 MiB the one that it would become
-    with 24-bit addresses; and those of boot keys, which have to be put back where the wanted firmware
-    leaves them out.
+    with 24-bit addresses; those of boot keys, which have to be put back where the wanted firmware leaves
+    them out; and for a ``wary`` plan the neighbours of them all.
     """
     keys = [unit.key for unit in units if _touched_unit(unit, wanted)]
     for memory in memories:
@@ -46,6 +50,8 @@ def sectors_to_read(
         for key in filter(memory.bus.covers, keys):
             needed |= {b.start for b in key.shifted(-memory.bus.start).blocks(memory.geometry.sector)}
         needed |= wrapped_sectors(memory, touched)
+        if wary and memory.geometry.erase:
+            needed |= neighbours(memory, touched)
         for offset in sorted(needed):
             yield memory, offset
 
@@ -59,6 +65,7 @@ def make_plan(
     before: Sequence[Firmware] = (),
     first: Sequence[Firmware] = (),
     mass_erase: Iterable[MemoryKind] = (),
+    wary: bool = False,
 ) -> Plan:
     """Plan how a device that holds ``content`` comes to hold ``wanted`` over it.
 
@@ -67,6 +74,9 @@ def make_plan(
     forget updates: each may stand for one of linked images). ``mass_erase`` names memories that are erased
     whole. Sectors that are not in ``content`` are planned as if they were full (blank where a
     memory cannot be erased by itself) and all foreign bytes in them blank: a preview, not to be carried out.
+
+    A ``wary`` plan is for what may erase more than it is asked to: if anything changes, all of ``content`` is
+    verified before the boot keys are written, changed or not, in few reads.
 
     Raises NotErasable where a memory that cannot be erased by itself holds other bytes than wanted.
     """
@@ -107,11 +117,45 @@ def make_plan(
         Segment(step.memory.address(step.offset), _until_commit(step.data), _HELD_BACK) for step in keys
     )
     body = Firmware.merged((*goal.without(held_back.ranges).segments, *held_back.segments))
-    steps += _bring_all(body, now, memories, erased)
+    wary = wary and (bool(steps) or any(sector.state is not SectorState.SAME for sector in sectors))
+    more, verifications = _brought(body, now, memories, erased)
+    steps += more
+    if wary:
+        steps += [step for step in verifications if step.reason == WRAP_GUARD]
+        verifications = list(_everything_known(body, now, memories, erased))
+    steps += verifications
     for step in commits:
         steps.append(step)
-        steps.append(Step(Action.VERIFY, step.memory, step.offset, step.size, "read back", step.data))
+        steps += _proofs(step, now, whole=wary)
     return Plan(tuple(steps), sectors)
+
+
+def _everything_known(
+    wanted: Firmware, now: Sectors, memories: MemoryMap, erased: Collection[MemoryKind]
+) -> Iterator[Step]:
+    """Yield reads, in few pieces, of all that was read before; where all was erased, of what is wanted."""
+    for memory in memories:
+        unit = memory.geometry.sector
+        known: Iterable[int] = (offset for kind, offset in now if kind is memory.kind)
+        if memory.kind in erased:
+            known = touched_sectors(wanted, memory)
+        for run in joined(Range(offset, unit) for offset in known):
+            for part in run.pieces(LARGE_VERIFY_PIECE):
+                data = b"".join(now[memory.kind, block.start] for block in part.blocks(unit))
+                yield Step(Action.VERIFY, memory, part.start, part.size, READ_BEFORE, data)
+
+
+def _proofs(commit: Step, now: Sectors, *, whole: bool) -> Iterator[Step]:
+    """Yield the reads that prove a key and, with ``whole``, that its sectors hold all else still."""
+    memory = commit.memory
+    if not whole:
+        yield Step(Action.VERIFY, memory, commit.offset, commit.size, "read back", commit.data)
+        return
+    key = Firmware((Segment(memory.address(commit.offset), commit.data, _HELD_BACK),))
+    for block in Range(commit.offset, commit.size).blocks(memory.geometry.sector):
+        data = overlaid(key, memory, block.start, now.get((memory.kind, block.start)))
+        now[memory.kind, block.start] = data
+        yield Step(Action.VERIFY, memory, block.start, block.size, "read back", data)
 
 
 def _erase_whole(memories: Iterable[Memory], now: Sectors) -> Iterator[Step]:
@@ -215,11 +259,21 @@ def _bring_all(
 
     So a target may work on two memories at a time: nothing is read in between.
     """
+    steps, verifications = _brought(wanted, now, memories, erased)
+    yield from steps
+    yield from verifications
+
+
+def _brought(
+    wanted: Firmware, now: Sectors, memories: MemoryMap, erased: Collection[MemoryKind]
+) -> tuple[list[Step], list[Step]]:
+    """Return the steps for all memories, and the verification of all that they change."""
+    steps: list[Step] = []
     verifications: list[Step] = []
     for kind in _ORDER:
         memory = memories.get(kind)
         if memory is not None:
-            steps, proofs = bring(wanted, memory, now, unread=kind in erased)
-            yield from steps
+            more, proofs = bring(wanted, memory, now, unread=kind in erased)
+            steps += more
             verifications += proofs
-    yield from verifications
+    return steps, verifications

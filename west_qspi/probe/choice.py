@@ -95,26 +95,31 @@ def listed(worker: Worker, options: ProbeOptions) -> tuple[str, ...]:
     return tuple(str(serial) for serial in cast("tuple[int, ...]", found))
 
 
-def pick(known: tuple[str, ...], options: ProbeOptions) -> str:
-    """Return the serial number that is meant.
+def pick(known: tuple[str, ...], options: ProbeOptions, runner: str = codes.RUNNER) -> str:
+    """Return the serial number that is meant; ``runner`` is what reaches for the probes.
 
     Raises NoProbe, UnknownProbe, SeveralProbes, UsageError.
     """
     if not known:
-        raise NoProbe(codes.RUNNER, "no debug probe is connected")
+        raise NoProbe(runner, "no debug probe is connected")
     meant = known if options.dev_id is None else fitting(known, options.dev_id)
     if len(meant) == 1:
         return meant[0]
     chosen = options.choose(meant)
     if chosen is None:
-        raise SeveralProbes(codes.RUNNER, f"several probes could be meant: {', '.join(meant)}")
+        raise SeveralProbes(runner, f"several probes could be meant: {', '.join(meant)}")
     if chosen not in meant:
         raise UsageError(f"'{chosen}' is none of the boards that could be meant: {', '.join(meant)}")
     return chosen
 
 
 def pick_several(
-    known: tuple[str, ...], wanted: Sequence[str], options: ProbeOptions, *, every: bool
+    known: tuple[str, ...],
+    wanted: Sequence[str],
+    options: ProbeOptions,
+    *,
+    every: bool,
+    runner: str = codes.RUNNER,
 ) -> tuple[str, ...]:
     """Return the serial numbers that are meant, each once; ``wanted`` are serial numbers or patterns.
 
@@ -122,9 +127,9 @@ def pick_several(
     each. Raises as ``pick``.
     """
     if not every:
-        meant = {pick(known, replace(options, dev_id=pattern)) for pattern in wanted}
+        meant = {pick(known, replace(options, dev_id=pattern), runner) for pattern in wanted}
     elif not known:
-        raise NoProbe(codes.RUNNER, "no debug probe is connected")
+        raise NoProbe(runner, "no debug probe is connected")
     else:
         meant = {serial for pattern in wanted or ("*",) for serial in fitting(known, pattern)}
     return tuple(serial for serial in known if serial in meant)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
@@ -19,6 +19,7 @@ from west_qspi.probe.layout import Layout
 from west_qspi.probe.link import Core, Link
 from west_qspi.probe.settings import QspiSettings
 from west_qspi.soc import Soc
+from west_qspi.targets import nobody
 from west_qspi.targets.inspection import Inspection, inspect
 from west_qspi.targets.qspi import check_controller
 
@@ -130,6 +131,11 @@ class DirectTarget:
         """How many of the bytes that ``program`` was given are not programmed, or not known to be."""
         return self._dropped + self._flash.waiting
 
+    @property
+    def by_tool(self) -> bool:
+        """No: the drivers are our own, or are told each step."""
+        return False
+
     # --- the external flash ---
 
     def external_id(self) -> bytes:
@@ -184,7 +190,7 @@ class DirectTarget:
             self._changed = True
             self._flash.erase(memory, offset, size)
 
-    def settle(self) -> None:
+    def settle(self, told: Callable[[], None] = nobody) -> None:
         """Wait until all is done that was asked for."""
         with self._call(settled=True):
             pass

@@ -91,6 +91,14 @@ DEVICE_ENABLED, SECURE_ENABLED = 1 << 6, 1 << 23
 HFCLK192M_DIVIDER = 0x5000_55B8
 NETWORK_FORCE_OFF = 0x5000_5614
 
+# FICR: DEVICEID[0] and [1]
+DEVICE_ID: Mapping[str, int] = {NRF5340.name: 0x00FF_0204, NRF52840.name: 0x1000_0060}
+
 # Armv8-M and Armv7-M: the debug halting control and status register
 DEBUG_HALTING = 0xE000_EDF0
 HALT = 0xA05F_0003
+
+
+def device_name(soc: Soc, number: bytes) -> str:
+    """Return the name of a device, the same whatever reaches it; ``number`` is what is at ``DEVICE_ID``."""
+    return f"{soc.name} {int.from_bytes(number, 'little'):016X}"

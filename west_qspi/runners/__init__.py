@@ -99,6 +99,7 @@ class Runner(Protocol):
 
 
 _MODULES: Mapping[str, str] = {
+    "nrfutil": "west_qspi.runners.nrfutil",
     "pynrfjprog": "west_qspi.runners.pynrfjprog",
     "sim": "west_qspi.runners.sim",
 }

@@ -20,6 +20,7 @@ from west_qspi.probe.codes import RUNNER
 from west_qspi.probe.controller import QspiController
 from west_qspi.probe.direct import DirectTarget
 from west_qspi.probe.jlink import Clock, JLink, RealClock, open_probe
+from west_qspi.probe.layout import DEVICE_ID, device_name
 from west_qspi.probe.link import Core
 from west_qspi.probe.settings import QspiSettings
 from west_qspi.probe.vendor import VendorController, VendorNvmc
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from west_qspi.runners import Describe, RunnerOptions
     from west_qspi.soc import Soc
 
-# FICR: DEVICEID[0] and [1]. Source: Product Specifications, chapter "FICR".
-_DEVICE_ID = {"nRF5340": 0x00FF_0204, "nRF52840": 0x1000_0060}
 _SPEEDS = range(1, 50_001)
 
 
@@ -55,9 +54,9 @@ class ProbeTarget(DirectTarget):
         if Core.APPLICATION.value in self.protected:
             return self._probe.identity
         if self._number is None:
-            data = self._probe.bus(Core.APPLICATION).read(_DEVICE_ID[self.soc.name], 8)
-            self._number = f"{int.from_bytes(data, 'little'):016X}"
-        return f"{self.soc.name} {self._number}"
+            data = self._probe.bus(Core.APPLICATION).read(DEVICE_ID[self.soc.name], 8)
+            self._number = device_name(self.soc, data)
+        return self._number
 
     @property
     def sample(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from west_qspi.memory import Memory, MemoryMap
@@ -9,6 +10,10 @@ from west_qspi.soc import Soc
 
 if TYPE_CHECKING:
     from west_qspi.targets.inspection import Inspection
+
+
+def nobody() -> None:
+    """Tell nobody."""
 
 
 class Target(Protocol):
@@ -48,8 +53,16 @@ class Target(Protocol):
     def waiting(self) -> int:
         """How many of the bytes that ``program`` was given are not programmed, or not known to be."""
 
-    def external_id(self) -> bytes:
-        """Return the JEDEC id of the external flash: three bytes."""
+    @property
+    def by_tool(self) -> bool:
+        """Whether a program that is not ours does the work, in few calls that each take seconds.
+
+        Then ``erase`` and ``program`` only take note, so that the next other call takes their time; and more
+        may happen than was asked for, so that more has to be looked at.
+        """
+
+    def external_id(self) -> bytes | None:
+        """Return the JEDEC id of the external flash: three bytes; None where it cannot be asked for."""
 
     def inspect_external(self) -> Inspection | None:
         """Look at the external flash and change nothing but waking it; None where there is none."""
@@ -69,8 +82,11 @@ class Target(Protocol):
     def program(self, memory: Memory, offset: int, data: bytes) -> None:
         """Clear bits: at most one page, within one page, aligned to the memory's word."""
 
-    def settle(self) -> None:
-        """Wait until all is done that was asked for."""
+    def settle(self, told: Callable[[], None] = nobody) -> None:
+        """Wait until all is done that was asked for.
+
+        ``told`` is called by a tool's target as less is ``waiting``.
+        """
 
     def recover(self) -> None:
         """Lift access protection, which erases internal flash and UICR."""

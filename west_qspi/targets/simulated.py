@@ -17,6 +17,7 @@ from west_qspi.sim.chip import NorChip
 from west_qspi.sim.faults import Fault
 from west_qspi.sim.folder import BoardLock
 from west_qspi.soc import Soc
+from west_qspi.targets import nobody
 from west_qspi.targets.commanded import CommandedFlash
 from west_qspi.targets.inspection import Inspection, inspect
 from west_qspi.targets.qspi import check_controller
@@ -126,6 +127,11 @@ class SimulatedTarget:
         """Nothing: every call blocks until it is done."""
         return 0
 
+    @property
+    def by_tool(self) -> bool:
+        """No: the board is programmed here."""
+        return False
+
     def external_id(self) -> bytes:
         """Return the JEDEC id that the chip answers with now."""
         self._call("reading the JEDEC id", 0)
@@ -195,7 +201,7 @@ class SimulatedTarget:
         self._call("reading UICR", uicr.memory.size)
         return not uicr.read(0, uicr.memory.size).strip(b"\xff")
 
-    def settle(self) -> None:
+    def settle(self, told: Callable[[], None] = nobody) -> None:
         """Do nothing: every call blocks until it is done."""
 
     def recover(self) -> None:

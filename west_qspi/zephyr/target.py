@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from west_qspi.errors import NoDevice
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.memory import Memory, MemoryKind, MemoryMap, Range
+from west_qspi.targets import nobody
 
 if TYPE_CHECKING:
     from west_qspi.journal import Entry, Journal
@@ -97,8 +98,13 @@ class ToolTarget:
         """How many bytes the tool was not given, or did not come to its end with."""
         return self._waiting
 
-    def external_id(self) -> bytes:
-        """Return the JEDEC id of the external flash."""
+    @property
+    def by_tool(self) -> bool:
+        """No: what is told of time and of what has to be looked at is the reader's."""
+        return False
+
+    def external_id(self) -> bytes | None:
+        """Return the JEDEC id of the external flash; None where the reader cannot ask for it."""
         return self._settled().external_id()
 
     def inspect_external(self) -> Inspection | None:
@@ -157,7 +163,7 @@ class ToolTarget:
         self._pending[key][offset - start : offset - start + len(data)] = data
         self._waiting += len(data)
 
-    def settle(self) -> None:
+    def settle(self, told: Callable[[], None] = nobody) -> None:
         """Do nothing: the tool gets what waits when something is read, and each of its shots erases anew.
 
         So nobody may believe that an erase is done, which ``ToolJournal`` sees to.

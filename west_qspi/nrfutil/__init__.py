@@ -1,0 +1,1 @@
+"""A device behind nrfutil, Nordic's command line tool, as a target."""
