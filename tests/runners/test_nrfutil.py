@@ -301,4 +301,3 @@ def test_information_is_shown_with_what_cannot_be_told(command: Command) -> None
     assert done.status == 0
     assert "nRF5340" in done.out
     assert "cannot be asked for through nrfutil" in done.out
-
