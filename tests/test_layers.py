@@ -30,7 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("preflight", "policy", "reading", "report", "areas", "loose"),
     ("settling",),
     ("preparation",),
-    ("flasher", "runners", "render", "mapview"),
+    ("execution", "flasher", "runners", "render", "mapview"),
     ("work",),
     ("looserun",),
     ("fleet",),
