@@ -26,7 +26,7 @@ from tests.helpers.bootmodel import NOTHING
 from tests.test_power_cut import cut_everywhere, slots_hold, what_boots
 from west_qspi.build.build import Build
 from west_qspi.data import Extra
-from west_qspi.errors import NoDevice, PowerLost
+from west_qspi.errors import ForeignChanged, NoDevice, PowerLost
 from west_qspi.extflash.parts import generic_geometry
 from west_qspi.firmware import Firmware, Origin, Segment
 from west_qspi.flasher import flash
@@ -255,3 +255,29 @@ def test_another_board_behind_the_probe_ends_the_run() -> None:
     target.erase(memory, 0, 0x1000)
     with pytest.raises(NoDevice):
         target.read(memory, 0, 0x1000)
+
+
+class WideBench(Bench):
+    """One whose tool erases the sector behind what it was told to, too."""
+
+    def shoot(self, firmware: Firmware, network: bool = False) -> None:
+        super().shoot(firmware, network)
+        target = self.connect()
+        external = target.memories[MemoryKind.EXTERNAL]
+        end = firmware.within(external.bus).ranges[-1].end - external.bus.start
+        target.erase(external, Range(0, end).aligned(0x1000).end, 0x1000)
+        target.close()
+
+
+def test_a_tool_that_erases_more_than_it_is_told_is_found_out(tmp_path: Path) -> None:
+    build = build_of(SMALL)
+    board = new_board(build)
+    flash_board(board, build)
+    (tmp_path / "data.bin").write_bytes(b"new data" * 512)
+    write_board(board, MemoryKind.EXTERNAL, 0x70_1000, b"old data" * 512)
+    write_board(board, MemoryKind.EXTERNAL, 0x70_2000, b"not yours")
+    job = gather(build, extras=[Extra.parse(f"{tmp_path / 'data.bin'}@external+0x701000")], force=True)
+    bench = WideBench(board, build)
+    with pytest.raises(ForeignChanged) as caught:
+        flash(ToolTarget(bench.connect, bench.shoot), job, Policy(), MemoryJournal())
+    assert caught.value.address == 0x1070_2000

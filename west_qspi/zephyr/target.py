@@ -100,8 +100,8 @@ class ToolTarget:
 
     @property
     def by_tool(self) -> bool:
-        """No: what is told of time and of what has to be looked at is the reader's."""
-        return False
+        """Yes: a tool may erase more than it was told to."""
+        return True
 
     def external_id(self) -> bytes | None:
         """Return the JEDEC id of the external flash; None where the reader cannot ask for it."""
