@@ -39,6 +39,9 @@ from west_qspi.policy import Policy
 from west_qspi.report import FlashReport, Outcome
 from west_qspi.sim.board import Board
 
+# Hundreds of cases: coverage would make them twice as long, and sees their lines in other tests.
+pytestmark = pytest.mark.no_cover
+
 APPLICATION, NETWORK = MemoryKind.APPLICATION, MemoryKind.NETWORK
 TINY = changed(SMALL, internal_size=0x400, external_size=0x1100, network_size=0x400)
 BUILDS = {

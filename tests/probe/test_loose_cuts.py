@@ -23,6 +23,9 @@ from west_qspi.policy import Policy
 from west_qspi.report import FlashReport
 from west_qspi.sim.board import Board
 
+# Hundreds of cases: coverage would make them twice as long, and sees their lines in other tests.
+pytestmark = pytest.mark.no_cover
+
 SMALLER = changed(SMALL, internal_size=0x1800, external_size=0x2800)
 NRF52 = changed(SMALLER, soc="nrf52840", network=False)
 LATER = {"seed": 2, "version": "1.0.1"}

@@ -181,6 +181,7 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", [*LAYOUTS, "no bootloader"])
 def test_every_cut_with_a_reader(name: str, record_property: Callable[[str, object], None]) -> None:
     options = LAYOUTS.get(name, changed(SMALL, mode="none", network=False))
@@ -190,6 +191,7 @@ def test_every_cut_with_a_reader(name: str, record_property: Callable[[str, obje
     record_property("count: power cuts of a tool, each followed by a boot decision and a rerun", cuts)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_cut_with_nobody_to_read(name: str, record_property: Callable[[str, object], None]) -> None:
     options = LAYOUTS[name]
