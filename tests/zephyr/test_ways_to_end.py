@@ -49,6 +49,11 @@ def test_each_end_has_its_words_and_a_hint(bench: NewBench, way: str, said: str)
     assert "proven" not in done.out
 
 
+def test_a_missing_tool_has_changed_nothing_and_that_is_said(bench: NewBench) -> None:
+    done = odd(bench, "missing").run(runner="odd", reader="none")
+    assert "nothing was changed; the board holds what it held before" in done.err
+
+
 def test_a_runner_that_does_not_flash_is_refused(bench: NewBench) -> None:
     done = odd(bench, "well").run(runner="debugonly", reader="none")
     assert (done.status, "is not one that flashes" in done.err) == (1, True)

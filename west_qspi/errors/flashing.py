@@ -202,7 +202,7 @@ class UnknownRunner(RunnerError):
     known: str
     text = "no runner '{name}'; there are: {known}"
     exit_code = 2
-    hint = "Choose one with -r, or once for all: west config qspi.runner sim"
+    hint = "Choose one with -r, or once for all: west config qspi.runner NAME"
 
 
 class ToolMissing(RunnerError):

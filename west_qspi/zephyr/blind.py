@@ -12,6 +12,7 @@ from west_qspi.errors import (
     Interrupted,
     NobodyReads,
     QspiError,
+    RunnerUnavailable,
     StoppedAtOnce,
     board_state,
 )
@@ -209,17 +210,23 @@ class _Shooting:
         # An erase of all comes before what it would take away again.
         erase = self.policy.mass_erase and (not shot.gives_keys or shot.takes_keys)
         self.listen(Started(Operation.PROGRAM, name, shot.firmware.size))
+        before = self.changed, self.boots
         self.changed = True
         if shot.takes_keys:
             self.boots = Boots.NOTHING
-        self.tool.shoot(
-            self.offer,
-            shot.firmware,
-            network=shot.network,
-            erase=erase,
-            recover=self.policy.recover and first,
-            reset=self.policy.reset and last,
-        )
+        try:
+            self.tool.shoot(
+                self.offer,
+                shot.firmware,
+                network=shot.network,
+                erase=erase,
+                recover=self.policy.recover and first,
+                reset=self.policy.reset and last,
+            )
+        except RunnerUnavailable:
+            # There is no tool that could have begun.
+            self.changed, self.boots = before
+            raise
         if shot.gives_keys or not shot.takes_keys:
             self.done += shot.firmware.size
         if shot.gives_keys:
