@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.processes import make_program
 from west_qspi import hexfile
 from west_qspi.errors import PowerLost, QspiError
 from west_qspi.extflash.configfile import read_config
@@ -41,17 +42,14 @@ def make_tools(folder: Path, board: Path, names: Sequence[str] = TOOLS) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        script = folder / name
-        script.write_text(
-            f"#!{sys.executable}\n"
+        make_program(
+            folder / name,
             "import sys\n"
             f"sys.path[:0] = [{str(PROJECT)!r}]\n"
             "from pathlib import Path\n"
             "from tests.helpers.faketools import main\n"
             f"sys.exit(main({name!r}, Path({str(board)!r}), sys.argv[1:]))\n",
-            encoding="utf-8",
         )
-        script.chmod(0o755)
     return folder
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.helpers.boards import MemoryJournal
 from tests.helpers.fake_nrfutil import Fake
+from tests.helpers.processes import make_program
 from west_qspi.build.build import Build
 from west_qspi.errors import LinkError, PowerLost
 from west_qspi.extflash.derive import chip_of
@@ -27,7 +28,6 @@ from west_qspi.sim.faults import PowerCut, parse_fault
 from west_qspi.soc import Soc
 
 LAUNCHER = """\
-#!{python}
 import sys
 sys.path[:] = {path!r}
 from tests.helpers.fake_nrfutil import run
@@ -40,8 +40,7 @@ def install(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "nrfutil"
     path = [str(Path(__file__).parents[2]), *sys.path]
-    program.write_text(LAUNCHER.format(python=sys.executable, path=path), encoding="utf-8")
-    program.chmod(0o755)
+    make_program(program, LAUNCHER.format(path=path))
     return folder
 
 

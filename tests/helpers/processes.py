@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,3 +23,13 @@ def comes_true(condition: Callable[[], bool]) -> bool:
     while not condition() and time.monotonic() < end:
         time.sleep(0.02)
     return condition()
+
+
+def make_program(path: Path, code: str) -> None:
+    """Make a program of Python code for this interpreter, which may be in a folder with a space.
+
+    The kernel takes a space in the first line as the end of the interpreter's path. So a shell, for which
+    the second line is a command and for Python a string, has to start it.
+    """
+    path.write_text(f"#!/bin/sh\n'''exec' '{sys.executable}' \"$0\" \"$@\"\n' '''\n{code}", encoding="utf-8")
+    path.chmod(0o755)
