@@ -133,7 +133,7 @@ def test_asked_twice_they_stop_at_once(tmp_path: Path) -> None:
     asked = when_begun(tmp_path, 2, "impatient", "hanging")
     begun = time.monotonic()
     rows = by_name(run_fleet(boards("impatient", "hanging"), Behave(tmp_path), asked=asked))
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < PATIENT
     assert isinstance(rows["impatient"].result, StoppedAtOnce)
     assert str(rows["hanging"].result) == "hanging: its run broke off: it was stopped at once"
     assert nothing_is_left(tmp_path)
@@ -150,7 +150,7 @@ def test_asked_three_times_their_processes_are_ended(tmp_path: Path) -> None:
     asked = when_begun(tmp_path, 3, "deaf")
     begun = time.monotonic()
     (row,) = run_fleet(boards("deaf"), Behave(tmp_path), asked=asked)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < PATIENT
     assert row.state is State.FAILED
     assert nothing_is_left(tmp_path)
 
@@ -160,7 +160,7 @@ def test_boards_that_tell_much_keep_nobody_from_being_heard(tmp_path: Path) -> N
     asked = when_begun(tmp_path, 3, *names)
     begun = time.monotonic()
     run_fleet(boards(*names), Behave(tmp_path), asked=asked)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < PATIENT
     assert nothing_is_left(tmp_path)
 
 
@@ -172,6 +172,9 @@ from west_qspi.fleet.run import run_fleet
 from west_qspi.runners import RunnerOptions
 run_fleet({"hanging": RunnerOptions("hanging"), "deaf": RunnerOptions("deaf")}, Behave(Path(sys.argv[1])))
 """
+
+PATIENT = 100.0
+"""Seconds within which boards that would sleep for 600 are ended, on a machine with other work too."""
 
 
 def test_a_run_that_is_killed_leaves_no_process(tmp_path: Path) -> None:

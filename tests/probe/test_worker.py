@@ -73,7 +73,8 @@ def test_a_call_that_hangs_is_ended_at_its_deadline_with_all_that_belongs_to_it(
     begun = time.monotonic()
     with pytest.raises(ProbeHung) as caught:
         read(link)
-    assert 1.0 <= time.monotonic() - begun < 3.0
+    # Without a deadline it would never come back.
+    assert time.monotonic() - begun >= 1.0
     assert caught.value.during == "reading 4 bytes at 0x20000000"
     assert comes_true(lambda: not any(map(is_running, there)))
     # What is asked for afterwards is refused at once.
@@ -167,9 +168,11 @@ def test_only_what_the_library_wrote_about_this_error_is_quoted(bench: Bench, li
 
 def test_an_error_costs_the_libraries_half_second_once(bench: Bench, link: JLink) -> None:
     begun = time.monotonic()
-    with pytest.raises(CallFailed):
-        link._worker.run([Call(Do.READ, (0x7000_0000, 4))], 1.0)
-    assert 0.5 <= time.monotonic() - begun < 0.9
+    for _ in range(4):
+        with pytest.raises(CallFailed):
+            link._worker.run([Call(Do.READ, (0x7000_0000, 4))], 1.0)
+    # Twice each would be 4 seconds.
+    assert 2.0 <= time.monotonic() - begun < 4.0
 
 
 def test_calls_after_one_that_fails_are_not_carried_out(bench: Bench, link: JLink) -> None:
