@@ -1,0 +1,200 @@
+"""What a device says of its images, and what that means: what runs, what will, and whether it fits together.
+
+Source: Zephyr, ``subsys/mgmt/mcumgr/grp/img_mgmt/src/img_mgmt_state.c`` (``img_mgmt_state_read``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from west_qspi.dfu.parts import ImageSet, Part
+from west_qspi.mcuboot import Version
+
+
+@dataclass(frozen=True)
+class DeviceImage:
+    """An image in a slot, as the device lists it; slot 0 is the primary one of its image number.
+
+    ``digest`` is the hash that the image stores: it tells which image it is, not that its content is whole.
+    ``numbered`` is False where the device names no image numbers: then it knows only one image.
+    """
+
+    image: int
+    slot: int
+    version: Version
+    digest: bytes | None = None
+    bootable: bool = True
+    pending: bool = False
+    confirmed: bool = False
+    active: bool = False
+    permanent: bool = False
+    numbered: bool = True
+
+    @property
+    def flags(self) -> str:
+        """The flags that are set, as words for a table."""
+        names = ("active", "confirmed", "pending", "permanent")
+        found = [name for name in names if getattr(self, name)]
+        return " ".join(found if self.bootable else [*found, "not bootable"]) or "-"
+
+
+Images = tuple[DeviceImage, ...]
+
+
+def numbers(images: Images) -> tuple[int, ...]:
+    """Return the image numbers that the device lists, ascending."""
+    return tuple(sorted({each.image for each in images}))
+
+
+def running(images: Images) -> dict[int, DeviceImage]:
+    """Return what runs now, by image number.
+
+    Only the application's own image is called active by older servers; the primary slot stands for others.
+    """
+    found = {each.image: each for each in images if each.slot == 0}
+    found.update({each.image: each for each in images if each.active})
+    return found
+
+
+def waiting(images: Images) -> dict[int, DeviceImage]:
+    """Return what lies in the slot that does not run, by image number: where updates are uploaded to."""
+    now = running(images)
+    return {each.image: each for each in images if now.get(each.image) != each}
+
+
+def next_boot(images: Images) -> dict[int, DeviceImage]:
+    """Return what runs after the next boot, by image number, if MCUboot finds all of it valid.
+
+    What is pending is installed. What runs without being confirmed goes, if there is something to go back to.
+    """
+    found = dict(running(images))
+    for number, other in waiting(images).items():
+        now = found.get(number)
+        if other.pending or (now is not None and not now.confirmed and other.confirmed):
+            found[number] = other
+    return found
+
+
+def part_for(wanted: ImageSet, number: int, images: Images) -> Part | None:
+    """Return the part for an image number; of a direct-XIP pair the one for the slot that does not run."""
+    now = running(images).get(number)
+    free = 1 - now.slot if now is not None else 1
+    fitting = [part for part in wanted.parts if part.image == number and part.slot in (None, free)]
+    return fitting[0] if fitting else None
+
+
+def is_part(wanted: ImageSet, image: DeviceImage | None) -> bool:
+    """Tell whether an image on the device is one of a set, in the right place for it."""
+    return image is not None and any(
+        part.image == image.image and part.digest == image.digest and part.slot in (None, image.slot)
+        for part in wanted.parts
+    )
+
+
+def is_whole(wanted: ImageSet, placed: Mapping[int, DeviceImage]) -> bool:
+    """Tell whether every image of a set is among those in place."""
+    return all(is_part(wanted, placed.get(number)) for number in wanted.images)
+
+
+def is_any(wanted: ImageSet, placed: Mapping[int, DeviceImage]) -> bool:
+    """Tell whether at least one image of a set is among those in place."""
+    return any(is_part(wanted, placed.get(number)) for number in wanted.images)
+
+
+class Situation(str, Enum):
+    """How a device stands; the values are words for reports."""
+
+    SETTLED = "settled"
+    PENDING = "update pending"
+    TESTING = "under test"
+    HALF_MARKED = "half marked"
+    HALF_CONFIRMED = "half confirmed"
+    MIXED = "mixed"
+
+    @property
+    def sound(self) -> bool:
+        """Tell whether what runs, and what will, fits together."""
+        return self in (Situation.SETTLED, Situation.PENDING, Situation.TESTING)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a device stands, and the sentences that say why."""
+
+    situation: Situation
+    reasons: tuple[str, ...] = ()
+
+
+def judge(images: Images, known: Sequence[ImageSet] = ()) -> Judgement:
+    """Say how a device stands; ``known`` are the sets that its images may belong to.
+
+    Without a set that fits, images of the same version are taken to belong together: what MCUboot would
+    install of one of them, it should install of all.
+    """
+    now, then = running(images), next_boot(images)
+    changing = [number for number in then if then[number] != now.get(number)]
+    updated = [number for number in changing if then[number].pending]
+    reverted = [number for number in changing if number not in updated]
+    if updated:
+        behind = list(_left_behind(images, then, known))
+        half = Judgement(Situation.HALF_MARKED, tuple(behind))
+        return half if behind else Judgement(Situation.PENDING, tuple(_will(then, updated, "installs")))
+    if reverted:
+        stays = list(_staying(images, then, reverted, known))
+        half = Judgement(Situation.HALF_CONFIRMED, tuple(stays))
+        return half if stays else Judgement(Situation.TESTING, tuple(_will(then, reverted, "goes back to")))
+    mixed = [each for each in known if is_any(each, now) and not is_whole(each, now)]
+    whole = any(is_whole(each, now) for each in known)
+    if mixed and not whole:
+        text = f"only a part of {mixed[0].name} runs: {_listed(now, mixed[0])}"
+        return Judgement(Situation.MIXED, (text,))
+    return Judgement(Situation.SETTLED)
+
+
+def _left_behind(
+    images: Images, then: Mapping[int, DeviceImage], known: Sequence[ImageSet]
+) -> Iterator[str]:
+    """Yield what is missing where only a part of a set is about to be installed."""
+    if any(is_whole(each, then) for each in known):
+        # Something of yet another origin may be pending beside it; the set's own images are what counts.
+        return
+    marked = {number: image for number, image in then.items() if image.pending}
+    for each in known:
+        if is_any(each, marked):
+            missing = [number for number in each.images if not is_part(each, then.get(number))]
+            yield f"only a part of {each.name} is marked; missing: {_images(missing)}"
+            return
+    versions = {image.version for image in marked.values()}
+    for number, other in waiting(images).items():
+        if number not in marked and other.version in versions:
+            yield f"image {number} {other.version} is in its slot, but not marked as {_images(marked)} is"
+
+
+def _staying(
+    images: Images, then: Mapping[int, DeviceImage], reverted: Sequence[int], known: Sequence[ImageSet]
+) -> Iterator[str]:
+    """Yield which images would stay where others, that came with them, go back."""
+    if any(is_whole(each, then) for each in known):
+        return
+    versions = {then[number].version for number in reverted}
+    now = running(images)
+    for number, other in waiting(images).items():
+        if number not in reverted and other.version in versions and now[number].digest != other.digest:
+            yield f"image {number} {now[number].version} stays, and {_images(reverted)} will go back"
+
+
+def _will(then: Mapping[int, DeviceImage], which: Iterable[int], verb: str) -> Iterator[str]:
+    for number in which:
+        yield f"the next boot {verb} image {number} {then[number].version}"
+
+
+def _listed(now: Mapping[int, DeviceImage], wanted: ImageSet) -> str:
+    inside = [number for number in wanted.images if is_part(wanted, now.get(number))]
+    return f"{_images(inside)}, not {_images(set(wanted.images) - set(inside))}"
+
+
+def _images(which: Iterable[int]) -> str:
+    found = sorted(which)
+    return f"image{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
