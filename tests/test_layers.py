@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("probe", "nrfutil"),
     ("boot",),
     ("littlefs",),
+    ("dfu",),
     ("data",),
     ("job",),
     ("preflight", "policy", "reading", "report", "areas", "loose"),

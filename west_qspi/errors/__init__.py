@@ -14,6 +14,7 @@
      │   ├─ FirmwareConflict           two files want different bytes at one address
      │   ├─ ImageError                 MCUboot header, TLVs, hash, signature, version
      │   ├─ JournalDamaged  JournalOutdated  JournalUnreachable   bytes that an interrupted run had in hand
+     │   ├─ UpdatePackageError         a package for updates, with the line of its manifest
      │   ├─ SigningKeyError            not a key that MCUboot could use
      │   ├─ ConfigurationError         a programmer configuration, with the line
      │   ├─ PartsFileError             the user's own table of parts, with the line
@@ -140,6 +141,7 @@ from west_qspi.errors.inputs import (
     SigningKeyError,
     SimulatedBoardError,
     UnsupportedSoc,
+    UpdatePackageError,
     UsageError,
 )
 from west_qspi.errors.link import (
@@ -268,6 +270,7 @@ __all__ = [
     "UnknownRunner",
     "UnstableRead",
     "UnsupportedSoc",
+    "UpdatePackageError",
     "UsageError",
     "WouldNotRun",
     "WriteFailed",
