@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from west_qspi.build.modes import UpdateMode
-from west_qspi.dfu.parts import ImageSet, Part
 from west_qspi.dfu.state import (
     DeviceImage,
     Images,
+    images_of,
     is_part,
     next_boot,
     numbers,
@@ -17,6 +17,7 @@ from west_qspi.dfu.state import (
     running,
     waiting,
 )
+from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import NoSuchImage, NoVariant, OtherUpdatePending, SlotUnderTest
 from west_qspi.events import Noticed
 
@@ -47,11 +48,11 @@ def in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     alone is what an old application bears best. A device that confirms no image but the application refuses
     the first one then, while nothing is confirmed.
     """
-    return tuple(sorted(parts, key=lambda part: (part.image == 0, part.image)))
+    return tuple(sorted(parts, key=lambda part: (part.number == 0, part.number)))
 
 
 def plan_update(
-    device: str, images: Images, wanted: ImageSet, *, again: bool = False, replace: bool = False
+    device: str, images: Images, wanted: UpdateSet, *, again: bool = False, replace: bool = False
 ) -> UpdatePlan:
     """Plan an update of a device that lists ``images``.
 
@@ -63,7 +64,7 @@ def plan_update(
     now, others, then = running(images), waiting(images), next_boot(images)
     _refuse_unknown(device, images, wanted)
     uploads, present, runs = [], [], []
-    for number in wanted.images:
+    for number in images_of(wanted):
         part = part_for(wanted, number, images)
         other = others.get(number)
         if is_part(wanted, now.get(number)):
@@ -81,12 +82,12 @@ def plan_update(
             _refuse_pending(device, other)
         uploads.append(part)
     for number, other in others.items():
-        if number not in wanted.images:
+        if number not in images_of(wanted):
             _refuse_pending(device, other)
     return UpdatePlan(in_order(tuple(uploads)), tuple(present), tuple(runs))
 
 
-def _refuse_unknown(device: str, images: Images, wanted: ImageSet) -> None:
+def _refuse_unknown(device: str, images: Images, wanted: UpdateSet) -> None:
     """Refuse image numbers that a server of one image takes for its own.
 
     Such a server lists no numbers, and ignores them in uploads: everything goes to the application's slot. One
@@ -94,7 +95,7 @@ def _refuse_unknown(device: str, images: Images, wanted: ImageSet) -> None:
     """
     known = numbers(images)
     if known == (0,) and not any(each.numbered for each in images):
-        for number in wanted.images:
+        for number in images_of(wanted):
             if number:
                 raise NoSuchImage(device, number, "one image only")
 
@@ -105,7 +106,7 @@ def _refuse_pending(device: str, other: DeviceImage | None) -> None:
 
 
 def notices(
-    plan: UpdatePlan, wanted: ImageSet, images: Images, mode: UpdateMode | None
+    plan: UpdatePlan, wanted: UpdateSet, images: Images, mode: UpdateMode | None
 ) -> Iterator[Noticed]:
     """Yield what has to be said before an update starts; ``mode`` is None where no build says it."""
     if not plan.marks:
@@ -120,12 +121,14 @@ def notices(
             "'west qspi-dfu inspect --require-dependency' shows how to add them",
         )
     older = [
-        part for part in plan.marks if part.image in now and part.version.release < now[part.image].version.release
+        part
+        for part in plan.marks
+        if part.number in now and part.version.release < now[part.number].version.release
     ]
     if older:
         yield Noticed(
             "older",
-            f"image {older[0].image} {older[0].version} is older than {now[older[0].image].version}, which runs: "
+            f"image {older[0].number} {older[0].version} is older than {now[older[0].number].version}, which runs: "
             "a bootloader with downgrade prevention does not install it",
             warning=True,
         )
@@ -161,10 +164,10 @@ def tied(parts: tuple[Part, ...], images: Images) -> bool:
     now = running(images)
 
     def needs(part: Part, other: Part) -> bool:
-        present = now.get(other.image)
+        present = now.get(other.number)
         return any(
-            each.image == other.image and (present is None or each.minimum.release > present.version.release)
-            for each in part.dependencies
+            each.image == other.number and (present is None or each.minimum.release > present.version.release)
+            for each in part.image.dependencies
         )
 
     return all(needs(part, other) for part in parts for other in parts if part is not other)

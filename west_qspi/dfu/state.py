@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from west_qspi.dfu.parts import ImageSet, Part
+from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.mcuboot import Version
 
 
@@ -77,30 +77,39 @@ def next_boot(images: Images) -> dict[int, DeviceImage]:
     return found
 
 
-def part_for(wanted: ImageSet, number: int, images: Images) -> Part | None:
+def part_for(wanted: UpdateSet, number: int, images: Images) -> Part | None:
     """Return the part for an image number; of a direct-XIP pair the one for the slot that does not run."""
     now = running(images).get(number)
     free = 1 - now.slot if now is not None else 1
-    fitting = [part for part in wanted.parts if part.image == number and part.slot in (None, free)]
-    return fitting[0] if fitting else None
+    fitting = (part for part in wanted.parts if part.number == number and _fits(part, free))
+    return next(fitting, None)
 
 
-def is_part(wanted: ImageSet, image: DeviceImage | None) -> bool:
+def _fits(part: Part, slot: int) -> bool:
+    return part.slot is None or part.slot % 2 == slot
+
+
+def images_of(wanted: UpdateSet) -> tuple[int, ...]:
+    """Return the image numbers that a set is for, ascending, each once."""
+    return tuple(sorted({part.number for part in wanted.parts}))
+
+
+def is_part(wanted: UpdateSet, image: DeviceImage | None) -> bool:
     """Tell whether an image on the device is one of a set, in the right place for it."""
     return image is not None and any(
-        part.image == image.image and part.digest == image.digest and part.slot in (None, image.slot)
+        part.number == image.image and part.digest == image.digest and _fits(part, image.slot)
         for part in wanted.parts
     )
 
 
-def is_whole(wanted: ImageSet, placed: Mapping[int, DeviceImage]) -> bool:
+def is_whole(wanted: UpdateSet, placed: Mapping[int, DeviceImage]) -> bool:
     """Tell whether every image of a set is among those in place."""
-    return all(is_part(wanted, placed.get(number)) for number in wanted.images)
+    return all(is_part(wanted, placed.get(number)) for number in images_of(wanted))
 
 
-def is_any(wanted: ImageSet, placed: Mapping[int, DeviceImage]) -> bool:
+def is_any(wanted: UpdateSet, placed: Mapping[int, DeviceImage]) -> bool:
     """Tell whether at least one image of a set is among those in place."""
-    return any(is_part(wanted, placed.get(number)) for number in wanted.images)
+    return any(is_part(wanted, placed.get(number)) for number in images_of(wanted))
 
 
 class Situation(str, Enum):
@@ -127,7 +136,7 @@ class Judgement:
     reasons: tuple[str, ...] = ()
 
 
-def judge(images: Images, known: Sequence[ImageSet] = ()) -> Judgement:
+def judge(images: Images, known: Sequence[UpdateSet] = ()) -> Judgement:
     """Say how a device stands; ``known`` are the sets that its images may belong to.
 
     Without a set that fits, images of the same version are taken to belong together: what MCUboot would
@@ -148,13 +157,13 @@ def judge(images: Images, known: Sequence[ImageSet] = ()) -> Judgement:
     mixed = [each for each in known if is_any(each, now) and not is_whole(each, now)]
     whole = any(is_whole(each, now) for each in known)
     if mixed and not whole:
-        text = f"only a part of {mixed[0].name} runs: {_listed(now, mixed[0])}"
+        text = f"only a part of {mixed[0].path} runs: {_listed(now, mixed[0])}"
         return Judgement(Situation.MIXED, (text,))
     return Judgement(Situation.SETTLED)
 
 
 def _left_behind(
-    images: Images, then: Mapping[int, DeviceImage], known: Sequence[ImageSet]
+    images: Images, then: Mapping[int, DeviceImage], known: Sequence[UpdateSet]
 ) -> Iterator[str]:
     """Yield what is missing where only a part of a set is about to be installed."""
     if any(is_whole(each, then) for each in known):
@@ -163,8 +172,8 @@ def _left_behind(
     marked = {number: image for number, image in then.items() if image.pending}
     for each in known:
         if is_any(each, marked):
-            missing = [number for number in each.images if not is_part(each, then.get(number))]
-            yield f"only a part of {each.name} is marked; missing: {_images(missing)}"
+            missing = [number for number in images_of(each) if not is_part(each, then.get(number))]
+            yield f"only a part of {each.path} is marked; missing: {_images(missing)}"
             return
     versions = {image.version for image in marked.values()}
     for number, other in waiting(images).items():
@@ -173,7 +182,7 @@ def _left_behind(
 
 
 def _staying(
-    images: Images, then: Mapping[int, DeviceImage], reverted: Sequence[int], known: Sequence[ImageSet]
+    images: Images, then: Mapping[int, DeviceImage], reverted: Sequence[int], known: Sequence[UpdateSet]
 ) -> Iterator[str]:
     """Yield which images would stay where others, that came with them, go back."""
     if any(is_whole(each, then) for each in known):
@@ -190,9 +199,9 @@ def _will(then: Mapping[int, DeviceImage], which: Iterable[int], verb: str) -> I
         yield f"the next boot {verb} image {number} {then[number].version}"
 
 
-def _listed(now: Mapping[int, DeviceImage], wanted: ImageSet) -> str:
-    inside = [number for number in wanted.images if is_part(wanted, now.get(number))]
-    return f"{_images(inside)}, not {_images(set(wanted.images) - set(inside))}"
+def _listed(now: Mapping[int, DeviceImage], wanted: UpdateSet) -> str:
+    inside = [number for number in images_of(wanted) if is_part(wanted, now.get(number))]
+    return f"{_images(inside)}, not {_images(set(images_of(wanted)) - set(inside))}"
 
 
 def _images(which: Iterable[int]) -> str:

@@ -15,6 +15,7 @@
      │   ├─ ImageError                 MCUboot header, TLVs, hash, signature, version
      │   ├─ JournalDamaged  JournalOutdated  JournalUnreachable   bytes that an interrupted run had in hand
      │   ├─ UpdatePackageError         a package for updates, with the line of its manifest
+     │   ├─ BrokenSet                  images that could be no update
      │   ├─ SigningKeyError            not a key that MCUboot could use
      │   ├─ ConfigurationError         a programmer configuration, with the line
      │   ├─ PartsFileError             the user's own table of parts, with the line
@@ -33,7 +34,8 @@
      ├─ CheckFailed                    flashing would be pointless or harmful
      │   ├─ WrongSoc  HalvesDiffer  HalfAlone  OtherHalfDiffers  EraseTakesImages  PendingUpdate
      │   ├─ WouldNotRun                a rule of qspi-check says so
-     │   └─ NobodyReads                the board cannot be read, so nobody knows
+     │   ├─ NobodyReads                the board cannot be read, so nobody knows
+     │   └─ NoSuchImage  NoVariant  OtherUpdatePending  SlotUnderTest   a device takes no such update now
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
      │   ├─ UnknownRunner  RebuildFailed  ToolMissing  PackageMissing
@@ -44,13 +46,17 @@
      │       └─ NoZephyr  RunnerUnusable  RunnerToolMissing
      ├─ TargetError                    the device, the probe, the wires
      │   ├─ NoDevice                   nothing answers, or not the one that is meant
-     │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
+     │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice  NoSmpDevice
      │   ├─ LinkError                  the debug link
      │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed  NrfutilFailed  NrfutilHung  NrfutilDied
      │   ├─ RunBroken  RunHung         one of several boards
+     │   ├─ SmpLinkLost  SmpRefused  SmpNotUnderstood   a device that is asked over SMP
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
      │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
+     ├─ UpdateFailed                   an update over SMP did not come to its end
+     │   ├─ NothingMarked  HalfMarked  NotConfirmed  HalfConfirmed
+     │   └─ NotRestarted  NotInstalled  MixedRunning  NeedsRestart
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped  ForeignChanged
      └─ Interrupted                    the user stopped it at a safe point
@@ -87,6 +93,26 @@ from west_qspi.errors.device import (
     WrongAddressMode,
     WrongChip,
     board_state,
+)
+from west_qspi.errors.dfu import (
+    BrokenSet,
+    HalfConfirmed,
+    HalfMarked,
+    MixedRunning,
+    NeedsRestart,
+    NoSmpDevice,
+    NoSuchImage,
+    NotConfirmed,
+    NothingMarked,
+    NotInstalled,
+    NotRestarted,
+    NoVariant,
+    OtherUpdatePending,
+    SlotUnderTest,
+    SmpLinkLost,
+    SmpNotUnderstood,
+    SmpRefused,
+    UpdateFailed,
 )
 from west_qspi.errors.flashing import (
     BeyondAddressMode,
@@ -182,6 +208,7 @@ __all__ = [
     "BinNeedsAddress",
     "Boots",
     "BrokenBuildFile",
+    "BrokenSet",
     "BuildError",
     "CheckFailed",
     "ChipAbsent",
@@ -202,6 +229,8 @@ __all__ = [
     "FolderError",
     "ForeignChanged",
     "HalfAlone",
+    "HalfConfirmed",
+    "HalfMarked",
     "HalvesDiffer",
     "HexError",
     "IllegalAccess",
@@ -217,12 +246,21 @@ __all__ = [
     "LowVoltage",
     "MisplacedData",
     "MissingOutput",
+    "MixedRunning",
+    "NeedsRestart",
     "NoDevice",
     "NoProbe",
+    "NoSmpDevice",
+    "NoSuchImage",
+    "NoVariant",
     "NoZephyr",
     "NobodyReads",
     "NotABuildDirectory",
+    "NotConfirmed",
     "NotErasable",
+    "NotInstalled",
+    "NotRestarted",
+    "NothingMarked",
     "NrfutilCannot",
     "NrfutilDied",
     "NrfutilFailed",
@@ -230,6 +268,7 @@ __all__ = [
     "NrfutilMissing",
     "NrfutilTooOld",
     "OtherHalfDiffers",
+    "OtherUpdatePending",
     "OutsideMemories",
     "OutsidePartition",
     "PackageMissing",
@@ -259,6 +298,10 @@ __all__ = [
     "SeveralProbes",
     "SigningKeyError",
     "SimulatedBoardError",
+    "SlotUnderTest",
+    "SmpLinkLost",
+    "SmpNotUnderstood",
+    "SmpRefused",
     "StoppedAtOnce",
     "TargetError",
     "ToolFailed",
@@ -270,6 +313,7 @@ __all__ = [
     "UnknownRunner",
     "UnstableRead",
     "UnsupportedSoc",
+    "UpdateFailed",
     "UpdatePackageError",
     "UsageError",
     "WouldNotRun",

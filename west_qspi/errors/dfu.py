@@ -11,7 +11,6 @@ from west_qspi.errors.inputs import InputError
 class BrokenSet(InputError):
     """A package, or the images of a build, are no set that could be an update."""
 
-    path: str
     reason: str
     text = "{path}: no set of images for an update: {reason}"
     hint = "Build again; 'west qspi-dfu inspect' shows what is in a package."
@@ -87,8 +86,12 @@ class SlotUnderTest(CheckFailed):
     device: str
     number: int
     version: str
-    text = "{device}: image {number} {version} runs on trial, and its other slot holds what it would go back to"
-    hint = "Keep it ('west qspi-dfu upload --confirm' with its package), or restart the device to go back first."
+    text = (
+        "{device}: image {number} {version} runs on trial, and its other slot holds what it would go back to"
+    )
+    hint = (
+        "Keep it ('west qspi-dfu upload --confirm' with its package), or restart the device to go back first."
+    )
 
 
 class NoVariant(CheckFailed):
@@ -152,7 +155,9 @@ class MixedRunning(UpdateFailed):
 class NotConfirmed(UpdateFailed):
     """The set runs, but none of it could be confirmed."""
 
-    text = "{reason}\nnothing was confirmed: all of it goes back at the next restart. The device holds: {holds}"
+    text = (
+        "{reason}\nnothing was confirmed: all of it goes back at the next restart. The device holds: {holds}"
+    )
     hint = (
         "Images other than the application's are confirmed over SMP only with "
         "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY=y; otherwise the firmware has to do it."
@@ -164,7 +169,9 @@ class HalfConfirmed(UpdateFailed):
 
     missing: str
     text = "{reason}\n{missing} may not be confirmed, but other parts are. The device holds: {holds}"
-    hint = "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it confirms the rest."
+    hint = (
+        "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it confirms the rest."
+    )
 
 
 class NeedsRestart(UpdateFailed):

@@ -1,0 +1,146 @@
+"""The ways to a device: serial port, UDP, Bluetooth LE; all by smpclient, which no other module knows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from west_qspi.errors import PackageMissing, UsageError
+
+if TYPE_CHECKING:
+    from smpclient.transport import SMPTransport
+
+_Result = TypeVar("_Result")
+
+PORT = 1337  # Zephyr's CONFIG_MCUMGR_TRANSPORT_UDP_PORT
+BAUD = 115200
+_CLOSING = 5.0  # seconds that a connection may take to end
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a device is: ``kind`` is ``serial``, ``udp`` or ``ble``; ``number`` the baud rate, or the port."""
+
+    kind: str
+    where: str
+    number: int = 0
+
+    def __str__(self) -> str:
+        host = f"[{self.where}]" if ":" in self.where else self.where
+        return f"{host}:{self.number}" if self.kind == "udp" else self.where
+
+
+def udp_address(text: str) -> Address:
+    """Read ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``; raises UsageError."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, bracket, port = text[1:].partition("]")
+        if not bracket or (port and not port.startswith(":")):
+            raise UsageError(f"--udp {text}: an IPv6 address is written [ADDRESS]:PORT")
+        port = port[1:]
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0 if port else PORT
+    if not host or not 0 < number < 1 << 16:
+        raise UsageError(f"--udp {text}: it is HOST, or HOST:PORT with a port from 1 to 65535")
+    return Address("udp", host, number)
+
+
+class SmpClientChannel:
+    """A channel by smpclient; see ``device.Channel``. It has an event loop of its own, as callers have none."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._transport: SMPTransport | None = None
+        for name in ("smpclient", "smp", "bleak"):
+            # What it would log is in the errors here; without a handler it would be printed.
+            logging.getLogger(name).addHandler(logging.NullHandler())
+
+    @property
+    def name(self) -> str:
+        """The port or address."""
+        return str(self._address)
+
+    @property
+    def limit(self) -> int:
+        """The most bytes that a frame may have."""
+        return self._transport.max_unencoded_size if self._transport else 0
+
+    def open(self, timeout: float) -> None:
+        """Make the connection; raises ConnectionError, TimeoutError, and PackageMissing."""
+        self.close()
+        self._loop = asyncio.new_event_loop()
+        self._transport = _transport(self._address)
+        options = {"port": self._address.number} if self._address.kind == "udp" else {}
+        self._run(self._transport.connect(self._address.where, timeout, **options), timeout + 1)
+
+    def told(self, buffer: int) -> None:
+        """Take notice of how many bytes the server has room for."""
+        if self._transport is not None:
+            self._transport.initialize(buffer)
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame; raises ConnectionError."""
+        if self._transport is None:
+            raise ConnectionError("not connected")
+        self._run(self._transport.send(frame), _CLOSING)
+
+    def receive(self, timeout: float) -> bytes | None:
+        """Return the next frame, None where none comes in time; raises ConnectionError."""
+        if self._transport is None:
+            raise ConnectionError("not connected")
+        try:
+            return bytes(self._run(self._transport.receive(), timeout))
+        except TimeoutError:
+            return None
+
+    def close(self) -> None:
+        """Let the connection go, whatever state it is in."""
+        loop, transport, self._loop, self._transport = self._loop, self._transport, None, None
+        if loop is None:
+            return
+        try:
+            if transport is not None:
+                loop.run_until_complete(asyncio.wait_for(transport.disconnect(), _CLOSING))
+            # Closing a socket is done by the loop's next round.
+            loop.run_until_complete(asyncio.sleep(0))
+        except Exception:
+            # smpclient's transports raise what their libraries do, and there is nothing left to lose.
+            logging.getLogger(__name__).debug("the connection to %s did not end well", self.name)
+        finally:
+            loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, _Result], timeout: float) -> _Result:
+        """Do something of smpclient's within a time; raises TimeoutError, and ConnectionError for all else."""
+        if self._loop is None:
+            work.close()
+            raise ConnectionError("not connected")
+        try:
+            return self._loop.run_until_complete(asyncio.wait_for(work, timeout))
+        except (TimeoutError, asyncio.TimeoutError) as error:
+            raise TimeoutError(str(error) or f"nothing within {timeout:.0f} s") from None
+        except Exception as error:
+            # pyserial, bleak, sockets: each has errors of its own, and all of them mean that the link is gone.
+            raise ConnectionError(str(error) or type(error).__name__) from None
+
+
+def _transport(address: Address) -> SMPTransport:
+    """Return smpclient's transport for an address; raises PackageMissing."""
+    try:
+        if address.kind == "udp":
+            from smpclient.transport.udp import SMPUDPTransport
+
+            return SMPUDPTransport()
+        if address.kind == "ble":
+            from smpclient.transport.ble import SMPBLETransport
+
+            return SMPBLETransport()
+        from smpclient.transport.serial import SMPSerialTransport
+
+        return SMPSerialTransport(baudrate=address.number or BAUD)
+    except ImportError:
+        raise PackageMissing("west-qspi[dfu]") from None
