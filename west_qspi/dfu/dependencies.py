@@ -1,11 +1,11 @@
 """Images that MCUboot installs together or not at all: each says which version of the others it needs.
 
-A dependency is an image number and the least version that it must have. MCUboot gives up the update of an
-image whose dependency is not met by what will be in the other's primary slot. Versions are compared without
-their build number. What the SDK can do itself is CONFIG_NRF53_ENFORCE_IMAGE_VERSION_EQUALITY: between
-application and network core, not between the halves of a split image.
+A dependency is an image number and the least version that it must have. Where one is not met by what will be
+in the other's primary slot, MCUboot disables the updates of all images. Versions are compared without their
+build number. The SDK's CONFIG_NRF53_ENFORCE_IMAGE_VERSION_EQUALITY does this between application and network
+core, but not between the halves of a split image.
 
-Sources: MCUboot ``boot/bootutil/src/loader.c``, ``boot_verify_slot_dependencies``, and imgtool's ``main.py``,
+Sources: MCUboot ``boot/bootutil/src/loader.c``, ``boot_verify_dependencies``, and imgtool's ``main.py``,
 ``get_dependencies``; sdk-nrf v2.9.0 ``modules/mcuboot/CMakeLists.txt``.
 """
 

@@ -1,8 +1,8 @@
 """Which images of a build are one update: the application's halves, its twins, the network core, patches.
 
 Names, image numbers, slots and load addresses are those of sdk-nrf v2.9.0, ``cmake/sysbuild/zip.cmake`` and
-``sysbuild/Kconfig.mcuboot``; for builds from before sysbuild ``modules/mcuboot/CMakeLists.txt``, less its wrong
-load address of the external half; without Partition Manager, sdk-nrf main, ``cmake/sysbuild/zip.cmake``.
+``sysbuild/Kconfig.mcuboot``; for builds from before sysbuild ``modules/mcuboot/CMakeLists.txt``, whose load
+address of the external half is wrong; without Partition Manager, sdk-nrf main, ``cmake/sysbuild/zip.cmake``.
 """
 
 from __future__ import annotations
