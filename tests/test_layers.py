@@ -36,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("looserun",),
     ("fleet",),
     ("zephyr",),
-    ("chipview", "check"),
+    ("chipview", "dfuview", "updateview", "check"),
     ("console", "terminal"),
     ("commands",),
     ("__main__",),

@@ -1,119 +1,135 @@
-"""A device's images, and how an update ended, as text lines and as JSON values."""
+"""Packages for updates as text lines and as JSON values; pure, so that tests read what users read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from west_qspi.dfu.plan import UpdatePlan
-from west_qspi.dfu.state import DeviceImage, Images, Judgement, is_part
-from west_qspi.dfu.update import UpdateReport
-from west_qspi.dfu.updateset import Part, UpdateSet
+from west_qspi.dfu.dependencies import dependency_arguments, versions_of
+from west_qspi.dfu.remark import Level, Remark
 from west_qspi.render import Style, human_size, plain, table
 
-Names = Mapping[tuple[int, int], str]
-"""The partitions' names by image number and slot (0 or 1)."""
+if TYPE_CHECKING:
+    from west_qspi.dfu.inspection import Inspected
+    from west_qspi.dfu.linked import LinkedImage
+    from west_qspi.dfu.updateset import Part
 
-_SHOWN = 16  # digits of a hash
+_HEAD = (
+    "file",
+    "image",
+    "slots",
+    "partition",
+    "version",
+    "size",
+    "room",
+    "hash",
+    "signature",
+    "load address",
+)
+_LEFT = (0, 3, 4, 7, 8)
+_HASH = 16
+_STYLES = {Level.ERROR: "bad", Level.WARNING: "warn", Level.NOTE: "dim"}
 
-
-def images_lines(
-    images: Images, names: Names, known: Sequence[UpdateSet], judged: Judgement, style: Style = plain
-) -> list[str]:
-    """Return a table of what a device lists, and how it stands."""
-    head = ("image", "slot", "partition", "version", "hash", "flags", "from")
-    rows = [
-        (
-            str(each.image),
-            str(each.slot),
-            names.get((each.image, each.slot), ""),
-            str(each.version),
-            each.digest.hex()[:_SHOWN] if each.digest else "none",
-            each.flags,
-            ", ".join(origins(each, known)),
-        )
-        for each in _sorted(images)
-    ]
-    if not rows:
-        return ["the device lists no images"]
-    first, *body = table(head, rows, left=range(2, len(head)))
-    verdict = style("good" if judged.situation.sound else "bad", judged.situation.value)
-    return [style("dim", first), *body, "", verdict, *(f"  {reason}" for reason in judged.reasons)]
+# --- text ------------------------------------------------------------------------------------------
 
 
-def origins(image: DeviceImage, known: Sequence[UpdateSet]) -> list[str]:
-    """Return the sets that an image on a device is a part of."""
-    return [each.path for each in known if is_part(each, image)]
+def package_lines(found: Inspected, style: Style = plain) -> Iterator[str]:
+    """Yield a package's images as a table, then what is wrong, and how that is summed up.
+
+    Slots count from 0; the partition is the one that an update is uploaded to.
+    """
+    rows = [_row(part, match, found) for part, match in zip(found.parts, found.linked, strict=True)]
+    if rows:
+        head, *body = table(_HEAD, rows, left=_LEFT)
+        yield style("dim", head)
+        yield from body
+        yield ""
+    for remark in found.remarks:
+        yield from _remark_lines(remark, style)
+    counted = {level: sum(remark.level is level for remark in found.remarks) for level in Level}
+    said = ", ".join(
+        f"{number} {level.value}{'' if number == 1 else 's'}" for level, number in counted.items()
+    )
+    yield style("bad" if found.bad else "good", f"{found.package.path}: {said}")
 
 
-def images_json(
-    device: str, images: Images, names: Names, known: Sequence[UpdateSet], judged: Judgement
-) -> dict[str, Any]:
-    """Return what a device lists, and how it stands."""
+def _row(part: Part, match: LinkedImage | None, found: Inspected) -> tuple[str, ...]:
+    load = part.entry.load_address
+    room = match.room if match else None
+    return (
+        part.file,
+        str(part.number),
+        ", ".join(map(str, part.entry.slots)) or "-",
+        match.place.name if match and match.place else "-",
+        str(part.version),
+        human_size(len(part.data)),
+        human_size(room) if room is not None else "-",
+        part.digest.hex()[:_HASH] if part.digest else "-",
+        _signature(part, found),
+        f"{load:#x}" if load is not None else "-",
+    )
+
+
+def _signature(part: Part, found: Inspected) -> str:
+    kinds = [kind.name for kind in part.image.signature_types]
+    if not kinds:
+        return "none"
+    key = f" {part.key_hash.hex()[:8]}" if part.key_hash else ""
+    return f"{kinds[0]}{key}, {'proven' if part.file in found.proven else 'not proven'}"
+
+
+def _remark_lines(remark: Remark, style: Style) -> Iterator[str]:
+    about = f"{remark.file}: " if remark.file else ""
+    place = f" (manifest.json:{remark.line})" if remark.line else ""
+    yield f"{style(_STYLES[remark.level], remark.level.value)}: {about}{remark.text}{place}"
+    if remark.advice:
+        yield f"  {style('dim', 'fix:')} {remark.advice}"
+
+
+# --- JSON ------------------------------------------------------------------------------------------
+
+
+def package_json(found: Inspected) -> dict[str, Any]:
+    """Return a package's images and what is wrong."""
+    versions = versions_of(found.parts)
     return {
-        "type": "images",
-        "device": device,
+        "type": "package",
+        "package": found.package.path,
+        "name": found.package.manifest.name,
+        "direct_xip": any(part.entry.direct for part in found.parts),
+        "right": not found.bad,
         "images": [
-            {**image_json(each), "partition": names.get((each.image, each.slot)), "from": origins(each, known)}
-            for each in _sorted(images)
-        ],
-        "situation": judged.situation.value,
-        "sound": judged.situation.sound,
-        "reasons": list(judged.reasons),
-    }
-
-
-def image_json(image: DeviceImage) -> dict[str, Any]:
-    """Return one image."""
-    flags = ("bootable", "pending", "confirmed", "active", "permanent")
-    return {
-        "image": image.image,
-        "slot": image.slot,
-        "version": str(image.version),
-        "hash": image.digest.hex() if image.digest else None,
-        **{name: getattr(image, name) for name in flags},
-    }
-
-
-def report_lines(report: UpdateReport, style: Style = plain) -> list[str]:
-    """Return what was done with each part, and how the device stands."""
-    rows = [
-        (f"image {part.number}", part.file, str(part.version), human_size(len(part.data)), done)
-        for part, done in _done(report.plan)
-    ]
-    lines = table(("", "file", "version", "size", ""), rows, left=(0, 1, 2, 4)) if rows else []
-    verdict = style("good", report.outcome.value)
-    return [*lines, *([""] if lines else []), f"{verdict}  ({report.device}, {report.seconds:.1f} s)"]
-
-
-def report_json(report: UpdateReport) -> dict[str, Any]:
-    """Return how an update ended."""
-    return {
-        "type": "update",
-        "device": report.device,
-        "outcome": report.outcome.name.lower(),
-        "seconds": round(report.seconds, 3),
-        "parts": [
             {
-                "image": part.number,
                 "file": part.file,
+                "image_number": part.number,
+                "slots": list(part.entry.slots),
+                "partition": match.place.name if match and match.place else None,
                 "version": str(part.version),
-                "hash": (part.digest or b"").hex(),
                 "size": len(part.data),
-                "done": done,
+                "room": match.room if match else None,
+                "hash": part.digest.hex() if part.digest else None,
+                "sha256": part.sha256,
+                "encrypted": part.image.encrypted,
+                "signatures": [kind.name for kind in part.image.signature_types],
+                "key_hash": part.key_hash.hex() if part.key_hash else None,
+                "proven": part.file in found.proven,
+                "load_address": part.entry.load_address,
+                "dependencies": [
+                    {"image_number": item.image, "version": str(item.minimum)}
+                    for item in part.image.dependencies
+                ],
+                "imgtool": dependency_arguments(part.number, versions),
             }
-            for part, done in _done(report.plan)
+            for part, match in zip(found.parts, found.linked, strict=True)
         ],
-        "images": [image_json(each) for each in _sorted(report.images)],
+        "remarks": [
+            {
+                "level": remark.level.value,
+                "file": remark.file or None,
+                "line": remark.line,
+                "text": remark.text,
+                "advice": remark.advice,
+            }
+            for remark in found.remarks
+        ],
     }
-
-
-def _done(plan: UpdatePlan) -> list[tuple[Part, str]]:
-    found = [(part, "uploaded") for part in plan.uploads]
-    found += [(part, "was there") for part in plan.present]
-    found += [(part, "runs already") for part in plan.running]
-    return sorted(found, key=lambda each: each[0].number)
-
-
-def _sorted(images: Images) -> list[DeviceImage]:
-    return sorted(images, key=lambda each: (each.image, each.slot))

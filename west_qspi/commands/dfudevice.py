@@ -181,7 +181,7 @@ def _wanted(args: argparse.Namespace, context: Context) -> tuple[UpdateSet, Buil
 
 def _list(args: argparse.Namespace, context: Context, console: Console) -> int:
     from west_qspi.dfu.state import judge
-    from west_qspi.dfuview import images_json, images_lines
+    from west_qspi.updateview import images_json, images_lines
 
     known = [_from_package(context.cwd / args.zip)] if args.zip is not None else []
     _, build = build_dir_or_none(args, context)
@@ -222,7 +222,7 @@ def _repair(args: argparse.Namespace, context: Context, console: Console) -> int
 
 def _bring(args: argparse.Namespace, context: Context, console: Console, way: Way) -> int:
     from west_qspi.dfu.update import Wish
-    from west_qspi.dfuview import report_json, report_lines
+    from west_qspi.updateview import report_json, report_lines
 
     wanted, build = _wanted(args, context)
     wish = Wish(args.reset, args.confirm, getattr(args, "again", False), mode=build.mode if build else None)

@@ -180,7 +180,11 @@ class _Reader:
         value = item.get(key)
         if value is None:
             return None
-        if isinstance(value, str) and re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]+", value) and len(value) <= _LONGEST:
+        if (
+            isinstance(value, str)
+            and re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]+", value)
+            and len(value) <= _LONGEST
+        ):
             value = int(value, 16 if value[1:2] in ("x", "X") else 10)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 32:
             raise self._error(key, f"'{key}' should be a number of up to 32 bits")
@@ -190,7 +194,7 @@ class _Reader:
         return UpdatePackageError(self.path, self._line(key), reason)
 
     def _line(self, key: str) -> int:
-        """Return the line of a key, that of the entry where it is not there, 0 where not even that is known."""
+        """Return the line of a key, else that of the entry, 0 where not even that is known."""
         if self.start is None:
             return 0
         found = re.compile(rf'"{re.escape(key)}"\s*:').search(self.text, self.start) if key else None

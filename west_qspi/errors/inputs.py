@@ -117,7 +117,7 @@ class ImageError(InputError):
 
 
 class UpdatePackageError(InputError):
-    """A package for updates cannot be understood; ``line`` is one of its manifest, 0 for the package itself."""
+    """A package for updates cannot be understood; ``line`` is one of its manifest, 0 where none is meant."""
 
     line: int
     reason: str
