@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from west_qspi.commands import Context, add_build_options, guarded
+from west_qspi.commands.dfudevice import SUBCOMMANDS
 from west_qspi.commands.dfupackage import add_inspect_options, add_pack_options, run_inspect, run_pack
 from west_qspi.console import Console
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.commands import Context, add_build_options, build_dir, build_dir_or_none
+from west_qspi.commands import Context, build_dir, build_dir_or_none
 from west_qspi.console import Console
 from west_qspi.dfu.link import Device, Patience, persist
 from west_qspi.dfu.transport import BAUD, PORT, Address, udp_address
@@ -93,7 +93,6 @@ def _add_update_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--confirm", action="store_true", help="restart it, and keep the new images once all of them run"
     )
-    add_build_options(parser)
     _add_device_options(parser)
 
 
@@ -108,7 +107,6 @@ def _add_list_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--zip", metavar="FILE", type=Path, help="say which images are those of this package"
     )
-    add_build_options(parser)
     _add_device_options(parser)
 
 

@@ -107,6 +107,16 @@ def is_whole(wanted: UpdateSet, placed: Mapping[int, DeviceImage]) -> bool:
     return all(is_part(wanted, placed.get(number)) for number in images_of(wanted))
 
 
+def runs_whole(wanted: UpdateSet, images: Images) -> bool:
+    """Tell whether a set runs, as far as the device lists what runs.
+
+    It lists nothing for a network core, whose primary slot is RAM of the other core.
+    """
+    now = running(images)
+    seen = [number for number in images_of(wanted) if number in now]
+    return bool(seen) and all(is_part(wanted, now[number]) for number in seen)
+
+
 def is_any(wanted: UpdateSet, placed: Mapping[int, DeviceImage]) -> bool:
     """Tell whether at least one image of a set is among those in place."""
     return any(is_part(wanted, placed.get(number)) for number in images_of(wanted))
@@ -154,8 +164,8 @@ def judge(images: Images, known: Sequence[UpdateSet] = ()) -> Judgement:
         stays = list(_staying(images, then, reverted, known))
         half = Judgement(Situation.HALF_CONFIRMED, tuple(stays))
         return half if stays else Judgement(Situation.TESTING, tuple(_will(then, reverted, "goes back to")))
-    mixed = [each for each in known if is_any(each, now) and not is_whole(each, now)]
-    whole = any(is_whole(each, now) for each in known)
+    mixed = [each for each in known if is_any(each, now) and not runs_whole(each, images)]
+    whole = any(runs_whole(each, images) for each in known)
     if mixed and not whole:
         text = f"only a part of {mixed[0].path} runs: {_listed(now, mixed[0])}"
         return Judgement(Situation.MIXED, (text,))

@@ -21,10 +21,10 @@ from west_qspi.dfu.state import (
     images_of,
     is_any,
     is_part,
-    is_whole,
     judge,
     next_boot,
     running,
+    runs_whole,
     waiting,
 )
 from west_qspi.dfu.updateset import Part, UpdateSet
@@ -315,7 +315,7 @@ def repair(
     for reason in found.reasons:
         listen(Noticed("state", f"{found.situation.value}: {reason}"))
     nothing = UpdatePlan((), (), ())
-    if is_whole(wanted, now) and not any(image.pending for image in then.values()):
+    if runs_whole(wanted, images) and not any(image.pending for image in then.values()):
         partly = any(_is_confirmed(images, part) for part in wanted.parts)
         left = _unconfirmed(wanted, images)
         if left and (wish.confirm or (partly and found.situation is not Situation.TESTING)):
