@@ -84,6 +84,10 @@ def plan_update(
     for number, other in others.items():
         if number not in images_of(wanted):
             _refuse_pending(device, other)
+    trial = [part for part in runs if then[part.number] != now[part.number]]
+    if trial and (uploads or present):
+        # With the others marked now, the next boot would install these, and take the first ones back.
+        raise SlotUnderTest(device, trial[0].number, str(trial[0].version))
     return UpdatePlan(in_order(tuple(uploads)), tuple(present), tuple(runs))
 
 

@@ -6,7 +6,7 @@ are one request each, as SMP has nothing for several; what that leaves open, err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -104,15 +104,15 @@ def update(
     outcome = Outcome.AS_IT_WAS
     if plan.marks:
         _upload(device, wanted, plan, listen, patience)
-        _mark(device, wanted, plan, mode, patience)
+        images = _mark(device, wanted, plan, mode, patience)
         outcome = Outcome.MARKED
         if mode in (UpdateMode.OVERWRITE, UpdateMode.DIRECT_XIP):
             outcome = Outcome.WAITING
         if wish.reset or wish.confirm:
             restart(device, wanted, listen, patience)
-            _prove_running(device, wanted, persist(device, patience, device.images))
+            images = persist(device, patience, device.images)
+            _prove_running(device, wanted, images)
             outcome = Outcome.TESTING
-    images = persist(device, patience, device.images)
     if outcome in (Outcome.TESTING, Outcome.AS_IT_WAS):
         if wish.confirm and _unconfirmed(wanted, images):
             images = confirm(device, wanted, patience)
@@ -163,19 +163,44 @@ def _refuse_half_pending(
 
 def _mark(
     device: Device, wanted: UpdateSet, plan: UpdatePlan, mode: UpdateMode | None, patience: Patience
-) -> None:
-    """Mark what is not marked, the requests close together, and prove it. Raises HalfMarked, NothingMarked."""
+) -> Images:
+    """Mark what is not marked, the requests close together, and prove it; return what is listed then.
+
+    Raises HalfMarked, NothingMarked; MixedRunning where the device restarted in between.
+    """
     try:
         images = persist(device, patience, device.images)
-        todo = [part for part in plan.marks if not _is_pending(images, part)]
         if mode is not UpdateMode.DIRECT_XIP:
-            for part in todo:
-                _insist(device, patience, partial(device.mark, part.digest or b""), part, _is_pending)
+            for part in plan.marks:
+                if not _is_pending(images, part):
+                    _mark_one(device, wanted, plan, part, patience)
         images = persist(device, patience, device.images)
     except SmpErrors as error:
         raise _marks_failed(device, wanted, plan, str(error)) from error
     if any(not _is_pending(images, part) for part in plan.marks):
         raise _marks_failed(device, wanted, plan, "the device does not list all parts as pending")
+    return images
+
+
+def _mark_one(
+    device: Device, wanted: UpdateSet, plan: UpdatePlan, part: Part, patience: Patience
+) -> None:
+    """Mark one part. Whenever the link was lost, the device may have restarted with those marked before."""
+
+    def again() -> None:
+        images = device.images()
+        now = running(images)
+        if any(is_part(wanted, now.get(each.number)) for each in plan.marks):
+            reason = "it restarted before all were marked"
+            raise MixedRunning(device.name, describe(images, wanted), reason)
+        if not _is_pending(images, part):
+            device.mark(part.digest or b"")
+
+    try:
+        device.mark(part.digest or b"")
+    except SmpLinkLost:
+        renew(device, patience)
+        persist(device, patience, again)
 
 
 def _is_pending(images: Images, part: Part) -> bool:
@@ -186,24 +211,6 @@ def _is_pending(images: Images, part: Part) -> bool:
 def _is_confirmed(images: Images, part: Part) -> bool:
     now = running(images).get(part.number)
     return now is not None and now.digest == part.digest and now.confirmed
-
-
-def _insist(
-    device: Device,
-    patience: Patience,
-    act: Callable[[], None],
-    part: Part,
-    done: Callable[[Images, Part], bool],
-) -> None:
-    """Do something, and take a refusal for an answer only if it was not done already.
-
-    The first try may have worked, and its answer got lost; older servers refuse the second.
-    """
-    try:
-        persist(device, patience, act)
-    except SmpRefused:
-        if not done(persist(device, patience, device.images), part):
-            raise
 
 
 def _marks_failed(
@@ -275,12 +282,14 @@ def confirm(device: Device, wanted: UpdateSet, patience: Patience) -> Images:
     """Confirm all of a set, which runs. Raises NotConfirmed, HalfConfirmed, and what ``Device`` raises."""
     images = persist(device, patience, device.images)
     _prove_running(device, wanted, images)
-    todo = _unconfirmed(wanted, images)
-    confirmed_before = any(_is_confirmed(images, part) for part in wanted.parts)
+    return _confirm_all(device, wanted, _unconfirmed(wanted, images), patience)
+
+
+def _confirm_all(device: Device, wanted: UpdateSet, todo: list[Part], patience: Patience) -> Images:
     reason = "the device does not list all images as confirmed"
     try:
         for part in todo:
-            _insist(device, patience, partial(device.confirm, part.digest or b""), part, _is_confirmed)
+            persist(device, patience, partial(device.confirm, part.digest or b""))
         images = persist(device, patience, device.images)
     except SmpErrors as error:
         reason = str(error)
@@ -293,7 +302,7 @@ def confirm(device: Device, wanted: UpdateSet, patience: Patience) -> Images:
     left = [part for part in todo if not _is_confirmed(images, part)]
     if not left:
         return images
-    if len(left) == len(todo) and not confirmed_before:
+    if not any(_is_confirmed(images, part) for part in wanted.parts):
         raise NotConfirmed(device.name, describe(images, wanted), reason)
     raise HalfConfirmed(device.name, describe(images, wanted), reason, _names(left))
 
@@ -332,6 +341,9 @@ def repair(
         if is_any(wanted, running(images)):
             raise MixedRunning(device.name, describe(images, wanted), "the restart did not take it back")
         return UpdateReport(device.name, Outcome.REVERTED, nothing, images, patience.clock() - began)
+    if _rest_is_pending(wanted, images):
+        # What runs on trial would go back just when the rest is installed.
+        _confirm_all(device, wanted, _unconfirmed(wanted, images), patience)
     try:
         return update(device, wanted, wish, listen, patience)
     except OtherUpdatePending:
@@ -345,6 +357,13 @@ def repair(
         )
         forced = Wish(wish.reset, wish.confirm, wish.again, replace=True, mode=wish.mode)
         return update(device, wanted, forced, listen, patience)
+
+
+def _rest_is_pending(wanted: UpdateSet, images: Images) -> bool:
+    """Tell whether a part of a set runs on trial, and all the rest of it is marked."""
+    now = running(images)
+    rest = [part for part in wanted.parts if not is_part(wanted, now.get(part.number))]
+    return bool(_unconfirmed(wanted, images)) and bool(rest) and all(_is_pending(images, part) for part in rest)
 
 
 # --- words -----------------------------------------------------------------------------------------

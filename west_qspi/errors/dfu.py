@@ -86,11 +86,10 @@ class SlotUnderTest(CheckFailed):
     device: str
     number: int
     version: str
-    text = (
-        "{device}: image {number} {version} runs on trial, and its other slot holds what it would go back to"
-    )
+    text = "{device}: image {number} {version} runs on trial; its other slot holds what it would go back to"
     hint = (
-        "Keep it ('west qspi-dfu upload --confirm' with its package), or restart the device to go back first."
+        "If all of its set runs, keep it ('west qspi-dfu upload --confirm' with its package); else, or to go "
+        "back first, restart the device ('west qspi-dfu repair --reset')."
     )
 
 
