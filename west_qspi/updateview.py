@@ -54,7 +54,11 @@ def images_json(
         "type": "images",
         "device": device,
         "images": [
-            {**image_json(each), "partition": names.get((each.image, each.slot)), "from": origins(each, known)}
+            {
+                **image_json(each),
+                "partition": names.get((each.image, each.slot)),
+                "from": origins(each, known),
+            }
             for each in _sorted(images)
         ],
         "situation": judged.situation.value,

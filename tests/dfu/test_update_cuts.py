@@ -1,49 +1,34 @@
-"""Updates that are interrupted at every frame: whatever happens, a board boots all old images or all new ones.
+"""Updates that are interrupted at every frame: a board boots all old images or all new ones, never both.
 
-The device is the simulated board with MCUboot and an SMP server; what counts is the content of its flash after
-it has been switched off and on.
+The device is the simulated board with MCUboot and an SMP server; what counts is the content of its flash
+after it has been switched off and on.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
 from tests.dfu.wire import Bench, bench, make_set
-from west_qspi.dfu.update import Outcome, Wish, repair, update
+from west_qspi.dfu.repair import repair
+from west_qspi.dfu.update import Outcome, Wish, update
 from west_qspi.errors import (
-    HalfConfirmed,
     HalfMarked,
-    MixedRunning,
-    NoSuchImage,
-    NotConfirmed,
     NothingMarked,
-    NotRestarted,
-    OtherUpdatePending,
     QspiError,
-    SlotUnderTest,
     SmpLinkLost,
-    SmpRefused,
 )
 from west_qspi.events import ignore
-from west_qspi.sim.linkfaults import LinkFaults, Refusal
+from west_qspi.sim.linkfaults import LinkFaults
 
 OLD = make_set("1.0.0")
 NEW = make_set("1.1.0")
 LINKED = make_set("1.1.0", linked=True)
-POINTS: Counter[str] = Counter()
+COUNT = "count: interruption points of updates over SMP, each followed by a boot"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def count(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Print how many points were interrupted, past pytest's capture."""
-    yield
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(POINTS.items()))
-        print(f"\ninterruption points of updates: {POINTS.total()} ({kinds})")
+Count = Callable[[str, object], None]
 
 
 def frames_of_a_run(wish: Wish) -> int:
@@ -54,6 +39,12 @@ def frames_of_a_run(wish: Wish) -> int:
 
 MARKING = frames_of_a_run(Wish())
 WHOLE = frames_of_a_run(Wish(confirm=True))
+
+
+def cut(fault: str, frame: int, requests: int = 0) -> LinkFaults:
+    if fault == "cut_request":
+        return LinkFaults(cut_request=frame, cut_for=requests)
+    return LinkFaults(cut_answer=frame, cut_for=requests)
 
 
 def run(board: Bench, wanted: object = NEW, wish: Wish | None = None) -> Outcome | QspiError:
@@ -75,29 +66,33 @@ def boots_one_set(board: Bench, *sets: object) -> str:
 
 
 def test_there_are_enough_points() -> None:
-    # Three images of 5.3 KB, in pieces of at most 376 bytes, are 15 frames each; and there are the lists and marks.
+    # Three images of 5.3 KB, in pieces of up to 376 bytes, are 15 frames each; then there are lists, marks.
     assert MARKING > 45 + 3
     assert WHOLE > MARKING + 3
 
 
 @pytest.mark.parametrize("breaks", [False, True], ids=["silent", "broken"])
 @pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
-def test_a_link_that_comes_back_in_time_is_no_interruption(fault: str, breaks: bool) -> None:
+def test_a_link_that_comes_back_in_time_is_no_interruption(
+    fault: str, breaks: bool, record_property: Count
+) -> None:
+    record_property(COUNT, WHOLE)
     for frame in range(1, WHOLE + 1):
-        POINTS[f"{fault}, back in time"] += 1
         board = bench(OLD, breaks=breaks)
-        board.device.set_faults(LinkFaults(**{fault: frame, "cut_for": 3}))
+        board.device.set_faults(cut(fault, frame, 3))
         assert run(board, wish=Wish(confirm=True)) is Outcome.CONFIRMED, frame
         assert boots_one_set(board) == NEW.path
 
 
 @pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
-def test_a_link_that_stays_away_leaves_all_marked_or_none_or_says_that_it_is_half(fault: str) -> None:
+def test_a_link_that_stays_away_leaves_no_mark_or_says_that_it_is_half(
+    fault: str, record_property: Count
+) -> None:
+    record_property(COUNT, MARKING)
     half = 0
     for frame in range(1, MARKING + 1):
-        POINTS[f"{fault}, for good"] += 1
         board = bench(OLD, breaks=True)
-        board.device.set_faults(LinkFaults(**{fault: frame}))
+        board.device.set_faults(cut(fault, frame))
         ended = run(board)
         if isinstance(ended, HalfMarked):
             half += 1
@@ -114,21 +109,23 @@ def test_a_link_that_stays_away_leaves_all_marked_or_none_or_says_that_it_is_hal
 
 
 @pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
-def test_linked_images_boot_as_one_set_wherever_the_link_ends_and_the_power_goes(fault: str) -> None:
+def test_linked_images_boot_as_one_set_wherever_link_and_power_end(
+    fault: str, record_property: Count
+) -> None:
+    record_property(COUNT, MARKING)
     for frame in range(1, MARKING + 1):
-        POINTS[f"{fault}, then power"] += 1
         board = bench(OLD, breaks=True)
-        board.device.set_faults(LinkFaults(**{fault: frame}))
+        board.device.set_faults(cut(fault, frame))
         assert isinstance(run(board, LINKED), QspiError)
         assert boots_one_set(board, OLD, LINKED) in (OLD.path, LINKED.path)
 
 
 @pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
-def test_a_second_run_finishes_what_the_first_one_began(fault: str) -> None:
+def test_a_second_run_finishes_what_the_first_one_began(fault: str, record_property: Count) -> None:
+    record_property(COUNT, MARKING)
     for frame in range(1, MARKING + 1):
-        POINTS[f"{fault}, run again"] += 1
         board = bench(OLD, breaks=True)
-        board.device.set_faults(LinkFaults(**{fault: frame}))
+        board.device.set_faults(cut(fault, frame))
         assert isinstance(run(board), QspiError)
         board.device.set_faults()
         before = board.channel.frames
@@ -140,9 +137,9 @@ def test_a_second_run_finishes_what_the_first_one_began(fault: str) -> None:
         assert boots_one_set(board) == NEW.path
 
 
-def test_linked_images_survive_a_reset_of_the_device_at_any_frame() -> None:
+def test_linked_images_survive_a_reset_of_the_device_at_any_frame(record_property: Count) -> None:
+    record_property(COUNT, WHOLE)
     for frame in range(1, WHOLE + 1):
-        POINTS["reset"] += 1
         board = bench(OLD)
         board.device.set_faults(LinkFaults(resets=(frame,)))
         ended = run(board, LINKED, Wish(confirm=True))
@@ -153,9 +150,9 @@ def test_linked_images_survive_a_reset_of_the_device_at_any_frame() -> None:
         assert boots_one_set(board, OLD, LINKED) in (OLD.path, LINKED.path), frame
 
 
-def test_a_reset_between_the_marks_of_images_that_are_not_linked_is_repaired() -> None:
+def test_a_reset_between_the_marks_of_images_that_are_not_linked_is_repaired(record_property: Count) -> None:
+    record_property(COUNT, WHOLE)
     for frame in range(1, WHOLE + 1):
-        POINTS["reset, not linked"] += 1
         board = bench(OLD)
         board.device.set_faults(LinkFaults(resets=(frame,)))
         ended = run(board, NEW, Wish(confirm=True))
@@ -168,11 +165,15 @@ def test_a_reset_between_the_marks_of_images_that_are_not_linked_is_repaired() -
 
 @pytest.mark.parametrize(
     "faults",
-    [LinkFaults(repeat_every=1), LinkFaults(repeat_every=3), LinkFaults(lose_every=3), LinkFaults(lose_answer_every=4)],
+    [
+        LinkFaults(repeat_every=1),
+        LinkFaults(repeat_every=3),
+        LinkFaults(lose_every=3),
+        LinkFaults(lose_answer_every=4),
+    ],
     ids=["all twice", "some twice", "requests lost", "answers lost"],
 )
-def test_a_duplicating_and_a_losing_link_change_nothing(faults: LinkFaults) -> None:
-    POINTS["bad links"] += WHOLE
+def test_a_duplicating_and_a_losing_link_change_nothing(faults: LinkFaults, record_property: Count) -> None:
     board = bench(OLD)
     board.device.set_faults(faults)
     assert run(board, NEW, Wish(confirm=True)) is Outcome.CONFIRMED

@@ -1,7 +1,7 @@
 """A device without a build, and a client on a link that is no link: frames are handed over in this process.
 
-The device has three images that MCUboot swaps (or overwrites), each of a few sectors, and time is counted, not
-waited for. What it holds is looked at in its flash, as a chip on a bench would show it.
+The device has three images that MCUboot swaps (or overwrites), each of a few sectors, and time is counted,
+not waited for. What it holds is looked at in its flash, as a chip on a bench would show it.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ def part(number: int, data: bytes) -> Part:
 
 
 def make_set(version: str, *, linked: bool = False, only: tuple[int, ...] = IMAGES) -> UpdateSet:
-    return UpdateSet(
-        f"{version}.zip", tuple(part(number, image(number, version, linked)) for number in only)
-    )
+    return UpdateSet(f"{version}.zip", tuple(part(number, image(number, version, linked)) for number in only))
 
 
 @dataclass
@@ -80,7 +78,7 @@ class Clock:
 class DirectChannel:
     """A channel into a simulated device. ``dead`` makes the connection fail, as a port that is gone does.
 
-    With ``breaks`` a request without an answer ends the connection, as a serial port's does; else nothing comes.
+    With ``breaks`` a request without an answer ends the connection, as a port's does; else nothing comes.
     """
 
     device: Device
@@ -141,12 +139,15 @@ class Bench:
         return self.device.board.array(where.memory).read(where.offset, where.size)
 
     def installed(self, *sets: UpdateSet) -> list[str]:
-        """Return for each image the set that the primary slot holds an image of, byte by byte; "?" for none."""
+        """Return for each image the set whose image its primary slot holds, byte by byte; "?" for none."""
         found = []
         for number in IMAGES:
             held = self.slot(number)
             names = [
-                each.path for each in sets for one in each.parts if one.number == number and held.startswith(one.data)
+                each.path
+                for each in sets
+                for one in each.parts
+                if one.number == number and held.startswith(one.data)
             ]
             found.append(names[0] if names else "?")
         return found

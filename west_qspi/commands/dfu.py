@@ -7,7 +7,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from west_qspi.commands import Context, add_build_options, guarded
-from west_qspi.commands.dfudevice import SUBCOMMANDS
+from west_qspi.commands.dfudevice import (
+    add_list_options,
+    add_repair_options,
+    add_upload_options,
+    run_list,
+    run_repair,
+    run_upload,
+)
 from west_qspi.commands.dfupackage import add_inspect_options, add_pack_options, run_inspect, run_pack
 from west_qspi.console import Console
 
@@ -19,6 +26,9 @@ core's image, as one thing.
 
   pack       make a package of all images of a build, with a right manifest
   inspect    show what is in a package, and what is wrong with it
+  list       show the images on a device over SMP, and whether they fit together
+  upload     upload all images, mark them only when all are there; --reset, --confirm
+  repair     bring a device whose update stopped half-way to one set of images
 
 Exit status: 0 right, 1 something is wrong, 2 wrong usage.
 """
@@ -35,6 +45,11 @@ class _Action(NamedTuple):
 _ACTIONS = {
     "pack": _Action("make a package of all images of a build", add_pack_options, run_pack),
     "inspect": _Action("show and check a package", add_inspect_options, run_inspect),
+    "list": _Action("show the images on a device, and how they stand", add_list_options, run_list),
+    "upload": _Action("bring all images of an update onto a device", add_upload_options, run_upload),
+    "repair": _Action(
+        "bring a device whose update stopped half-way to one set", add_repair_options, run_repair
+    ),
 }
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from west_qspi.commands import Context, build_dir, build_dir_or_none
 from west_qspi.console import Console
 from west_qspi.dfu.link import Device, Patience, persist
+from west_qspi.dfu.package import Package, read_package
 from west_qspi.dfu.transport import BAUD, PORT, Address, udp_address
-from west_qspi.dfu.updateset import UpdateSet
-from west_qspi.errors import MissingOutput, NoSmpDevice, SmpLinkLost, UsageError
-from west_qspi.events import Listener
+from west_qspi.dfu.updateset import UpdateSet, set_of
+from west_qspi.errors import BrokenSet, MissingOutput, NoSmpDevice, SmpLinkLost, UsageError
+from west_qspi.events import Listener, Noticed
 
 if TYPE_CHECKING:
     from west_qspi.build.build import Build
@@ -25,17 +25,7 @@ Way = Callable[["Device", UpdateSet, "Wish", Listener, Patience], "UpdateReport"
 
 _TIMEOUT, _WAIT = 10.0, 120.0
 _LONGEST = 86_400.0
-
-
-@dataclass(frozen=True)
-class Subcommand:
-    """One of ``qspi-dfu``'s commands: its name, words, options, and what runs it."""
-
-    name: str
-    help: str
-    description: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace, Context, Console], int]
+_SHA256 = 32
 
 
 # --- options ---------------------------------------------------------------------------------------
@@ -85,7 +75,8 @@ def _add_package(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_update_options(parser: argparse.ArgumentParser) -> None:
+def add_repair_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``repair``."""
     _add_package(parser)
     parser.add_argument(
         "--reset", action="store_true", help="restart the device, and check that all images run"
@@ -96,17 +87,17 @@ def _add_update_options(parser: argparse.ArgumentParser) -> None:
     _add_device_options(parser)
 
 
-def _add_upload_options(parser: argparse.ArgumentParser) -> None:
+def add_upload_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``upload``."""
     parser.add_argument(
         "--again", action="store_true", help="upload also what is in its slot already, by its hash"
     )
-    _add_update_options(parser)
+    add_repair_options(parser)
 
 
-def _add_list_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--zip", metavar="FILE", type=Path, help="say which images are those of this package"
-    )
+def add_list_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``list``."""
+    parser.add_argument("--zip", metavar="FILE", type=Path, help="say which images are those of this package")
     _add_device_options(parser)
 
 
@@ -140,54 +131,60 @@ def _connected(args: argparse.Namespace) -> Iterator[Device]:
         device.close()
 
 
-def _from_package(path: Path) -> UpdateSet:
-    from west_qspi.dfu.package import read_package
-    from west_qspi.dfu.updateset import set_of
-
-    return set_of(read_package(path))
-
-
-def _from_build(build: Build) -> UpdateSet:
+def _package_of(build: Build) -> Package:
     from west_qspi.dfu.pack import pack
-    from west_qspi.dfu.updateset import set_of
 
-    return set_of(pack(build, str(build.path)))
+    return pack(build, str(build.path))
 
 
-def _wanted(args: argparse.Namespace, context: Context) -> tuple[UpdateSet, Build | None]:
+def _sound(package: Package, build: Build | None, console: Console) -> UpdateSet:
+    """Return the set in a package. Raises BrokenSet where something is wrong with it."""
+    from west_qspi.dfu.inspection import inspect
+    from west_qspi.dfu.linked import linked_images
+    from west_qspi.dfu.remark import Level
+
+    found = inspect(package, linked_images(build) if build is not None else ())
+    for remark in found.remarks:
+        text = f"{remark.file}: {remark.text}" if remark.file else remark.text
+        if remark.level is Level.ERROR:
+            raise BrokenSet(package.path, text)
+        if remark.level is Level.WARNING:
+            console.listen(Noticed("package", text, warning=True))
+    lacking = [part.file for part in found.parts if part.digest is None or len(part.digest) != _SHA256]
+    if lacking:
+        raise BrokenSet(package.path, f"{lacking[0]} has no SHA-256, by which a device is told what to boot")
+    return set_of(package)
+
+
+def _wanted(args: argparse.Namespace, context: Context, console: Console) -> tuple[UpdateSet, Build | None]:
     """Return the set that is meant, and the build if there is one to say more of the device.
 
     A build that only happens to be near says nothing of a package.
     """
     from west_qspi.build.build import Build
-    from west_qspi.dfu.ready import check_ready
 
-    build = None
-    if args.package is None or args.build_dir is not None:
+    if args.package is None:
         build = Build.load(build_dir(args, context))
-    if args.package is not None:
-        wanted = _from_package(context.cwd / args.package)
-    else:
-        assert build is not None
-        wanted = _from_build(build)
-    check_ready(wanted, build)
-    return wanted, build
+        return _sound(_package_of(build), build, console), build
+    near = Build.load(build_dir(args, context)) if args.build_dir is not None else None
+    return _sound(read_package(context.cwd / args.package), near, console), near
 
 
 # --- the commands ----------------------------------------------------------------------------------
 
 
-def _list(args: argparse.Namespace, context: Context, console: Console) -> int:
+def run_list(args: argparse.Namespace, context: Context, console: Console) -> int:
+    """Show what a device holds; return 1 where it does not fit together."""
     from west_qspi.dfu.state import judge
     from west_qspi.updateview import images_json, images_lines
 
-    known = [_from_package(context.cwd / args.zip)] if args.zip is not None else []
+    known = [set_of(read_package(context.cwd / args.zip))] if args.zip is not None else []
     _, build = build_dir_or_none(args, context)
     names = {}
     if build is not None:
         names = {(slot.number, int(slot.secondary)): slot.partition.name for slot in build.slots}
         try:
-            known.append(_from_build(build))
+            known.append(set_of(_package_of(build)))
         except (MissingOutput, UsageError):
             # A build that was only configured still has the partitions' names.
             if args.build_dir is not None and args.zip is None:
@@ -206,14 +203,16 @@ def _patience(args: argparse.Namespace) -> Patience:
     return Patience(wait=args.wait)
 
 
-def _upload(args: argparse.Namespace, context: Context, console: Console) -> int:
+def run_upload(args: argparse.Namespace, context: Context, console: Console) -> int:
+    """Bring a set onto a device."""
     from west_qspi.dfu.update import update
 
     return _bring(args, context, console, update)
 
 
-def _repair(args: argparse.Namespace, context: Context, console: Console) -> int:
-    from west_qspi.dfu.update import repair
+def run_repair(args: argparse.Namespace, context: Context, console: Console) -> int:
+    """Bring a device to one set."""
+    from west_qspi.dfu.repair import repair
 
     return _bring(args, context, console, repair)
 
@@ -222,49 +221,9 @@ def _bring(args: argparse.Namespace, context: Context, console: Console, way: Wa
     from west_qspi.dfu.update import Wish
     from west_qspi.updateview import report_json, report_lines
 
-    wanted, build = _wanted(args, context)
+    wanted, build = _wanted(args, context, console)
     wish = Wish(args.reset, args.confirm, getattr(args, "again", False), mode=build.mode if build else None)
     with _connected(args) as device:
         report = way(device, wanted, wish, console.listen, _patience(args))
         console.result(report_json(report), report_lines(report, console.style))
     return 0
-
-
-SUBCOMMANDS = (
-    Subcommand(
-        "list",
-        "show the device's images, how they stand, and which build or package they are from",
-        """\
-List the images on a device over SMP, and say whether what runs, and what the next boot installs, fits together.
-
-Exit status: 0 it does, 1 half of something is marked, confirmed or running, or no answer; 2 wrong usage.
-""",
-        _add_list_options,
-        _list,
-    ),
-    Subcommand(
-        "upload",
-        "bring all images of an update onto a device, and mark them only when all are there",
-        """\
-Upload all images that only work together to their slots over SMP. What is there already is skipped; after a
-lost link it goes on. Only when every image is there are they marked for a test at the next boot. No slot is
-erased but those that are uploaded to.
-
-Exit status: 0 as asked for, 1 not: the message says what the device holds; 2 wrong usage.
-""",
-        _add_upload_options,
-        _upload,
-    ),
-    Subcommand(
-        "repair",
-        "bring a device whose update stopped half-way to one set",
-        """\
-Bring a device to one consistent set of images: upload and mark what is missing, confirm the rest of what is
-confirmed in part, or go back by a restart (--reset). Marks cannot be taken back over SMP.
-
-Exit status: 0 one set, 1 not: the message says what the device holds; 2 wrong usage.
-""",
-        _add_update_options,
-        _repair,
-    ),
-)

@@ -15,14 +15,14 @@ _IMAGE_ADVICE = {
     ),
     "INVALID_SLOT": "The firmware has no slot for this image: CONFIG_MCUMGR_GRP_IMG_UPDATABLE_IMAGE_NUMBER.",
     "HASH_NOT_FOUND": "The firmware does not list this image: CONFIG_MCUMGR_GRP_IMG_UPDATABLE_IMAGE_NUMBER.",
-    "INVALID_IMAGE_TOO_LARGE": "The image is for a layout with larger slots: give the package of this device.",
+    "INVALID_IMAGE_TOO_LARGE": "The image is for larger slots: give the package of this device.",
     "INVALID_IMAGE_HEADER_MAGIC": "What is uploaded is no signed image.",
     "INVALID_FLASH_ADDRESS": "The image was linked for another slot: direct-XIP needs the other variant.",
     "CURRENT_VERSION_IS_NEWER": "The firmware takes only what is newer than itself.",
     "IMAGE_ALREADY_PENDING": "Something is marked already; 'west qspi-dfu list' shows it.",
     "IMAGE_CONFIRMATION_DENIED": (
-        "The firmware confirms only its own image; CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY=y "
-        "lets it confirm all."
+        "The firmware confirms only its own image; "
+        "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY=y lets it confirm all."
     ),
     "FLASH_WRITE_FAILED": "Check the device's flash; a part that is in use cannot be written.",
     "FLASH_ERASE_FAILED": "Check the device's flash; a part that is in use cannot be erased.",
@@ -30,7 +30,7 @@ _IMAGE_ADVICE = {
 _GENERAL_ADVICE = {
     "ENOTSUP": "The firmware lacks this: CONFIG_MCUMGR_GRP_IMG and CONFIG_MCUMGR_GRP_OS.",
     "EBADSTATE": "What is marked, or runs on trial, forbids it; 'west qspi-dfu list' shows it.",
-    "ENOMEM": "The firmware's buffers are too small or too few: CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE and _COUNT.",
+    "ENOMEM": "The firmware's buffers are too small or few: CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE, _COUNT.",
     "EMSGSIZE": "The list does not fit the firmware's buffers: CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE.",
     "EACCESSDENIED": "The firmware wants to be unlocked first.",
     "EBUSY": "Another client is at work with this device.",

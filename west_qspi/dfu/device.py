@@ -40,7 +40,7 @@ _MODES = {
 
 
 class Channel(Protocol):
-    """What carries SMP frames; every call but ``close`` raises ConnectionError, or TimeoutError from ``open``."""
+    """What carries SMP frames; calls raise ConnectionError, ``open`` TimeoutError too, ``close`` nothing."""
 
     @property
     def name(self) -> str:
@@ -67,7 +67,7 @@ class Channel(Protocol):
 
 
 class SmpDevice:
-    """A device behind a channel; see ``link.Device``. ``timeout`` is how long, in seconds, an answer may take."""
+    """A device behind a channel; see ``link.Device``. ``timeout`` is the seconds that an answer may take."""
 
     def __init__(self, channel: Channel, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._channel = channel
@@ -235,7 +235,7 @@ class SmpDevice:
         )
         if isinstance(code, int) and code:
             name, advice = error_name(group if isinstance(group, int) else None, code)
-            raise SmpRefused(self.name, during, code, name, advice)
+            raise SmpRefused(self.name, during, name, code, advice)
         return answer
 
 

@@ -76,8 +76,8 @@ class Patience:
 def persist(device: Device, patience: Patience, act: Callable[[], _Result]) -> _Result:
     """Do something over a link that may break: again over a new one, until ``patience.wait`` has passed.
 
-    It must be something that does no harm when it is done twice. Raises what ``act`` raises, SmpLinkLost in the
-    end.
+    It must be something that does no harm when it is done twice. Raises what ``act`` raises, SmpLinkLost
+    in the end.
     """
     begun: float | None = None
     while True:

@@ -1,4 +1,4 @@
-"""What is to be done to bring a set onto a device: what to upload, what is there, what to mark; a pure value."""
+"""What is to be done to bring a set onto a device, as a value: what to upload, and what to mark."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class UpdatePlan:
 def in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Return parts in the order in which they are uploaded, marked and confirmed: the application last.
 
-    With direct-XIP an uploaded application is what starts the rest; with a swap, a network core that is marked
-    alone is what an old application bears best. A device that confirms no image but the application refuses
-    the first one then, while nothing is confirmed.
+    With direct-XIP an uploaded application is what starts the rest; with a swap, a network core that is
+    marked alone is what an old application bears best. A device that confirms no image but the application
+    refuses the first one then, while nothing is confirmed.
     """
     return tuple(sorted(parts, key=lambda part: (part.number == 0, part.number)))
 
@@ -94,8 +94,9 @@ def plan_update(
 def _refuse_unknown(device: str, images: Images, wanted: UpdateSet) -> None:
     """Refuse image numbers that a server of one image takes for its own.
 
-    Such a server lists no numbers, and ignores them in uploads: everything goes to the application's slot. One
-    of several lists a number only where there is something in a slot, which the network core's often has not.
+    Such a server lists no numbers, and ignores them in uploads: everything goes to the application's slot.
+    One of several lists a number only where there is something in a slot, and the network core's are often
+    empty.
     """
     known = numbers(images)
     if known == (0,) and not any(each.numbered for each in images):
@@ -124,15 +125,16 @@ def notices(
             "milliseconds apart, a restart would install a part of them only; "
             "'west qspi-dfu inspect --require-dependency' shows how to add them",
         )
-    older = [
+    old = [
         part
         for part in plan.marks
         if part.number in now and part.version.release < now[part.number].version.release
     ]
-    if older:
+    if old:
+        runs = now[old[0].number].version
         yield Noticed(
             "older",
-            f"image {older[0].number} {older[0].version} is older than {now[older[0].number].version}, which runs: "
+            f"image {old[0].number} {old[0].version} is older than {runs}, which runs: "
             "a bootloader with downgrade prevention does not install it",
             warning=True,
         )
@@ -147,14 +149,14 @@ def _about_mode(mode: UpdateMode | None) -> Iterator[Noticed]:
     elif mode is UpdateMode.OVERWRITE:
         yield Noticed(
             "no-revert",
-            "MCUboot overwrites on this device: once it has restarted, there is no going back to what runs now",
+            "MCUboot overwrites on this device: once it has restarted, nothing brings back what runs now",
             warning=True,
         )
     elif mode is UpdateMode.DIRECT_XIP:
         yield Noticed(
             "no-marks",
-            "MCUboot starts the newest images here (direct-XIP): uploading is all that it takes, and a restart "
-            "in the middle may start a part of them",
+            "MCUboot starts the newest images here (direct-XIP): uploading is all that it takes, and a "
+            "restart in the middle may start a part of them",
             warning=True,
         )
 

@@ -217,3 +217,30 @@ def _listed(now: Mapping[int, DeviceImage], wanted: UpdateSet) -> str:
 def _images(which: Iterable[int]) -> str:
     found = sorted(which)
     return f"image{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
+
+
+def is_pending(images: Images, part: Part) -> bool:
+    """Tell whether a part is what the next boot installs."""
+    other = waiting(images).get(part.number)
+    return other is not None and other.digest == part.digest and other.pending
+
+
+def is_confirmed(images: Images, part: Part) -> bool:
+    """Tell whether a part runs, and stays."""
+    now = running(images).get(part.number)
+    return now is not None and now.digest == part.digest and now.confirmed
+
+
+def part_names(parts: Iterable[Part]) -> str:
+    """Name parts by their image numbers."""
+    return ", ".join(f"image {part.number}" for part in parts)
+
+
+def describe(images: Images, wanted: UpdateSet) -> str:
+    """Say in one line what a device holds, in the order of its slots."""
+    parts = (
+        f"image {each.image} slot {each.slot}: {each.version}"
+        f"{' of this set' if is_part(wanted, each) else ''} ({each.flags})"
+        for each in sorted(images, key=lambda each: (each.image, each.slot))
+    )
+    return "; ".join(parts) or "no image that it lists"

@@ -22,7 +22,7 @@ _CLOSING = 5.0  # seconds that a connection may take to end
 
 @dataclass(frozen=True)
 class Address:
-    """Where a device is: ``kind`` is ``serial``, ``udp`` or ``ble``; ``number`` the baud rate, or the port."""
+    """Where a device is: ``kind`` is ``serial``, ``udp`` or ``ble``; ``number`` the baud rate or port."""
 
     kind: str
     where: str
@@ -50,7 +50,7 @@ def udp_address(text: str) -> Address:
 
 
 class SmpClientChannel:
-    """A channel by smpclient; see ``device.Channel``. It has an event loop of its own, as callers have none."""
+    """A channel by smpclient; see ``device.Channel``. It has an event loop of its own."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -115,7 +115,7 @@ class SmpClientChannel:
             loop.close()
 
     def _run(self, work: Coroutine[Any, Any, _Result], timeout: float) -> _Result:
-        """Do something of smpclient's within a time; raises TimeoutError, and ConnectionError for all else."""
+        """Do something within a time; raises TimeoutError, and ConnectionError for all else."""
         if self._loop is None:
             work.close()
             raise ConnectionError("not connected")
@@ -124,7 +124,7 @@ class SmpClientChannel:
         except (TimeoutError, asyncio.TimeoutError) as error:
             raise TimeoutError(str(error) or f"nothing within {timeout:.0f} s") from None
         except Exception as error:
-            # pyserial, bleak, sockets: each has errors of its own, and all of them mean that the link is gone.
+            # pyserial, bleak, sockets: each has errors of its own, and all mean that the link is gone.
             raise ConnectionError(str(error) or type(error).__name__) from None
 
 

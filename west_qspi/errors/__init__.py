@@ -50,7 +50,8 @@
      │   ├─ LinkError                  the debug link
      │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed  NrfutilFailed  NrfutilHung  NrfutilDied
      │   ├─ RunBroken  RunHung         one of several boards
-     │   ├─ SmpLinkLost  SmpRefused  SmpNotUnderstood   a device that is asked over SMP
+     │   ├─ SmpError                   a device that is asked over SMP
+     │   │   └─ SmpLinkLost  SmpRefused  SmpNotUnderstood
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
      │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
@@ -109,6 +110,7 @@ from west_qspi.errors.dfu import (
     NoVariant,
     OtherUpdatePending,
     SlotUnderTest,
+    SmpError,
     SmpLinkLost,
     SmpNotUnderstood,
     SmpRefused,
@@ -299,6 +301,7 @@ __all__ = [
     "SigningKeyError",
     "SimulatedBoardError",
     "SlotUnderTest",
+    "SmpError",
     "SmpLinkLost",
     "SmpNotUnderstood",
     "SmpRefused",

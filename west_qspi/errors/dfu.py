@@ -1,4 +1,4 @@
-"""What goes wrong with updates over SMP: the link, the device's answers, and sets of images that are not whole."""
+"""What goes wrong with updates over SMP: the link, the device's answers, and sets that are not whole."""
 
 from __future__ import annotations
 
@@ -25,31 +25,32 @@ class NoSmpDevice(NoDevice):
     )
 
 
-class SmpLinkLost(TargetError):
-    """The link broke, or no answer came, while ``during`` went on."""
+class SmpError(TargetError):
+    """Something that was asked for over SMP was not done, or nobody knows; ``during`` says what it was."""
 
     during: str
     reason: str
+
+
+class SmpLinkLost(SmpError):
+    """The link broke, or no answer came."""
+
     text = "{device}: the link was lost during {during}: {reason}"
     hint = "Check the link and run the same command again: it goes on where this one stopped."
 
 
-class SmpRefused(TargetError):
-    """The device answered with an error; ``code`` is its number, ``reason`` its name, ``help`` what it means."""
+class SmpRefused(SmpError):
+    """The device answered with an error; ``reason`` is its name, ``code`` its number, ``help`` what to do."""
 
-    during: str
     code: int
-    reason: str
     help: str
     text = "{device}: the device refuses {during}: {reason} ({code})"
     hint = "{help}"
 
 
-class SmpNotUnderstood(TargetError):
+class SmpNotUnderstood(SmpError):
     """The device answered with what no SMP server should."""
 
-    during: str
-    reason: str
     text = "{device}: the answer to {during} cannot be understood: {reason}"
     hint = "Check that nothing else talks on this link, and that it is an SMP server of image management."
 
@@ -132,8 +133,8 @@ class NotRestarted(UpdateFailed):
 
     text = "{device}: it did not restart, or MCUboot did not install the update: {reason}. It holds: {holds}"
     hint = (
-        "Restart it by hand, then 'west qspi-dfu list'; MCUboot leaves marked images alone whose dependencies "
-        "are not met. --wait gives it more time."
+        "Restart it by hand, then 'west qspi-dfu list'; MCUboot leaves marked images alone whose "
+        "dependencies are not met. --wait gives it more time."
     )
 
 
