@@ -44,12 +44,12 @@ def layout(mode: UpdateMode = UpdateMode.SWAP) -> FirmwareLayout:
 
 
 @lru_cache(maxsize=64)
-def image(number: int, version: str, linked: bool = False, size: int = 0x1400) -> bytes:
+def image(number: int, version: str, linked: bool = False, size: int = 0x1400, room: int = SLOT) -> bytes:
     """Return a signed image; one that is linked needs all others in its own version."""
     needs = ", ".join(f"({other}, {version}+0)" for other in IMAGES if other != number)
     words = ["--dependencies", needs] if linked else []
     body = bytes((at * 7 + number + sum(version.encode())) % 251 for at in range(size))
-    return sign(body, *words, version=version, slot_size=SLOT, key=private_pem("p256"))
+    return sign(body, *words, version=version, slot_size=room, key=private_pem("p256"))
 
 
 def part(number: int, data: bytes) -> Part:

@@ -16,6 +16,7 @@ from west_qspi.errors import (
     NotRestarted,
     SmpError,
     SmpLinkLost,
+    SmpRefused,
 )
 from west_qspi.events import Listener, Noticed
 
@@ -27,7 +28,10 @@ def restart(device: Device, wanted: UpdateSet, listen: Listener, patience: Patie
     """Restart the device and wait until it answers with something else than before. Raises NotRestarted."""
     before = persist(device, patience, device.images)
     listen(Noticed("restart", "the device restarts; MCUboot may take a minute to install what is marked"))
-    persist(device, patience, device.reset)
+    try:
+        persist(device, patience, device.reset)
+    except SmpRefused as error:
+        raise NotRestarted(device.name, describe(before, wanted), str(error)) from error
     begun = asked = patience.clock()
     images = before
     while patience.clock() - begun < patience.wait:

@@ -22,7 +22,7 @@ from west_qspi.dfu.state import (
 )
 from west_qspi.dfu.update import Outcome, UpdateReport, Wish, update
 from west_qspi.dfu.updateset import UpdateSet
-from west_qspi.errors import MixedRunning, NeedsRestart, OtherUpdatePending
+from west_qspi.errors import MixedRunning, NeedsRestart, NothingMarked, OtherUpdatePending
 from west_qspi.events import Listener, Noticed
 
 
@@ -62,7 +62,7 @@ def repair(
         confirm_all(device, wanted, unconfirmed(wanted, images), patience)
     try:
         return update(device, wanted, wish, listen, patience)
-    except OtherUpdatePending:
+    except OtherUpdatePending as pending:
         listen(
             Noticed(
                 "replace",
@@ -72,7 +72,14 @@ def repair(
             )
         )
         forced = replace(wish, replace=True)
-        return update(device, wanted, forced, listen, patience)
+        try:
+            return update(device, wanted, forced, listen, patience)
+        except NothingMarked:
+            left = next_boot(persist(device, patience, device.images))
+            if any(image.pending for image in left.values()):
+                # Nothing of this set is marked, but the other one still is.
+                raise pending from None
+            raise
 
 
 def _restis_pending(wanted: UpdateSet, images: Images) -> bool:
