@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from buildgen.signing import KEY_NAME
@@ -83,8 +84,6 @@ def test_a_member_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
     build = build_for({})
     path = tmp_path / "update.zip"
     path.write_bytes(build.package_file.read_bytes())
-    from zipfile import ZipFile
-
     with pytest.warns(UserWarning, match="Duplicate name"), ZipFile(path, "a") as archive:
         archive.writestr("ipc_radio.bin", content_of(build.package_file)["ipc_radio.bin"])
     (remark,) = inspect(read_package(path)).remarks
