@@ -1,7 +1,7 @@
 """A build from before sysbuild, made of the images of one with it: other places, names and options.
 
-Source: sdk-nrf v2.7.0, ``cmake/partition_manager.cmake`` (the map) and ``modules/mcuboot/CMakeLists.txt``: the
-images, and a package whose load address of the external half is the internal one's.
+In its package the load address of the external half is the internal one's. Source: sdk-nrf v2.7.0,
+``cmake/partition_manager.cmake`` and ``modules/mcuboot/CMakeLists.txt``.
 """
 
 from __future__ import annotations
