@@ -60,6 +60,8 @@ def test_a_build_becomes_a_package_beside_it_with_a_table_of_what_is_in_it(run: 
     assert "0x120200" in found[EXTERNAL]
     assert ", proven" in found[EXTERNAL]
     assert rows[-1] == f"written: {Path('build/qspi_dfu.zip').absolute()}"
+    assert "compared with the build in " in run("inspect", "build/qspi_dfu.zip").err
+    assert run("inspect", "build/qspi_dfu.zip", "-d", "build").err == ""
     value = value_of(run("inspect", "build/qspi_dfu.zip", "--json"))
     external = next(image for image in value["images"] if image["file"] == EXTERNAL)
     assert external["sha256"] == hashlib.sha256(data).hexdigest()

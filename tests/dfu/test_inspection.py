@@ -132,6 +132,20 @@ def test_images_without_signatures_are_noted(tmp_path: Path) -> None:
     assert (remark.level.value, remark.file) == ("note", "")
 
 
+def test_what_an_encrypted_image_holds_cannot_be_checked_but_its_signature_can(tmp_path: Path) -> None:
+    key = private_pem("p256")
+    content = {
+        "a.bin": sign(bytes(64), key=key, encrypt_to=public_pem("p256", 1)),
+        "manifest.json": b'{"files": [{"file": "a.bin"}]}',
+    }
+    (tmp_path / "a.zip").write_bytes(zipped(content))
+    found = inspect(read_package(tmp_path / "a.zip"), (), Key(key, "key.pem"))
+    assert [(remark.level.value, remark.text) for remark in found.remarks] == [
+        ("note", "its hash cannot be checked: it is encrypted")
+    ]
+    assert found.proven == {"a.bin"}
+
+
 # --- dependencies ----------------------------------------------------------------------------------
 
 
