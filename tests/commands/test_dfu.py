@@ -13,7 +13,7 @@ import pytest
 from buildgen.signing import KEY_NAME
 
 from tests.dfu.cases import build_for, changed_package
-from tests.helpers.boards import SMALL, build_of
+from tests.helpers.boards import SMALL, build_of, changed
 from tests.helpers.cli import Done, Folder, Run, finish
 from tests.helpers.imgtool import private_pem, public_pem
 from tests.helpers.trees import put
@@ -125,6 +125,19 @@ def test_what_is_wrong_is_shown_with_what_to_do_and_ends_with_1(run: Run) -> Non
     assert f"error: {text}; what is installed without it does not run" in done.out.splitlines()
     assert "  fix: Make it anew with 'west qspi-dfu pack'." in done.out.splitlines()
     assert done.out.splitlines()[-1] == "bad.zip: 1 error, 0 warnings, 0 notes"
+
+
+def test_an_empty_package_and_one_without_signatures_are_shown_too(run: Run) -> None:
+    everything = ["watch_app.internal.bin", EXTERNAL, "ipc_radio.bin"]
+    put(Path("empty.zip"), wrong(options=vars(SMALL), without=everything, drop=everything))
+    done = run("inspect", "empty.zip")
+    assert (done.status, done.out.splitlines()[0]) == (1, "error: its manifest lists no files")
+    unsigned = build_of(changed(SMALL, signed=False)).package_file
+    shutil.rmtree("build")
+    done = run("inspect", str(unsigned))
+    assert done.status == 0
+    assert [line.split()[-2] for line in done.out.splitlines()[1:4]] == ["none"] * 3
+    assert "note: no image is signed: MCUboot must have been built without a key" in done.out.splitlines()
 
 
 def test_without_a_build_the_package_is_judged_by_itself_and_that_is_said(run: Run) -> None:

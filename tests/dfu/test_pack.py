@@ -12,6 +12,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import yaml
 from buildgen.images import TWIN
 
 from tests.dfu.cases import build_for, content_of, zipped
@@ -271,3 +272,73 @@ def test_a_set_needs_every_file_that_is_listed() -> None:
     with pytest.raises(UpdatePackageError, match="lists no files"):
         set_of(replace(package, manifest=Manifest("", ())))
     assert {parse_image(data).version for data in without.values()} == {set_of(package).parts[0].version}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "method", "says"),
+    [
+        (b'{"files": []}', 12, "compressed in another way than by deflation"),
+        (b" " * (1 << 20) + b'{"files": []}', 8, "manifest.json is larger than 1 MiB"),
+        (b'\xff\xfe{"files": []}', 8, "manifest.json is not text"),
+        (None, 8, "there is no manifest.json in it"),
+    ],
+)
+def test_what_nobody_makes_is_refused(manifest: bytes | None, method: int, says: str, tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("a.bin" if manifest is None else "manifest.json", manifest or b"")
+    with pytest.raises(UpdatePackageError, match=says):
+        read_package(tmp_path / "a.zip")
+
+
+# --- against partitions that are not what they were ------------------------------------------------
+
+
+def test_an_image_that_outgrows_a_partition_is_an_error_and_one_without_a_partition_too(
+    tmp_path: Path,
+) -> None:
+    source = build_for({})
+    build = edited(source, tmp_path / "build", {})
+    path = build.path / "partitions.yml"
+    partitions = yaml.safe_load(path.read_text(encoding="utf-8"))
+    package = read_package(build.package_file)
+    size = len(package.data["watch_app.external.bin"])
+    partitions["mcuboot_secondary_2"]["size"] = size - 1
+    partitions["mcuboot_secondary_2"]["end_address"] = partitions["mcuboot_secondary_2"]["address"] + size - 1
+    for name in ("mcuboot_primary_1", "mcuboot_secondary_1"):
+        del partitions[name]
+    path.write_text(yaml.safe_dump(partitions), encoding="utf-8")
+    said = {
+        (remark.file, remark.text)
+        for remark in inspect(package, linked_images(Build.load(build.path))).remarks
+    }
+    assert said == {
+        (
+            "watch_app.external.bin",
+            f"its {size} bytes do not fit mcuboot_secondary_2 ({size - 1} bytes)",
+        ),
+        ("ipc_radio.bin", "the build has no partition for image 1"),
+    }
+
+
+def test_a_build_without_its_outputs_still_tells_partitions(tmp_path: Path) -> None:
+    build = edited(build_for({}), tmp_path / "build", {})
+    package = read_package(build.package_file)
+    for path in build.path.glob("*/zephyr/*.signed.bin"):
+        path.unlink()
+    found = inspect(package, linked_images(Build.load(build.path)))
+    assert found.remarks == ()
+    assert [match.place.name for match in found.linked if match and match.place] == [
+        "mcuboot_secondary",
+        "mcuboot_secondary_2",
+        "mcuboot_secondary_1",
+    ]
+
+
+def test_a_build_whose_application_has_no_slot_is_not_packed(tmp_path: Path) -> None:
+    build = edited(build_for({"split": False, "network": False}), tmp_path / "build", {})
+    path = build.path / "partitions.yml"
+    partitions = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del partitions["mcuboot_primary"]
+    path.write_text(yaml.safe_dump(partitions), encoding="utf-8")
+    with pytest.raises(UsageError, match="has no slot in flash"):
+        linked_images(Build.load(build.path))
