@@ -17,12 +17,13 @@ from buildgen.images import TWIN
 
 from tests.dfu.cases import build_for, content_of, zipped
 from tests.dfu.test_inspection import SHAPES, key_of
+from tests.helpers.corpus import corpus
 from tests.helpers.legacybuild import UPDATES, make_legacy
 from tests.helpers.trees import put
 from west_qspi.build.build import Build
 from west_qspi.dfu.inspection import inspect
 from west_qspi.dfu.linked import linked_images
-from west_qspi.dfu.manifest import Manifest
+from west_qspi.dfu.manifest import Manifest, parse_manifest
 from west_qspi.dfu.pack import pack
 from west_qspi.dfu.package import package_bytes, read_package
 from west_qspi.dfu.updateset import set_of
@@ -342,3 +343,27 @@ def test_a_build_whose_application_has_no_slot_is_not_packed(tmp_path: Path) -> 
     path.write_text(yaml.safe_dump(partitions), encoding="utf-8")
     with pytest.raises(UsageError, match="has no slot in flash"):
         linked_images(Build.load(build.path))
+
+
+# --- real builds -----------------------------------------------------------------------------------
+
+
+def test_what_real_builds_need_to_be_told_is_what_the_sdk_wrote() -> None:
+    found = sorted(corpus().rglob("dfu_application.zip_manifest.json"))
+    compared = 0
+    for path in found:
+        root = path.parent.parent if path.parent.name == "zephyr" else path.parent
+        own = linked_images(Build.load(root))
+        theirs = parse_manifest(path.read_text(encoding="utf-8"), str(path)).entries
+        for linked, entry in zip(own, theirs, strict=True):
+            said = linked.entry
+            # Builds of one image said no number; SDK 2.7 called the file of a whole image otherwise.
+            names = {said.file, said.file.replace(".signed.bin", ".bin")}
+            assert entry.file in names, path
+            assert entry.slots in (said.slots, ()), path
+            for key in ("number", "load_address", "board", "soc", "version_key"):
+                assert getattr(entry, key) == getattr(said, key), (path, key)
+            assert linked.counter in (entry.version, ""), path
+            assert linked.room is not None, path
+            compared += 1
+    assert compared >= 7
