@@ -30,6 +30,7 @@ from west_qspi.dfu.updateset import set_of
 from west_qspi.errors import ImageError, MissingOutput, UpdatePackageError, UsageError
 from west_qspi.mcuboot import parse_image
 
+SINGLE = Path(__file__).parents[1] / "build" / "data" / "single_nrf52840"
 # What says nothing about the images: when it was made, and by which form of the script.
 TIMES = ("modtime",)
 
@@ -114,12 +115,23 @@ def test_a_build_from_before_sysbuild_is_packed_with_right_load_addresses(
         build = make_legacy(source, tmp_path / "build", sdk)
     own = packed(build)
     # The images are the same, and so is all that they need to be told of but the names of files and boards.
+    assert json.loads(own["manifest.json"])["name"] == "watch"
     wanted, got = meant(sdk.pop("manifest.json")), meant(own.pop("manifest.json"))
     assert set(got) == {UPDATES[name] for name in wanted}
     for name, entry in wanted.items():
         assert own[UPDATES[name]] == sdk[name]
         for key in set(entry) - {"file", "board"}:
             assert got[UPDATES[name]][key] == entry[key], (name, key)
+
+
+def test_a_build_of_one_image_for_a_bootloader_that_is_there_already(tmp_path: Path) -> None:
+    shutil.copytree(SINGLE, tmp_path / "build")
+    with (tmp_path / "build/zephyr/.config").open("a", encoding="utf-8") as stream:
+        stream.write("\nCONFIG_BOOTLOADER_MCUBOOT=y\nCONFIG_ROM_START_OFFSET=0x200\n")
+    (linked,) = linked_images(Build.load(tmp_path / "build"))
+    # In its devicetree slot0_partition is at 0xc000; without Partition Manager the header counts as well.
+    assert (linked.entry.number, linked.entry.slots, linked.entry.load_address) == (0, (0, 1), 0xC000)
+    assert linked.file == tmp_path / "build/zephyr/tiny.signed.bin"  # its CONFIG_KERNEL_BIN_NAME
 
 
 def test_the_sdk_s_own_package_from_before_sysbuild_has_a_wrong_load_address(tmp_path: Path) -> None:

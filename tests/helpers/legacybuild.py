@@ -41,6 +41,7 @@ def make_legacy(source: Build, root: Path, package: dict[str, bytes]) -> Build:
             "zephyr/runners.yaml": "runners:\n- nrfjprog\nflash-runner: nrfjprog\n"
             "config:\n  hex_file: merged_domains.hex\nargs:\n  nrfjprog: []\n",
             "mcuboot/zephyr/.config": "\n".join(mcuboot),
+            "CMakeCache.txt": "ZEPHYR_BASE:PATH=C:/ncs/zephyr\nAPPLICATION_SOURCE_DIR:PATH=C:/work/watch\n",
             "partitions.yml": (source.path / "partitions.yml").read_bytes(),
             "regions.yml": (source.path / "regions.yml").read_bytes(),
             "zephyr/manifest.json": json.dumps(manifest),
