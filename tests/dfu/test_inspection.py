@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from buildgen.signing import KEY_NAME
@@ -83,8 +84,6 @@ def test_a_member_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
     build = build_for({})
     path = tmp_path / "update.zip"
     path.write_bytes(build.package_file.read_bytes())
-    from zipfile import ZipFile
-
     with pytest.warns(UserWarning, match="Duplicate name"), ZipFile(path, "a") as archive:
         archive.writestr("ipc_radio.bin", content_of(build.package_file)["ipc_radio.bin"])
     (remark,) = inspect(read_package(path)).remarks
@@ -131,6 +130,20 @@ def test_two_keys_in_one_package_are_an_error(tmp_path: Path) -> None:
 def test_images_without_signatures_are_noted(tmp_path: Path) -> None:
     (remark,) = inspected(two_images(keys=(None, None), words=([], [])), tmp_path).remarks
     assert (remark.level.value, remark.file) == ("note", "")
+
+
+def test_what_an_encrypted_image_holds_cannot_be_checked_but_its_signature_can(tmp_path: Path) -> None:
+    key = private_pem("p256")
+    content = {
+        "a.bin": sign(bytes(64), key=key, encrypt_to=public_pem("p256", 1)),
+        "manifest.json": b'{"files": [{"file": "a.bin"}]}',
+    }
+    (tmp_path / "a.zip").write_bytes(zipped(content))
+    found = inspect(read_package(tmp_path / "a.zip"), (), Key(key, "key.pem"))
+    assert [(remark.level.value, remark.text) for remark in found.remarks] == [
+        ("note", "its hash cannot be checked: it is encrypted")
+    ]
+    assert found.proven == {"a.bin"}
 
 
 # --- dependencies ----------------------------------------------------------------------------------

@@ -181,3 +181,12 @@ def test_manifests_of_real_builds_are_read() -> None:
         manifest = parse_manifest(path.read_text(encoding="utf-8"), str(path))
         assert [entry.number for entry in manifest.entries] in ([0], [0, 1])
         assert all(entry.load_address and entry.size and entry.line for entry in manifest.entries)
+
+
+def test_a_line_that_cannot_be_told_is_not_guessed() -> None:
+    # The first "files" is in a part of the file that is not the manifest's list.
+    text = '{"firmware": {"files": [1]},\n "files": [\n {"file": "a.bin", "image_index": "x"}]}'
+    with pytest.raises(UpdatePackageError) as caught:
+        parse_manifest(text, "a.zip")
+    assert caught.value.line == 0
+    assert "'image_index' should be a number" in str(caught.value)

@@ -89,9 +89,12 @@ def _build(
 ) -> tuple[Build | None, tuple[LinkedImage, ...]]:
     """Return the build and its images; one that was not asked for and is of no use is only noted."""
     try:
-        _, build = build_dir_or_none(args, context)
+        directory, build = build_dir_or_none(args, context)
         if build is not None:
-            return build, linked_images(build)
+            linked = linked_images(build)
+            if args.build_dir is None:
+                console.listen(Noticed("compared", f"compared with the build in {directory}"))
+            return build, linked
         reason = "no build is in reach; -d DIR names one"
     except QspiError as error:
         if args.build_dir is not None:

@@ -82,8 +82,10 @@ def inspect(
     remarks += _versions(parts)
     remarks += _variants(package.manifest.entries)
     remarks += _signatures(parts)
-    proven, refused = _proven(parts, key)
-    remarks += refused
+    proven: frozenset[str] = frozenset()
+    if key is not None:
+        proven, refused = _proven(parts, key)
+        remarks += refused
     remarks += _dependencies(parts, require=require_dependency)
     matches = tuple(
         next((each for each in linked if _same_place(part.entry, each.entry)), None) for part in parts
@@ -206,11 +208,11 @@ def _signatures(parts: Sequence[Part]) -> Iterator[Remark]:
             yield Remark(Level.ERROR, part.file, text, _REBUILD)
 
 
-def _proven(parts: Sequence[Part], key: Key | None) -> tuple[frozenset[str], list[Remark]]:
+def _proven(parts: Sequence[Part], key: Key) -> tuple[frozenset[str], list[Remark]]:
     """Return the files whose signature is the key's, and what is wrong with the others."""
-    proven, remarks = set(), []
-    for part in parts if key else ():
-        assert key is not None
+    proven: set[str] = set()
+    remarks: list[Remark] = []
+    for part in parts:
         try:
             verify_signature(part.data, part.image, key.pem, part.file, key_path=key.path)
             proven.add(part.file)

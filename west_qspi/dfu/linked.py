@@ -7,6 +7,7 @@ address of the external half is wrong; without Partition Manager, sdk-nrf main, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 from west_qspi.build.bootloader import slot_name
 from west_qspi.build.images import kernel_name
 from west_qspi.build.model import Image, Kconfig, Partition, Shape, SignedPart, UpdateMode
+from west_qspi.build.paths import file_name
+from west_qspi.build.textfile import read_text
 from west_qspi.dfu.manifest import VERSION, VERSION_DIRECT, VERSION_PLAIN, Entry
 from west_qspi.errors import UsageError
 
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
     from west_qspi.build.build import Build
 
 _DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
+_MANAGED = (Shape.SYSBUILD_PM, Shape.CHILD_PARENT)
 _PATCHES = "nrf70.bin"
+_SOURCE = re.compile(r"^APPLICATION_SOURCE_DIR:\w+=(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,15 @@ def linked_images(build: Build) -> tuple[LinkedImage, ...]:
 
 
 def package_name(build: Build) -> str:
-    """Return what the SDK calls the whole: the default image, before sysbuild the folder."""
-    if build.shape is not Shape.CHILD_PARENT:
+    """Return what the SDK calls the whole: the default image or, before sysbuild, the folder of the sources.
+
+    Raises BrokenBuildFile for a CMake cache that is no text.
+    """
+    cache = build.path / "CMakeCache.txt"
+    if build.shape is not Shape.CHILD_PARENT or not cache.is_file():
         return build.name
-    source = build.source_of(build.application)
-    return Path(source).name if source else build.name
+    source = _SOURCE.search(read_text(cache, "what CMake remembers"))
+    return file_name(source[1]) if source else build.name
 
 
 def _application(build: Build, part: SignedPart) -> LinkedImage:
@@ -107,7 +116,7 @@ def _load_address(build: Build, part: SignedPart, direct: bool) -> int:
     Partition Manager's builds count behind the header, others from the slot's start.
     """
     slot = part.slot.partition
-    if build.shape is Shape.SYSBUILD_DTS:
+    if build.shape not in _MANAGED:
         return slot.address
     named = {partition.name: partition for partition in build.partitions_of(build.application)}
     code = named.get("app" if not direct and not part.external else f"{slot.name}_app")
@@ -115,9 +124,8 @@ def _load_address(build: Build, part: SignedPart, direct: bool) -> int:
 
 
 def _places(build: Build, slots: tuple[int, ...]) -> tuple[Partition, ...]:
-    managed = build.shape in (Shape.SYSBUILD_PM, Shape.CHILD_PARENT)
     named = {partition.name: partition for partition in build.partitions_of(build.application)}
-    names = (slot_name(slot // 2, slot % 2 == 1, managed) for slot in slots)
+    names = (slot_name(slot // 2, slot % 2 == 1, build.shape in _MANAGED) for slot in slots)
     return tuple(named[name] for name in names if name in named)
 
 
@@ -172,8 +180,8 @@ def _network_file(build: Build, image: Image) -> Path:
 
 def _network_address(build: Build, image: Image) -> int | None:
     own = {partition.name: partition for partition in build.partitions_of(image)}
-    names = ("slot0_partition",) if build.shape is Shape.SYSBUILD_DTS else ("app",)
-    return next((own[name].address for name in names if name in own), None)
+    place = own.get("app" if build.shape in _MANAGED else "slot0_partition")
+    return place.address if place else None
 
 
 def _patches(build: Build) -> Iterator[LinkedImage]:
