@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import struct
 import subprocess
@@ -38,9 +39,10 @@ from tests.helpers.firmware import (
     with_client,
     would_boot,
 )
+from west_qspi.extflash.parts import part_named
 from west_qspi.sim.board import Board
 from west_qspi.sim.device import Device
-from west_qspi.sim.faults import PowerCut
+from west_qspi.sim.faults import LowSupply, PowerCut
 from west_qspi.sim.linkfaults import LinkFaults, Refusal
 from west_qspi.sim.serving import Serial, Udp, serve
 from west_qspi.sim.smpsettings import ServerSettings
@@ -447,3 +449,42 @@ def test_smpmgr_updates_a_board_that_was_switched_on_by_the_command(folder: Path
         place = layout.slot(2 * number + 1)
         assert place is not None
         assert board.array(place.memory).read(place.offset, len(data)) == data
+
+
+def test_the_guides_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "simulated-firmware.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    board = device_with(SWAP).board
+    exec(compile(example, "docs/simulated-firmware.md", "exec"), {"board": board, "build": build_of(SWAP)})
+    first, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", first)
+    assert last == "True {0: 0, 1: 0} 2"
+
+
+def test_wrong_words_and_boards_that_are_not_there_are_told_in_a_line(tmp_path: Path) -> None:
+    for words, status, said in (
+        (["--udp", "nowhere"], 2, "is not HOST:PORT"),
+        (["--udp", "203.0.113.1:9"], 1, "203.0.113.1"),  # an address for documentation: no machine has it
+        (["-d", str(tmp_path)], 1, str(tmp_path)),
+        (["--sim-board", str(tmp_path / "none")], 1, "none"),
+    ):
+        board = tmp_path / "board"
+        Board.create(board, build_of(SWAP).soc, part_named("MX25R6435F"))
+        given = ["--sim-board", str(board), "-d", str(build_of(SWAP).path), *words]
+        done = subprocess.run(
+            [sys.executable, "-m", "west_qspi.sim", *given], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == status, done.stderr
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_supply_that_is_too_low_for_flash_is_an_error_of_the_upload() -> None:
+    device = device_with(SWAP)
+    part = parts_of(build_of(newer(SWAP)))[1]
+    device.board.arm([LowSupply(1500)])
+    first = frame(2, 1, 1, {"off": 0, "data": part[:1024], "len": len(part), "image": 1})
+    (answer,) = device.handle(first)
+    assert cbor2.loads(answer[8:]) == {"rc": 1}
+    device.reset()
+    assert device.runs

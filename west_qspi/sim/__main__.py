@@ -13,6 +13,8 @@ from west_qspi.build.build import Build
 from west_qspi.errors import QspiError
 from west_qspi.sim.serving import SMP_PORT, Serial, Udp, board_with_firmware, serve
 
+_POLL = 0.5
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit status."""
@@ -47,7 +49,8 @@ def _serve(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         state = "runs" if device.runs else "does not start: there is nothing whole to run"
         sys.stdout.write(f"{link.path or f'{link.host}:{link.port}'}: the firmware {state}\n")
         sys.stdout.flush()
-        end.wait()
+        while not end.wait(_POLL) and not link.ended.is_set():
+            pass
     return 0
 
 
@@ -59,4 +62,4 @@ def _address(text: str, parser: argparse.ArgumentParser) -> Udp:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

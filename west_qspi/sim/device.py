@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import RLock
 
 from west_qspi.build.model import UpdateMode
-from west_qspi.errors import PowerLost, QspiError
+from west_qspi.errors import PowerLost, QspiError, TargetError
 from west_qspi.sim.board import Board
 from west_qspi.sim.linkfaults import LinkFaults
 from west_qspi.sim.mcuboot import Booted, boot
@@ -94,6 +94,9 @@ class Device:
                 if not self._power_returns:
                     break
                 self.board.power_cycle()
+            except TargetError:
+                # Flash that cannot be changed: MCUboot gives up, and starts nothing.
+                self.booted = Booted(None)
         self._reset_due = False
         if self.booted is not None:
             self.boots.append(self.booted)
