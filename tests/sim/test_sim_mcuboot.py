@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 from buildgen import BuildOptions
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.helpers import imgtool
 from tests.helpers.boards import build_of
@@ -293,3 +295,42 @@ def test_a_board_that_gets_no_power_back_answers_nothing_until_it_does() -> None
     assert device.runs
     expected: Boots | Otherwise = as_model(newer(SWAP))
     assert in_primaries(device, SWAP) == expected
+
+
+# --- any order of things ---
+
+ACTS = st.one_of(
+    st.tuples(st.just("write"), st.integers(0, 1), st.sampled_from(["1.0.0", "2.0.0", "broken"])),
+    st.tuples(st.sampled_from(["test", "permanent"]), st.integers(0, 1), st.just("")),
+    st.tuples(st.sampled_from(["confirm", "erase"]), st.integers(0, 1), st.just("")),
+    st.tuples(st.just("reset"), st.just(0), st.just("")),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([SWAP, OVERWRITE]), st.lists(ACTS, max_size=12))
+def test_whatever_was_asked_for_the_model_foresees_what_runs(
+    options: BuildOptions, acts: list[tuple[str, int, str]]
+) -> None:
+    device = device_with(options)
+    external = device.layout.external_number or 0
+    for act, half, version in [*acts, ("reset", 0, "")]:
+        number = external if half else 0
+        primary, secondary = area(device, 2 * number), area(device, 2 * number + 1)
+        if act == "write":
+            data = bytearray(parts_of(build_of(options if version == "1.0.0" else newer(options)))[number])
+            data[0x900] ^= version == "broken"
+            secondary.erase(0, secondary.size)
+            secondary.program(0, bytes(data))
+        elif act in ("test", "permanent"):
+            swap.request(secondary, permanent=act == "permanent")
+        elif act == "confirm":
+            swap.set_image_ok(primary)
+        elif act == "erase":
+            secondary.erase(0, secondary.size)
+        else:
+            expected = would_boot(device, options)
+            device.reset()
+            assert in_primaries(device, options) == expected
+            halves = {area(device, 2 * each).header() for each in (0, external)}
+            assert device.runs is (len({header.version for header in halves if header}) == 1)

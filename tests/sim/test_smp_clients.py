@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from tests.helpers.firmware import (
     with_client,
     would_boot,
 )
+from west_qspi.errors import PackageMissing
 from west_qspi.extflash.parts import part_named
 from west_qspi.sim.board import Board
 from west_qspi.sim.device import Device
@@ -422,6 +424,7 @@ def smpmgr(*words: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an address free for port 1337")
+@pytest.mark.skipif(not find_spec("smpmgr"), reason="smpmgr is not installed; it needs Python 3.11")
 def test_smpmgr_updates_a_board_that_was_switched_on_by_the_command(folder: Path, tmp_path: Path) -> None:
     host = "127.10.20.30"  # smpmgr knows no other port than 1337
     words = ["-m", "west_qspi.sim", "--sim-board", str(folder), "-d", str(build_of(SWAP).path)]
@@ -477,6 +480,13 @@ def test_wrong_words_and_boards_that_are_not_there_are_told_in_a_line(tmp_path: 
         assert done.returncode == status, done.stderr
         assert said in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_missing_package_is_named_before_the_board_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cbor2", None)
+    with pytest.raises(PackageMissing) as caught:
+        device_with(SWAP)
+    assert "'cbor2'" in str(caught.value)
 
 
 def test_a_supply_that_is_too_low_for_flash_is_an_error_of_the_upload() -> None:
