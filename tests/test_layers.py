@@ -50,6 +50,7 @@ ONLY_IN = {
     "tomllib": "extflash",
     "tomli": "extflash",
     "pynrfjprog": "probe/child.py",
+    "smpclient": "dfu/transport.py",
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -35,15 +35,15 @@ class Address:
 
 def udp_address(text: str) -> Address:
     """Read ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``; raises UsageError."""
-    host, port = text, ""
+    host, port = text, str(PORT)
     if text.startswith("["):
         host, bracket, port = text[1:].partition("]")
         if not bracket or (port and not port.startswith(":")):
             raise UsageError(f"--udp {text}: an IPv6 address is written [ADDRESS]:PORT")
-        port = port[1:]
+        port = port[1:] if port else str(PORT)
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
-    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0 if port else PORT
+    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
     if not host or not 0 < number < 1 << 16:
         raise UsageError(f"--udp {text}: it is HOST, or HOST:PORT with a port from 1 to 65535")
     return Address("udp", host, number)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from threading import RLock
 
 from west_qspi.build.model import UpdateMode
-from west_qspi.errors import PowerLost, QspiError
+from west_qspi.errors import PowerLost, QspiError, TargetError
 from west_qspi.sim.board import Board
 from west_qspi.sim.linkfaults import LinkFaults
 from west_qspi.sim.mcuboot import Booted, boot
 from west_qspi.sim.slots import Area, FirmwareLayout
-from west_qspi.sim.smp import OS, READ, WRITE, Code, Map, Refused, answer, field, parse_request, refusal
+from west_qspi.sim.smp import OS, READ, WRITE, Code, Map, Refused, answer, cbor, field, parse_request, refusal
 from west_qspi.sim.smpimages import ImageGroup
 from west_qspi.sim.smpsettings import ServerSettings
 
@@ -34,7 +34,8 @@ class Device:
     then ``power_cycle`` gives it back. ``faults`` are those of the link, and may be set at any time with
     ``set_faults``; those of the board itself are in ``Board.arm``. The application does not run, and nothing
     is answered, where MCUboot finds nothing to start, or where the halves of a split image that run are of
-    different versions: it would crash. Raises UsageError for a layout that does not fit the board.
+    different versions: it would crash. Raises UsageError for a layout that does not fit the board,
+    PackageMissing without cbor2.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Device:
         *,
         power_returns: bool = True,
     ) -> None:
+        cbor()  # now, not when the first client comes
         self.board = board
         self.layout = layout
         self.settings = settings or ServerSettings()
@@ -94,6 +96,9 @@ class Device:
                 if not self._power_returns:
                     break
                 self.board.power_cycle()
+            except TargetError:
+                # Flash that cannot be changed: MCUboot gives up, and starts nothing.
+                self.booted = Booted(None)
         self._reset_due = False
         if self.booted is not None:
             self.boots.append(self.booted)
@@ -143,7 +148,7 @@ class Device:
     # --- requests ---
 
     def handle(self, frame: bytes) -> list[bytes]:
-        """Take what a client sent, and return what arrives of the answers. Raises PackageMissing."""
+        """Take what a client sent, and return what arrives of the answers."""
         with self.lock:
             self.requests += 1
             number, faults = self.requests, self._faults

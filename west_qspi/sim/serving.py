@@ -20,11 +20,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.errors import NoDevice
+from west_qspi.errors import NoDevice, QspiError
 from west_qspi.sim.board import Board
 from west_qspi.sim.console import Frames, lines_of
 from west_qspi.sim.device import Device
@@ -57,26 +57,46 @@ class Serial:
 
 @dataclass(frozen=True)
 class Link:
-    """Where clients find the device: ``host`` and ``port``, or ``path``."""
+    """Where clients find the device: ``host`` and ``port``, or ``path``.
+
+    ``ended`` is set when nobody answers any more.
+    """
 
     host: str = ""
     port: int = 0
     path: str = ""
+    ended: threading.Event = field(default_factory=threading.Event, compare=False)
 
 
 @contextmanager
 def serve(device: Device, transport: Udp | Serial) -> Iterator[Link]:
-    """Answer clients until the block ends. Raises NoDevice where the address cannot be had, or a terminal."""
+    """Answer clients until the block ends.
+
+    Raises NoDevice where the address cannot be had, or a terminal; and at the end what went wrong with the
+    board's folder meanwhile: FileUnwritable.
+    """
     end = threading.Event()
     way = _udp(device, transport, end) if isinstance(transport, Udp) else _serial(device, transport, end)
     with way as (link, run):
-        thread = threading.Thread(target=run, name="firmware", daemon=True)
+        failures: list[QspiError] = []
+
+        def guarded() -> None:
+            try:
+                run()
+            except QspiError as error:
+                failures.append(error)
+            finally:
+                link.ended.set()
+
+        thread = threading.Thread(target=guarded, name="firmware", daemon=True)
         thread.start()
         try:
             yield link
         finally:
             end.set()
             thread.join()
+    if failures:
+        raise failures[0]
 
 
 @contextmanager

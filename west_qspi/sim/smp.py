@@ -66,7 +66,7 @@ class Request:
 
 def parse_request(frame: bytes) -> Request | None:
     """Read one frame; None for what a server drops without an answer. Raises PackageMissing."""
-    loads = _cbor().loads
+    loads = cbor().loads
     if len(frame) < HEADER.size:
         return None
     first, _, length, group, sequence, command = HEADER.unpack_from(frame)
@@ -84,7 +84,7 @@ def parse_request(frame: bytes) -> Request | None:
 
 def answer(request: Request, content: Map) -> bytes:
     """Return the frame that answers a request. Raises PackageMissing."""
-    body = _cbor().dumps(dict(content))
+    body = cbor().dumps(dict(content))
     first = request.version << 3 | request.operation + 1
     return HEADER.pack(first, 0, len(body), request.group, request.sequence, request.command) + bytes(body)
 
@@ -110,7 +110,8 @@ def field(content: Map, name: str, kind: type, default: Any = None) -> Any:
     return value
 
 
-def _cbor() -> Any:
+def cbor() -> Any:
+    """Return the package for CBOR. Raises PackageMissing."""
     try:
         import cbor2
     except ModuleNotFoundError:

@@ -11,19 +11,20 @@ Source: Zephyr, ``subsys/mgmt/mcumgr/grp/img_mgmt/src`` (``img_mgmt.c``, ``img_m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 from west_qspi.build.model import UpdateMode
-from west_qspi.mcuboot import HEADER_SIZE, McubootImage, parse_header
+from west_qspi.mcuboot import HEADER_SIZE, parse_header
 from west_qspi.sim import swap
 from west_qspi.sim.board import Board
 from west_qspi.sim.slots import Area, FirmwareLayout
 from west_qspi.sim.smp import IMAGE, READ, WRITE, Code, Map, Refused, field
 from west_qspi.sim.smpsettings import ServerSettings
-from west_qspi.trailer import Flag, Magic, Pending, Trailer, pending
+from west_qspi.sim.smpstate import SlotStates
+from west_qspi.trailer import Flag, Magic, Pending
 
 STATE, UPLOAD, ERASE = 0, 1, 5  # commands
 _HASH_SIZE = 32
@@ -75,32 +76,23 @@ class _Upload:
     buffer: bytes = b""
 
 
-@dataclass(frozen=True)
-class _Next:
-    """What the next boot of one image is going to be: the slot (0 or 1), and for which reason."""
-
-    slot: int
-    kind: Pending
-
-
 class ImageGroup:
     """The group's commands on one board from reset to reset; ``running`` has slots by image number."""
 
     def __init__(
         self, board: Board, layout: FirmwareLayout, settings: ServerSettings, running: dict[int, int]
     ) -> None:
-        self._board = board
         self._layout = layout
         self._settings = settings
-        self._count = settings.images if settings.images is not None else layout.count
-        self._running = running
+        count = settings.images if settings.images is not None else layout.count
+        self._slots = SlotStates(board, layout, count, running)
         self._upload: _Upload | None = None
 
     @property
     def commands(self) -> dict[tuple[int, int, int], Callable[[Map], Map]]:
         """What is done for each operation, group and command."""
         known: dict[tuple[int, int, int], Callable[[Map], Map]] = {
-            (READ, IMAGE, STATE): self.list,
+            (READ, IMAGE, STATE): self.state,
             (WRITE, IMAGE, UPLOAD): self.upload,
             (WRITE, IMAGE, ERASE): self.erase,
         }
@@ -110,63 +102,10 @@ class ImageGroup:
 
     # --- what there is ---
 
-    def list(self, content: Map) -> Map:
+    def state(self, content: Map) -> Map:
         """Tell of the image in each slot. Raises nothing of its own."""
         del content
-        return {"images": [entry for number in range(self._count) for entry in self._of(number)]}
-
-    def _of(self, number: int) -> Iterator[Map]:
-        active, following = self._active(number), self._next(number)
-        reverts = following.kind is Pending.REVERT
-        for place in (0, 1):
-            image = self._image(2 * number + place)
-            if image is None or image.digest is None:
-                continue
-            other = place != active
-            coming = other and following.slot == place
-            entry: dict[str, Any] = {"image": number} if self._count > 1 else {}
-            yield entry | {
-                "slot": place,
-                "version": _version(image),
-                "hash": image.digest,
-                "bootable": True,
-                "pending": coming and not reverts,
-                "confirmed": (coming and reverts) or (not other and not reverts),
-                "active": not other,
-                "permanent": coming and following.kind is Pending.PERMANENT,
-            }
-
-    def _active(self, number: int) -> int:
-        # mcumgr takes the first slot for granted as soon as there are several images.
-        return self._running.get(number, 0) if self._count == 1 else 0
-
-    def _next(self, number: int) -> _Next:
-        active = self._active(number)
-        if self._layout.mode in (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT):
-            return self._next_direct(number, active)
-        areas = [self._area(2 * number + place) for place in (0, 1)]
-        trailers = [swap.trailer_of(area) if area else None for area in areas]
-        kind = pending(trailers[0], trailers[1], swap=True)
-        if kind in (Pending.NONE, Pending.RESUME):
-            return _Next(active, Pending.NONE)
-        return _Next(1 - active, kind)
-
-    def _next_direct(self, number: int, active: int) -> _Next:
-        mine, other = (self._image(2 * number + place) for place in (active, 1 - active))
-        stay = _Next(active, Pending.NONE)
-        if mine is None or other is None:
-            return stay
-        newer = other.version.release > mine.version.release
-        if self._layout.mode is UpdateMode.DIRECT_XIP:
-            return _Next(1 - active, Pending.PERMANENT) if newer else stay
-        own, its = (self._trailer(2 * number + place) for place in (active, 1 - active))
-        good = own.magic is Magic.GOOD and own.image_ok is not Flag.SET
-        if good and own.copy_done is Flag.SET:
-            return _Next(1 - active, Pending.REVERT)
-        if newer and its.magic is Magic.GOOD and its.copy_done is not Flag.SET:
-            kind = Pending.PERMANENT if its.image_ok is Flag.SET else Pending.TEST
-            return _Next(1 - active, kind)
-        return stay
+        return {"images": list(self._slots.entries())}
 
     # --- what shall run ---
 
@@ -178,20 +117,20 @@ class ImageGroup:
             raise _refused(ImageCode.INVALID_HASH)
         if wanted and len(wanted) != _HASH_SIZE:
             raise _refused(ImageCode.INVALID_HASH)
-        index = self._slot_with(wanted) if wanted else self._active(0)
+        index = self._slot_with(wanted) if wanted else self._slots.active(0)
         self._set_next(index, confirm)
-        return self.list({})
+        return self.state({})
 
     def _slot_with(self, digest: bytes) -> int:
-        for index in range(2 * self._count):
-            image = self._image(index)
+        for index in range(2 * self._slots.count):
+            image = self._slots.image(index)
             if image is not None and image.digest == digest:
                 return index
         raise _refused(ImageCode.HASH_NOT_FOUND)
 
     def _set_next(self, index: int, confirm: bool) -> None:
         number, place = divmod(index, 2)
-        active, following = self._active(number), self._next(number)
+        active, following = self._slots.active(number), self._slots.following(number)
         is_active = place == active
         if self._layout.mode is not UpdateMode.DIRECT_XIP_REVERT:
             if confirm and number != 0 and is_active and not self._settings.confirm_any:
@@ -215,7 +154,7 @@ class ImageGroup:
 
     def _write_next(self, index: int, active: bool, confirm: bool) -> None:
         """Write a trailer as ``boot_set_next`` does."""
-        area = self._area(index)
+        area = self._slots.area(index)
         if area is None:
             raise _refused(ImageCode.INVALID_SLOT)
         found = swap.trailer_of(area)
@@ -260,7 +199,7 @@ class ImageGroup:
         if size > area.size:
             raise _refused(ImageCode.INVALID_IMAGE_TOO_LARGE)
         if field(content, "upgrade", bool, False):
-            mine = self._image(self._active(0))
+            mine = self._slots.image(self._slots.active(0))
             if mine is not None and mine.version.release >= header.version.release:
                 raise _refused(ImageCode.CURRENT_VERSION_IS_NEWER)
         if len(data) > size:
@@ -315,13 +254,13 @@ class ImageGroup:
 
     def _free_slot(self, number: int) -> tuple[int, Area]:
         """Return the slot that an upload goes to."""
-        if self._count == 1:
+        if self._slots.count == 1:
             candidates = [0, 1]
         else:
-            candidates = [2 * number + 1 - self._active(number)] if number < self._count else []
+            candidates = [2 * number + 1 - self._slots.active(number)] if number < self._slots.count else []
         for index in candidates:
-            area = self._area(index)
-            if area is not None and not self._in_use(index):
+            area = self._slots.area(index)
+            if area is not None and not self._slots.in_use(index):
                 return index, area
         raise _refused(ImageCode.NO_FREE_SLOT)
 
@@ -329,46 +268,16 @@ class ImageGroup:
 
     def erase(self, content: Map) -> Map:
         """Erase a slot, by default image 0's that does not run. Raises Refused, and what erasing raises."""
-        index = field(content, "slot", int, 1 - self._active(0))
-        area = self._area(index) if index < 2 * self._layout.count else None
+        index = field(content, "slot", int, 1 - self._slots.active(0))
+        area = self._slots.area(index) if index < 2 * self._layout.count else None
         if area is None:
             raise _refused(ImageCode.INVALID_SLOT)
-        if self._image(index) is not None and self._in_use(index):
+        if self._slots.image(index) is not None and self._slots.in_use(index):
             raise _refused(ImageCode.NO_FREE_SLOT)
         self._upload = None
         if not area.blank:
             area.erase(0, area.size)
         return {}
-
-    def _in_use(self, index: int) -> bool:
-        """Tell whether a slot runs, or is going to with the next boot."""
-        number, place = divmod(index, 2)
-        active = self._active(number)
-        if self._layout.mode is not UpdateMode.DIRECT_XIP:
-            following = self._next(number)
-            if following.slot == place and following.kind in (Pending.REVERT, Pending.TEST):
-                return True
-            if following.kind is Pending.PERMANENT:
-                return True
-        return place == active
-
-    def _area(self, index: int) -> Area | None:
-        place = self._layout.slot(index)
-        return Area(self._board, place) if place is not None else None
-
-    def _image(self, index: int) -> McubootImage | None:
-        area = self._area(index)
-        return area.image() if area is not None else None
-
-    def _trailer(self, index: int) -> Trailer:
-        area = self._area(index)
-        return swap.trailer_of(area) if area is not None else Trailer()
-
-
-def _version(image: McubootImage) -> str:
-    version = image.version
-    text = f"{version.major}.{version.minor}.{version.revision}"
-    return f"{text}.{version.build}" if version.build else text
 
 
 def _refused(code: ImageCode) -> Refused:

@@ -68,6 +68,8 @@ def erase_trailer(area: Area) -> None:
 
 def begin(primary: Area, secondary: Area, number: int, kind: SwapType, size: int) -> None:
     """Do a whole swap of the first ``size`` bytes, for image ``number``. Raises as ``Area.program`` does."""
+    if kind is SwapType.REVERT and trailer_of(secondary).magic is TrailerMagic.UNSET:
+        _make_permanent(secondary, size)
     erase_trailer(primary)
     _write(primary, _SWAP_INFO, bytes([number << 4 | kind]))
     if kind is SwapType.PERMANENT:
@@ -76,6 +78,18 @@ def begin(primary: Area, secondary: Area, number: int, kind: SwapType, size: int
     primary.program(primary.size + _MAGIC, _MAGIC_BYTES)
     erase_trailer(secondary)
     resume(primary, secondary)
+
+
+def _make_permanent(secondary: Area, size: int) -> None:
+    """Let a revert look like an update for good, as ``fixup_revert`` does.
+
+    What asks for it is in the primary slot's trailer, which is about to be erased: a cut then would leave the
+    image under test for ever.
+    """
+    erase_trailer(secondary)
+    set_image_ok(secondary)
+    _write(secondary, _SWAP_SIZE, size.to_bytes(4, "little"))
+    secondary.program(secondary.size + _MAGIC, _MAGIC_BYTES)
 
 
 def resume(primary: Area, secondary: Area) -> None:
