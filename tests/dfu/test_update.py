@@ -69,9 +69,7 @@ def notices(events: list[Event]) -> list[str]:
 # --- the usual way ---------------------------------------------------------------------------------
 
 
-def test_an_update_is_installed_by_the_next_boot_and_goes_back_with_the_one_after() -> (
-    None
-):
+def test_an_update_is_installed_by_the_next_boot_and_goes_back_with_the_one_after() -> None:
     board = bench(OLD)
     assert bring(board) is Outcome.MARKED
     assert board.installed(OLD, NEW) == [OLD.path] * 3
