@@ -38,12 +38,15 @@ NEXT = make_set("1.2.0")
 Count = Callable[[str, object], None]
 
 
-def bring(board: Bench, wanted: UpdateSet = NEW, **wish: bool) -> Outcome:
-    return update(board.client, wanted, Wish(**wish), board.events.append, board.patience).outcome
+def bring(
+    board: Bench, wanted: UpdateSet = NEW, *, reset: bool = False, confirm: bool = False, again: bool = False
+) -> Outcome:
+    wish = Wish(reset, confirm, again)
+    return update(board.client, wanted, wish, board.events.append, board.patience).outcome
 
 
-def mend(board: Bench, wanted: UpdateSet = NEW, **wish: bool) -> Outcome:
-    return repair(board.client, wanted, Wish(**wish), board.events.append, board.patience).outcome
+def mend(board: Bench, wanted: UpdateSet = NEW, *, reset: bool = False) -> Outcome:
+    return repair(board.client, wanted, Wish(reset), board.events.append, board.patience).outcome
 
 
 def mark(board: Bench, wanted: UpdateSet, *numbers: int) -> None:

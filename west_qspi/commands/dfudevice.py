@@ -14,7 +14,15 @@ from west_qspi.dfu.link import Device, Patience, persist
 from west_qspi.dfu.package import Package, read_package
 from west_qspi.dfu.transport import BAUD, PORT, Address, udp_address
 from west_qspi.dfu.updateset import UpdateSet, set_of
-from west_qspi.errors import BrokenSet, MissingOutput, NoSmpDevice, SmpLinkLost, UsageError
+from west_qspi.errors import (
+    BrokenSet,
+    MissingOutput,
+    NoSmpDevice,
+    SmpError,
+    SmpLinkLost,
+    UpdateStopped,
+    UsageError,
+)
 from west_qspi.events import Listener, Noticed
 
 if TYPE_CHECKING:
@@ -217,6 +225,20 @@ def run_repair(args: argparse.Namespace, context: Context, console: Console) -> 
     return _bring(args, context, console, repair)
 
 
+def _stopped(device: Device, wanted: UpdateSet) -> UpdateStopped:
+    """Say what a device holds when the user has stopped an update."""
+    from west_qspi.dfu.state import describe, next_boot, running
+
+    try:
+        device.reconnect()
+        images = device.images()
+    except SmpError:
+        return UpdateStopped(device.name, "not known, as it does not answer", "nobody knows what is marked")
+    changes = next_boot(images) != running(images)
+    reason = "the next boot changes what runs" if changes else "the next boot changes nothing"
+    return UpdateStopped(device.name, describe(images, wanted), reason)
+
+
 def _bring(args: argparse.Namespace, context: Context, console: Console, way: Way) -> int:
     from west_qspi.dfu.update import Wish
     from west_qspi.updateview import report_json, report_lines
@@ -224,6 +246,9 @@ def _bring(args: argparse.Namespace, context: Context, console: Console, way: Wa
     wanted, build = _wanted(args, context, console)
     wish = Wish(args.reset, args.confirm, getattr(args, "again", False), mode=build.mode if build else None)
     with _connected(args) as device:
-        report = way(device, wanted, wish, console.listen, _patience(args))
+        try:
+            report = way(device, wanted, wish, console.listen, _patience(args))
+        except KeyboardInterrupt:
+            raise _stopped(device, wanted) from None
         console.result(report_json(report), report_lines(report, console.style))
     return 0

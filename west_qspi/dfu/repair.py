@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from west_qspi.build.modes import UpdateMode
 from west_qspi.dfu.afterwards import confirm, confirm_all, restart, unconfirmed
 from west_qspi.dfu.link import Device, Patience, persist
 from west_qspi.dfu.plan import UpdatePlan
@@ -24,6 +25,8 @@ from west_qspi.dfu.update import Outcome, UpdateReport, Wish, update
 from west_qspi.dfu.updateset import UpdateSet
 from west_qspi.errors import MixedRunning, NeedsRestart, NothingMarked, OtherUpdatePending
 from west_qspi.events import Listener, Noticed
+
+_DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
 
 
 def repair(
@@ -57,32 +60,46 @@ def repair(
         if is_any(wanted, running(images)):
             raise MixedRunning(device.name, describe(images, wanted), "the restart did not take it back")
         return UpdateReport(device.name, Outcome.REVERTED, nothing, images, patience.clock() - began)
-    if _restis_pending(wanted, images):
+    if _rest_is_pending(wanted, images):
         # What runs on trial would go back just when the rest is installed.
         confirm_all(device, wanted, unconfirmed(wanted, images), patience)
     try:
         return update(device, wanted, wish, listen, patience)
-    except OtherUpdatePending as pending:
-        listen(
-            Noticed(
-                "replace",
-                "images of another set are marked; the device is asked to take these in their place, which "
-                "it does only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING",
-                warning=True,
-            )
-        )
-        forced = replace(wish, replace=True)
-        try:
-            return update(device, wanted, forced, listen, patience)
-        except NothingMarked:
-            left = next_boot(persist(device, patience, device.images))
-            if any(image.pending for image in left.values()):
-                # Nothing of this set is marked, but the other one still is.
-                raise pending from None
+    except OtherUpdatePending as error:
+        if (wish.mode or persist(device, patience, device.mode)) in _DIRECT:
+            # There a server may take what runs for what is pending, and erases what it runs from.
             raise
+        return _replace(device, wanted, wish, listen, patience, error)
 
 
-def _restis_pending(wanted: UpdateSet, images: Images) -> bool:
+def _replace(
+    device: Device,
+    wanted: UpdateSet,
+    wish: Wish,
+    listen: Listener,
+    patience: Patience,
+    pending: OtherUpdatePending,
+) -> UpdateReport:
+    """Put a set in the place of another one that is marked. Raises ``pending`` where that is refused."""
+    listen(
+        Noticed(
+            "replace",
+            "images of another set are marked; the device is asked to take these in their place, which "
+            "it does only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING",
+            warning=True,
+        )
+    )
+    try:
+        return update(device, wanted, replace(wish, replace=True), listen, patience)
+    except NothingMarked:
+        then = next_boot(persist(device, patience, device.images))
+        if any(image.pending for image in then.values()):
+            # Nothing of this set is marked, but the other one still is.
+            raise pending from None
+        raise
+
+
+def _rest_is_pending(wanted: UpdateSet, images: Images) -> bool:
     """Tell whether a part of a set runs on trial, and all the rest of it is marked."""
     now = running(images)
     rest = [part for part in wanted.parts if not is_part(wanted, now.get(part.number))]

@@ -104,6 +104,11 @@ class SmpClientChannel:
         if loop is None:
             return
         try:
+            # What Ctrl-C left unfinished would be told of when the loop is closed.
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             if transport is not None:
                 loop.run_until_complete(asyncio.wait_for(transport.disconnect(), _CLOSING))
             # Closing a socket is done by the loop's next round.

@@ -57,7 +57,7 @@
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ UpdateFailed                   an update over SMP did not come to its end
      │   ├─ NothingMarked  HalfMarked  NotConfirmed  HalfConfirmed
-     │   └─ NotRestarted  NotInstalled  MixedRunning  NeedsRestart
+     │   └─ NotRestarted  NotInstalled  MixedRunning  NeedsRestart  UpdateStopped
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped  ForeignChanged
      └─ Interrupted                    the user stopped it at a safe point
@@ -115,6 +115,7 @@ from west_qspi.errors.dfu import (
     SmpNotUnderstood,
     SmpRefused,
     UpdateFailed,
+    UpdateStopped,
 )
 from west_qspi.errors.flashing import (
     BeyondAddressMode,
@@ -318,6 +319,7 @@ __all__ = [
     "UnsupportedSoc",
     "UpdateFailed",
     "UpdatePackageError",
+    "UpdateStopped",
     "UsageError",
     "WouldNotRun",
     "WriteFailed",

@@ -110,7 +110,13 @@ class UpdateFailed(QspiError):
     device: str
     holds: str
     reason: str
-    exit_code = 1
+
+
+class UpdateStopped(UpdateFailed):
+    """The user stopped it; ``reason`` says whether anything is marked."""
+
+    text = "{device}: stopped; {reason}. The device holds: {holds}"
+    hint = "Run the same command again: it goes on where this one stopped."
 
 
 class NothingMarked(UpdateFailed):
