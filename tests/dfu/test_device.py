@@ -14,9 +14,9 @@ from smp.image_management import ImageUploadWriteRequest
 
 from tests.dfu.wire import Clock, bench, make_set
 from west_qspi.build.modes import UpdateMode
+from west_qspi.dfu.address import Address, udp_address
 from west_qspi.dfu.codes import error_name
 from west_qspi.dfu.device import SmpDevice
-from west_qspi.dfu.transport import Address, udp_address
 from west_qspi.errors import SmpLinkLost, SmpNotUnderstood, SmpRefused, UsageError
 from west_qspi.mcuboot import Version
 

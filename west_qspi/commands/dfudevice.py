@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from west_qspi.commands import Context, build_dir, build_dir_or_none
 from west_qspi.console import Console
+from west_qspi.dfu.address import BAUD, PORT, Address, udp_address
 from west_qspi.dfu.link import Device, Patience, persist
 from west_qspi.dfu.package import Package, read_package
-from west_qspi.dfu.transport import BAUD, PORT, Address, udp_address
 from west_qspi.dfu.updateset import UpdateSet, set_of
 from west_qspi.errors import (
     BrokenSet,

@@ -5,48 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from west_qspi.errors import PackageMissing, UsageError
+from west_qspi.dfu.address import BAUD, Address
+from west_qspi.errors import PackageMissing
 
 if TYPE_CHECKING:
     from smpclient.transport import SMPTransport
 
 _Result = TypeVar("_Result")
 
-PORT = 1337  # Zephyr's CONFIG_MCUMGR_TRANSPORT_UDP_PORT
-BAUD = 115200
 _CLOSING = 5.0  # seconds that a connection may take to end
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a device is: ``kind`` is ``serial``, ``udp`` or ``ble``; ``number`` the baud rate or port."""
-
-    kind: str
-    where: str
-    number: int = 0
-
-    def __str__(self) -> str:
-        host = f"[{self.where}]" if ":" in self.where else self.where
-        return f"{host}:{self.number}" if self.kind == "udp" else self.where
-
-
-def udp_address(text: str) -> Address:
-    """Read ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``; raises UsageError."""
-    host, port = text, str(PORT)
-    if text.startswith("["):
-        host, bracket, port = text[1:].partition("]")
-        if not bracket or (port and not port.startswith(":")):
-            raise UsageError(f"--udp {text}: an IPv6 address is written [ADDRESS]:PORT")
-        port = port[1:] if port else str(PORT)
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
-    if not host or not 0 < number < 1 << 16:
-        raise UsageError(f"--udp {text}: it is HOST, or HOST:PORT with a port from 1 to 65535")
-    return Address("udp", host, number)
 
 
 class SmpClientChannel:
@@ -104,15 +73,7 @@ class SmpClientChannel:
         if loop is None:
             return
         try:
-            # What Ctrl-C left unfinished would be told of when the loop is closed.
-            left = asyncio.all_tasks(loop)
-            for task in left:
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-            if transport is not None:
-                loop.run_until_complete(asyncio.wait_for(transport.disconnect(), _CLOSING))
-            # Closing a socket is done by the loop's next round.
-            loop.run_until_complete(asyncio.sleep(0))
+            loop.run_until_complete(_end(transport))
         except Exception:
             # smpclient's transports raise what their libraries do, and there is nothing left to lose.
             logging.getLogger(__name__).debug("the connection to %s did not end well", self.name)
@@ -131,6 +92,18 @@ class SmpClientChannel:
         except Exception as error:
             # pyserial, bleak, sockets: each has errors of its own, and all mean that the link is gone.
             raise ConnectionError(str(error) or type(error).__name__) from None
+
+
+async def _end(transport: SMPTransport | None) -> None:
+    """Give up what Ctrl-C left unfinished, which would be told of else, and close the connection."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    if transport is not None:
+        await asyncio.wait_for(transport.disconnect(), _CLOSING)
+    # Closing a socket is done in the loop's next round.
+    await asyncio.sleep(0)
 
 
 def _transport(address: Address) -> SMPTransport:
