@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -197,3 +199,42 @@ def test_what_cannot_be_meant_or_reached_is_told(dfu: Any, arguments: tuple[str,
     assert done.status == status, done.err
     assert "error: " in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_slow_link_is_only_slow(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (device, to):
+        device.set_faults(LinkFaults(delay=0.02, repeat_every=5))
+        assert dfu("upload", new.package_file, "--confirm", *to).status == 0
+        assert halves(device, new) == [True, True]
+
+
+def test_ctrl_c_says_what_the_device_holds(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (device, to):
+        device.set_faults(LinkFaults(delay=0.05))
+        timer = threading.Timer(0.6, _thread.interrupt_main)
+        timer.start()
+        done = dfu("upload", new.package_file, "--confirm", *to)
+        timer.join()
+        assert done.status == 1
+        assert "stopped; the next boot changes nothing" in done.err
+        assert "image 0 slot 0: 1.0.0+0 (active confirmed)" in done.err
+        device.set_faults()
+        device.power_cycle()
+        assert halves(device, old) == [True, True]
+        assert dfu("upload", new.package_file, "--confirm", *to).status == 0
+        assert halves(device, new) == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("module", "option"),
+    [("udp", "--udp"), ("ble", "--ble"), ("serial", "--port")],
+)
+def test_a_package_that_is_missing_is_told(
+    dfu: Any, module: str, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, f"smpclient.transport.{module}", None)
+    done = dfu("list", option, "127.0.0.1")
+    assert done.status == 1
+    assert "pip install west-qspi[dfu]" in done.err
