@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from west_qspi.build.model import UpdateMode
-from west_qspi.mcuboot import HEADER_SIZE, ImageFlags, McubootImage
+from west_qspi.mcuboot import ImageFlags, McubootImage
 from west_qspi.memory import MemoryKind
 from west_qspi.sim import swap
 from west_qspi.sim.board import Board
@@ -103,14 +103,23 @@ class _Run:
         if plan is Pending.NONE and self._layout.bootstrap and self._valid(number, False) is None:
             plan = Pending.PERMANENT if self._valid(number, True) else plan
         elif plan in _UPGRADES and secondary is not None and self._valid(number, True) is None:
-            # An empty slot is left alone; anything else in it is found wanting, and erased.
-            if secondary.read(0, HEADER_SIZE).strip(b"\xff"):
-                self._refused.append(number)
-                secondary.erase(0, secondary.size)
+            self._drop(number, primary, secondary, plan)
             plan = Pending.NONE
         self._plans[number] = plan
         if plan in (Pending.TEST, Pending.PERMANENT):
             self._review(number)
+
+    def _drop(self, number: int, primary: Area | None, secondary: Area, plan: Pending) -> None:
+        """Erase what cannot be installed; of an empty slot only what asks for it (``boot_validate_slot``)."""
+        header = secondary.header()
+        empty = secondary.read(0, 4) == b"\xff" * 4
+        if not empty and not (header and header.flags & ImageFlags.NON_BOOTABLE):
+            self._refused.append(number)
+            secondary.erase(0, secondary.size)
+        elif self._swaps:
+            swap.erase_trailer(secondary)
+            if plan is Pending.REVERT and primary is not None:
+                swap.erase_trailer(primary)
 
     def _review(self, number: int) -> None:
         """Take back reverts of earlier images: what was cut off is one update of several images.
@@ -144,6 +153,10 @@ class _Run:
         primary = self._slots.get((image.number, False))
         if primary is None:
             self._start_network(image, secondary)
+        elif self._swaps and self._layout.bootstrap and self._valid(image.number, False) is None:
+            _overwrite(primary, secondary, keep=True)
+            swap.set_image_ok(primary)
+            swap.set_copy_done(primary)
         elif self._swaps:
             sizes = (held.size for held in (primary.image(), secondary.image()) if held is not None)
             swap.begin(primary, secondary, image.number, _SWAP_TYPES[plan], max(sizes))
@@ -199,12 +212,15 @@ class _Run:
         return image
 
 
-def _overwrite(primary: Area, secondary: Area) -> None:
-    """Copy an image. A cut lets all of it be done again, because the request is erased last."""
+def _overwrite(primary: Area, secondary: Area, *, keep: bool = False) -> None:
+    """Copy an image, and ``keep`` the copy. A cut lets it be done again, as the request is erased last."""
     image = secondary.image()
-    primary.erase(0, primary.size)
-    primary.program(0, secondary.read(0, image.size if image else 0))
-    secondary.erase(0, secondary.sector)
+    size = image.size if image else 0
+    primary.erase(0, size)
+    swap.erase_trailer(primary)
+    primary.program(0, secondary.read(0, size))
+    if not keep:
+        secondary.erase(0, secondary.sector)
     swap.erase_trailer(secondary)
 
 

@@ -43,6 +43,7 @@ class ImageCode(IntEnum):
     INVALID_HASH = 24
     CURRENT_VERSION_IS_NEWER = 27
     IMAGE_ALREADY_PENDING = 28
+    INVALID_IMAGE_VECTOR_TABLE = 29
     INVALID_IMAGE_TOO_LARGE = 30
     INVALID_IMAGE_DATA_OVERRUN = 31
     IMAGE_CONFIRMATION_DENIED = 32
@@ -158,11 +159,15 @@ class ImageGroup:
         if area is None:
             raise _refused(ImageCode.INVALID_SLOT)
         found = swap.trailer_of(area)
+        direct = self._layout.mode is UpdateMode.DIRECT_XIP_REVERT
         if found.magic is Magic.BAD:
-            if not active:
-                area.erase(0, area.size)
-            raise _refused(ImageCode.INVALID_IMAGE_HEADER_MAGIC)
-        if found.magic is Magic.UNSET:
+            no_vectors = active and not direct
+            raise _refused(
+                ImageCode.INVALID_IMAGE_VECTOR_TABLE if no_vectors else ImageCode.INVALID_IMAGE_HEADER_MAGIC
+            )
+        if direct:
+            swap.request_direct(area, confirmed=active or confirm)
+        elif found.magic is Magic.UNSET:
             if not active:
                 swap.request(area, permanent=confirm)
         elif active and found.image_ok is Flag.UNSET:

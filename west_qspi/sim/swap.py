@@ -60,6 +60,20 @@ def request(area: Area, *, permanent: bool) -> None:
     _write(area, _SWAP_INFO, bytes([kind]))
 
 
+def request_direct(area: Area, *, confirmed: bool) -> None:
+    """Let direct-XIP with revert start the image of a slot: once, or for good where it is confirmed.
+
+    Source: ``boot_set_next`` in ``bootutil_public.c``. Raises as ``Area.program`` does.
+    """
+    found = trailer_of(area)
+    if found.magic is TrailerMagic.UNSET:
+        area.program(area.size + _MAGIC, _MAGIC_BYTES)
+    if confirmed and found.copy_done is Flag.UNSET:
+        set_copy_done(area)
+    if confirmed and found.image_ok is Flag.UNSET:
+        set_image_ok(area)
+
+
 def erase_trailer(area: Area) -> None:
     """Erase the sectors that a slot's trailer is in. Raises as ``Area.erase`` does."""
     start = trailer_start(area)
@@ -72,11 +86,10 @@ def begin(primary: Area, secondary: Area, number: int, kind: SwapType, size: int
         _make_permanent(secondary, size)
     erase_trailer(primary)
     _write(primary, _SWAP_INFO, bytes([number << 4 | kind]))
-    if kind is SwapType.PERMANENT:
+    if trailer_of(secondary).image_ok is Flag.SET:
         set_image_ok(primary)
     _write(primary, _SWAP_SIZE, size.to_bytes(4, "little"))
     primary.program(primary.size + _MAGIC, _MAGIC_BYTES)
-    erase_trailer(secondary)
     resume(primary, secondary)
 
 
@@ -96,9 +109,12 @@ def resume(primary: Area, secondary: Area) -> None:
     """Go on with a swap from what the primary slot's trailer says of it. Raises as ``Area.program`` does."""
     size = int.from_bytes(primary.read(primary.size + _SWAP_SIZE, 4), "little")
     last = min(-(-size // primary.sector), primary.size // primary.sector - 1)
+    if not _noted(primary, 0, last):
+        erase_trailer(secondary)
     _move_up(primary, last)
     _exchange(primary, secondary, last)
-    if trailer_of(primary).swap_type is SwapType.REVERT:
+    left = trailer_of(primary)
+    if left.swap_type is not SwapType.TEST and left.image_ok is Flag.UNSET:
         set_image_ok(primary)
     set_copy_done(primary)
 
