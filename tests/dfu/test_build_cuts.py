@@ -19,7 +19,7 @@ from west_qspi.dfu.device import SmpDevice
 from west_qspi.dfu.link import Patience
 from west_qspi.dfu.package import read_package
 from west_qspi.dfu.repair import repair
-from west_qspi.dfu.update import Wish, update
+from west_qspi.dfu.update import Outcome, Wish, update
 from west_qspi.dfu.updateset import UpdateSet, set_of
 from west_qspi.errors import HalfMarked, OtherUpdatePending, QspiError
 from west_qspi.events import ignore
@@ -122,3 +122,15 @@ def test_a_server_that_takes_the_first_slot_for_granted_is_not_made_to_erase_wha
             way(desk.client, wanted_of(third), Wish(), ignore, desk.patience)
     assert desk.holds(new, secondary=True) == [True, True]
     assert one_pair_boots(desk, old, new)
+
+
+def test_a_restart_that_the_list_does_not_show_is_asked_for_once() -> None:
+    options = MODES["direct-xip"]
+    old, new = build_of(options), build_of(newer(options))
+    desk = Desk(old)
+    boots = len(desk.device.boots)
+    report = update(desk.client, wanted_of(new), Wish(reset=True), ignore, desk.patience)
+    assert report.outcome is Outcome.RESTARTED
+    assert len(desk.device.boots) == boots + 1
+    assert desk.device.booted is not None
+    assert desk.device.booted.running == {0: 1, 1: 1}

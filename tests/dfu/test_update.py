@@ -396,3 +396,17 @@ def test_an_update_does_not_go_on_with_a_half_installed_set() -> None:
 def test_events_are_not_needed() -> None:
     board = bench(OLD)
     assert update(board.client, NEW, Wish(), ignore, board.patience).images == board.client.images()
+
+
+def test_a_lost_link_does_not_hide_what_an_earlier_run_has_marked() -> None:
+    board = with_secondary(make_set("1.1.0", only=(1,)), breaks=True)
+    mark(board, NEW, 1)
+    # Of the seven requests before the cut the first two are the list and the question for the mode.
+    board.device.set_faults(LinkFaults(cut_request=8))
+    with pytest.raises(HalfMarked) as caught:
+        bring(board)
+    assert caught.value.missing == "image 2, image 0"
+    board.device.set_faults()
+    assert mend(board) is Outcome.MARKED
+    board.device.power_cycle()
+    assert board.installed(NEW) == [NEW.path] * 3

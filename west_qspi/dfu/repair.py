@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from west_qspi.build.modes import UpdateMode
 from west_qspi.dfu.afterwards import confirm, confirm_all, restart, unconfirmed
 from west_qspi.dfu.link import Device, Patience, persist
 from west_qspi.dfu.plan import UpdatePlan
@@ -21,12 +20,10 @@ from west_qspi.dfu.state import (
     running,
     runs_whole,
 )
-from west_qspi.dfu.update import Outcome, UpdateReport, Wish, update
+from west_qspi.dfu.update import DIRECT, Outcome, UpdateReport, Wish, update
 from west_qspi.dfu.updateset import UpdateSet
 from west_qspi.errors import MixedRunning, NeedsRestart, NothingMarked, OtherUpdatePending
 from west_qspi.events import Listener, Noticed
-
-_DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
 
 
 def repair(
@@ -66,7 +63,7 @@ def repair(
     try:
         return update(device, wanted, wish, listen, patience)
     except OtherUpdatePending as error:
-        if (wish.mode or persist(device, patience, device.mode)) in _DIRECT:
+        if (wish.mode or persist(device, patience, device.mode)) in DIRECT:
             # There a server may take what runs for what is pending, and erases what it runs from.
             raise
         return _replace(device, wanted, wish, listen, patience, error)

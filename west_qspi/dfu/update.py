@@ -19,6 +19,9 @@ from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import HalfMarked, MixedRunning, NothingMarked, SmpError, SmpLinkLost
 from west_qspi.events import Listener
 
+DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
+"""The modes in which images run from both slots."""
+
 
 class Outcome(str, Enum):
     """How an update ended; the values are words for reports."""
@@ -28,6 +31,7 @@ class Outcome(str, Enum):
     WAITING = "installed at the next boot"
     TESTING = "runs on trial, and goes back at the next restart unless it is confirmed"
     CONFIRMED = "runs, and stays"
+    RESTARTED = "restarted; it does not tell which slots run, so that nothing is proven or confirmed"
     REVERTED = "went back to the images before"
 
 
@@ -73,12 +77,16 @@ def update(
         listen(notice)
     outcome = Outcome.AS_IT_WAS
     if plan.marks:
-        _upload(device, wanted, plan, listen, patience)
+        _upload(device, wanted, plan, images, listen, patience)
         images = _mark(device, wanted, plan, mode, patience)
         outcome = Outcome.MARKED
         if mode in (UpdateMode.OVERWRITE, UpdateMode.DIRECT_XIP):
             outcome = Outcome.WAITING
-        if wish.reset or wish.confirm:
+        if (wish.reset or wish.confirm) and mode in DIRECT and any(each.numbered for each in images):
+            # A list that takes the first slots for those that run would look as before for ever.
+            device.reset()
+            outcome = Outcome.RESTARTED
+        elif wish.reset or wish.confirm:
             restart(device, wanted, listen, patience)
             images = persist(device, patience, device.images)
             prove_running(device, wanted, images)
@@ -98,37 +106,32 @@ def update(
 
 
 def _upload(
-    device: Device, wanted: UpdateSet, plan: UpdatePlan, listen: Listener, patience: Patience
+    device: Device, wanted: UpdateSet, plan: UpdatePlan, before: Images, listen: Listener, patience: Patience
 ) -> None:
-    """Upload, and prove by the device's own list that every part is there. Raises NothingMarked."""
+    """Upload, and prove by the device's own list that every part is there; ``before`` is its earlier one.
+
+    Raises NothingMarked; HalfMarked where an earlier run has marked some parts; SmpError where it has marked
+    all.
+    """
+    pending = [part for part in plan.marks if is_pending(before, part)]
+    there = waiting(before)
     try:
-        before = waiting(persist(device, patience, device.images))
         for part in plan.uploads:
-            send_part(device, part, listen, patience, is_new=not is_part(wanted, before.get(part.number)))
+            send_part(device, part, listen, patience, is_new=not is_part(wanted, there.get(part.number)))
         images = persist(device, patience, device.images)
     except SmpError as error:
-        _refuse_half_pending(device, wanted, plan, error, patience)
-        raise NothingMarked(device.name, _held(device, wanted), str(error)) from error
+        if len(pending) == len(plan.marks):
+            raise
+        holds, reason = _held(device, wanted), str(error)
+        if pending:
+            missing = part_names(part for part in plan.marks if part not in pending)
+            raise HalfMarked(device.name, holds, reason, missing) from error
+        raise NothingMarked(device.name, holds, reason) from error
     there = waiting(images)
-    missing = [part for part in plan.marks if not is_part(wanted, there.get(part.number))]
-    if missing:
-        reason = f"image {missing[0].number} is not in its slot after the upload"
+    absent = [part for part in plan.marks if not is_part(wanted, there.get(part.number))]
+    if absent:
+        reason = f"image {absent[0].number} is not in its slot after the upload"
         raise NothingMarked(device.name, describe(images, wanted), reason)
-
-
-def _refuse_half_pending(
-    device: Device, wanted: UpdateSet, plan: UpdatePlan, error: Exception, patience: Patience
-) -> None:
-    """Raise HalfMarked where an earlier run has marked some parts already."""
-    marked = [part for part in plan.marks if part in plan.present]
-    try:
-        images = device.images()
-    except SmpError:
-        return
-    pending = [part for part in marked if (other := waiting(images).get(part.number)) and other.pending]
-    if pending:
-        missing = part_names(part for part in plan.marks if part not in pending)
-        raise HalfMarked(device.name, describe(images, wanted), str(error), missing) from error
 
 
 def _mark(
