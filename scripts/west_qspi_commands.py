@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from west_qspi.commands.west import (
     QspiCheck,
     QspiConfig,
+    QspiDfu,
     QspiErase,
     QspiFlash,
     QspiInfo,
@@ -18,4 +19,13 @@ from west_qspi.commands.west import (
     QspiRead,
 )
 
-__all__ = ["QspiCheck", "QspiConfig", "QspiErase", "QspiFlash", "QspiInfo", "QspiMap", "QspiRead"]
+__all__ = [
+    "QspiCheck",
+    "QspiConfig",
+    "QspiDfu",
+    "QspiErase",
+    "QspiFlash",
+    "QspiInfo",
+    "QspiMap",
+    "QspiRead",
+]

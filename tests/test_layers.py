@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("probe", "nrfutil"),
     ("boot",),
     ("littlefs",),
+    ("dfu",),
     ("data",),
     ("job",),
     ("preflight", "policy", "reading", "report", "areas", "loose"),
@@ -35,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("looserun",),
     ("fleet",),
     ("zephyr",),
-    ("chipview", "check"),
+    ("chipview", "dfuview", "updateview", "check"),
     ("console", "terminal"),
     ("commands",),
     ("__main__",),
@@ -49,6 +50,7 @@ ONLY_IN = {
     "tomllib": "extflash",
     "tomli": "extflash",
     "pynrfjprog": "probe/child.py",
+    "smpclient": "dfu/transport.py",
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

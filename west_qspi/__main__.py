@@ -11,7 +11,7 @@ from pathlib import Path
 from west_qspi import __version__
 from west_qspi.commands import Context, split_arguments
 
-COMMANDS = ("flash", "check", "map", "config", "read", "erase", "info")
+COMMANDS = ("flash", "check", "map", "config", "read", "erase", "info", "dfu")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

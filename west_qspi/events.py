@@ -14,6 +14,7 @@ class Operation(str, Enum):
     ERASE = "erase"
     PROGRAM = "program"
     VERIFY = "verify"
+    UPLOAD = "upload"
 
     @property
     def doing(self) -> str:
@@ -31,12 +32,14 @@ _DOING = {
     Operation.ERASE: "erasing",
     Operation.PROGRAM: "programming",
     Operation.VERIFY: "verifying",
+    Operation.UPLOAD: "uploading",
 }
 _DONE = {
     Operation.READ: "read",
     Operation.ERASE: "erased",
     Operation.PROGRAM: "programmed",
     Operation.VERIFY: "verified",
+    Operation.UPLOAD: "uploaded",
 }
 
 

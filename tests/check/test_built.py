@@ -21,12 +21,12 @@ from west_qspi.build.model import UpdateMode
 from west_qspi.check.built import application_of, built_variant
 from west_qspi.check.engine import check_sources
 from west_qspi.check.model import Finding, Spot, Stage
-from west_qspi.check.package import read_package
 from west_qspi.check.reader import Reader
 from west_qspi.check.rule import all_rules
 from west_qspi.check.settings import Settings
 from west_qspi.check.variant import Variant
-from west_qspi.errors import BrokenBuildFile, BuildError
+from west_qspi.dfu.package import read_package
+from west_qspi.errors import BuildError, UpdatePackageError
 
 SMALL = BuildOptions(internal_size=0x800, external_size=0x400, network_size=0x400)
 # What the generated build resolves: mcuboot_secondary_2 of 0x220000 and 0x100000 bytes.
@@ -358,8 +358,8 @@ def test_no_damage_of_a_package_gives_anything_but_its_content_or_a_typed_error(
             changed[at] = rng.choice((0, 1, 0x80, 0xFF, rng.randrange(256)))
         path.write_bytes(changed)
         try:
-            read += bool(read_package(path, full=number % 2 == 0).members)
-        except BrokenBuildFile:
+            read += bool(read_package(path, whole=number % 2 == 0).members)
+        except UpdatePackageError:
             continue
     assert read > 50
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from buildgen import BuildOptions, make_build
@@ -90,6 +91,7 @@ def test_west_knows_the_commands(west: Run) -> None:
     listed = west("help").stdout
     assert re.search(r"qspi-flash:\s+program internal flash and external QSPI flash", listed)
     assert re.search(r"qspi-map:\s+show the memory map", listed)
+    assert re.search(r"qspi-dfu:\s+pack, check and send updates", listed)
     assert "Exit status: 0 proven" in west("qspi-flash", "--help").stdout
 
 
@@ -165,6 +167,28 @@ def test_a_runner_of_zephyrs_gets_what_is_behind_the_dashes(
     make_build(product / "build", BuildOptions(**{**vars(SMALL), "change": 1}))
     assert "unrecognized arguments: --frobnicate" in west(*line, "--", "--frobnicate", expect=1).stderr
     assert "unexpected arguments" in west("qspi-map", "--", "x", expect=2).stderr
+
+
+def test_a_package_is_made_and_looked_at(west: Run, product: Path) -> None:
+    packed = west("qspi-dfu", "pack")
+    assert packed.stdout.splitlines()[-1] == f"written: {product / 'build' / 'qspi_dfu.zip'}"
+    for package in ("build/qspi_dfu.zip", "build/dfu_application.zip"):
+        shown = json.loads(west("qspi-dfu", "inspect", package, "--json").stdout.splitlines()[-1])
+        assert (shown["right"], len(shown["images"])) == (True, 3)
+        assert all(image["proven"] for image in shown["images"])
+    # The next build is another one, which the package says of itself, and whose halves do not mix with it.
+    make_build(product / "build", BuildOptions(**{**vars(SMALL), "change": 1, "version": "1.1.0"}))
+    stale = west("qspi-dfu", "inspect", "build/qspi_dfu.zip").stdout
+    assert "note: it is not of the build as it is now, but of another" in stale
+    with ZipFile(product / "mixed.zip", "w") as mixed:
+        for name, source in (("watch_app.external.bin", "qspi_dfu"), ("manifest.json", "dfu_application")):
+            with ZipFile(product / "build" / f"{source}.zip") as archive:
+                mixed.writestr(name, archive.read(name))
+        with ZipFile(product / "build" / "dfu_application.zip") as archive:
+            for name in ("watch_app.internal.bin", "ipc_radio.bin"):
+                mixed.writestr(name, archive.read(name))
+    wrong = west("qspi-dfu", "inspect", "mixed.zip", expect=1).stdout
+    assert "watch_app.external.bin: it has version 1.0.0+0, but watch_app.internal.bin 1.1.0+0" in wrong
 
 
 def test_json_is_one_object_a_line(west: Run) -> None:

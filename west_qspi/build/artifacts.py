@@ -73,6 +73,29 @@ def split_parts(
     return parts[0], parts[1]
 
 
+def whole_part(image: Image, slot: Slot, shape: Shape, encrypted: bool, home: Path) -> SignedPart:
+    """Return an image that is not split; ``home`` is the application's directory.
+
+    Sources: sdk-nrf v2.9.0 ``modules/mcuboot/CMakeLists.txt`` (child/parent), where also the files of the
+    direct-XIP twin are the application's, and ``cmake/sysbuild/image_signing.cmake``.
+    """
+    if shape is Shape.CHILD_PARENT:
+        stem = "mcuboot_secondary_app" if image.kind is ImageKind.VARIANT else "app"
+        folder = home / "zephyr"
+        files = folder / f"{stem}_signed.hex", folder / f"{stem}_update.bin"
+        return SignedPart(image.name, False, slot, image.hex_file, *files)
+    stem = kernel_name(image.kconfig)
+    folder = image.directory / "zephyr"
+    update = f"{stem}.signed.encrypted.bin" if encrypted else f"{stem}.signed.bin"
+    return SignedPart(image.name, False, slot, image.hex_file, folder / f"{stem}.signed.hex", folder / update)
+
+
+def package_file(root: Path, shape: Shape) -> Path:
+    """Return where a build has its package for updates; it may not exist."""
+    folder = root / "zephyr" if shape is Shape.CHILD_PARENT else root
+    return folder / "dfu_application.zip"
+
+
 def _half(image: Image, shape: Shape, external: bool, encrypted: bool) -> tuple[Path, Path, Path]:
     """Return the unsigned hex, the signed hex and the signed update of one half.
 

@@ -246,6 +246,29 @@ class Build:
             for part in artifacts.split_parts(image, slots, number, self.shape, encrypted, self.map_file)
         )
 
+    @cached_property
+    def signed_parts(self) -> tuple[SignedPart, ...]:
+        """The application's images for MCUboot: its halves or all of it, then those of its direct-XIP twin.
+
+        None where the application has no slot in flash.
+        """
+        primary = {slot.secondary: slot for slot in self.slots if slot.number == 0}
+        if self.split_parts or False not in primary:
+            return self.split_parts
+        encrypted = bootloader.encrypts(self._mcuboot, self.kconfig)
+        images = [(self.application, False)]
+        images += [(image, True) for image in self.images if image.kind is ImageKind.VARIANT]
+        return tuple(
+            artifacts.whole_part(image, primary[secondary], self.shape, encrypted, self.application.directory)
+            for image, secondary in images
+            if secondary in primary
+        )
+
+    @property
+    def package_file(self) -> Path:
+        """Where the build has its own package for updates; it may not exist."""
+        return artifacts.package_file(self.path, self.shape)
+
     # --- files -------------------------------------------------------------------------------------
 
     def flash_files(self, domains: Sequence[str] = ()) -> tuple[FlashFile, ...]:

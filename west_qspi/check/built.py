@@ -22,7 +22,6 @@ from west_qspi.check.kconfig import Config
 from west_qspi.check.model import Spot
 from west_qspi.check.origins import config_with_origins, partitions_with_origins, source_with_origins
 from west_qspi.check.outputs import remember_broken
-from west_qspi.check.package import Package, package_file, read_package
 from west_qspi.check.project import Application, application_at
 from west_qspi.check.reader import Reader
 from west_qspi.check.runners import RunnerArgument, arguments
@@ -35,10 +34,12 @@ from west_qspi.errors import (
     FileUnreadable,
     HexError,
     MissingOutput,
+    UpdatePackageError,
 )
 from west_qspi.soc import soc_from_kconfig
 
 if TYPE_CHECKING:
+    from west_qspi.dfu.package import Package
     from west_qspi.elfsections import Program
 
 T = TypeVar("T")
@@ -116,11 +117,15 @@ class Built:
     @cached_property
     def package(self) -> Package | None:
         """The package for updates, None where there is none or it is broken, which is remembered."""
-        path = package_file(self.build)
+        path = self.build.package_file
+        if not self.reader.has_file(path):
+            return None
+        from west_qspi.dfu.package import read_package
+
         try:
-            return read_package(path, self.full) if self.reader.has_file(path) else None
-        except BrokenBuildFile as error:
-            self.reader.remember(error)
+            return read_package(path, whole=self.full)
+        except UpdatePackageError as error:
+            self.reader.remember(BrokenBuildFile(error.path, 0, error.flaw))
             return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,25 +16,9 @@ if TYPE_CHECKING:
 
 
 def parts(variant: Variant) -> tuple[SignedPart, ...]:
-    """Return the halves of a split application, or the only part of another; none without MCUboot."""
+    """Return the halves of a split application, or all of another, with its twin; none without MCUboot."""
     built = variant.build
-    return () if built is None else tuple(_parts(built))
-
-
-def _parts(built: Built) -> Iterator[SignedPart]:
-    from west_qspi.build.images import kernel_name
-    from west_qspi.build.model import SignedPart
-
-    build = built.build
-    split = built.known(lambda build: build.split_parts) or ()
-    yield from split
-    slots = built.known(lambda build: build.slots) or ()
-    if split or not slots or slots[0].number or slots[0].secondary:
-        return
-    app = build.application
-    stem = app.directory / "zephyr" / kernel_name(app.kconfig)
-    files = (Path(f"{stem}{ending}") for ending in (".hex", ".signed.hex", ".signed.bin"))
-    yield SignedPart(app.name, False, slots[0], *files)
+    return () if built is None else built.known(lambda build: build.signed_parts) or ()
 
 
 def size_of(path: Path) -> int | None:

@@ -84,3 +84,9 @@ class QspiInfo(_QspiCommand):
     """``west qspi-info``."""
 
     command = "info"
+
+
+class QspiDfu(_QspiCommand):
+    """``west qspi-dfu``."""
+
+    command = "dfu"

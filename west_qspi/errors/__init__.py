@@ -14,6 +14,8 @@
      │   ├─ FirmwareConflict           two files want different bytes at one address
      │   ├─ ImageError                 MCUboot header, TLVs, hash, signature, version
      │   ├─ JournalDamaged  JournalOutdated  JournalUnreachable   bytes that an interrupted run had in hand
+     │   ├─ UpdatePackageError         a package for updates, with the line of its manifest
+     │   ├─ BrokenSet                  images that could be no update
      │   ├─ SigningKeyError            not a key that MCUboot could use
      │   ├─ ConfigurationError         a programmer configuration, with the line
      │   ├─ PartsFileError             the user's own table of parts, with the line
@@ -32,7 +34,8 @@
      ├─ CheckFailed                    flashing would be pointless or harmful
      │   ├─ WrongSoc  HalvesDiffer  HalfAlone  OtherHalfDiffers  EraseTakesImages  PendingUpdate
      │   ├─ WouldNotRun                a rule of qspi-check says so
-     │   └─ NobodyReads                the board cannot be read, so nobody knows
+     │   ├─ NobodyReads                the board cannot be read, so nobody knows
+     │   └─ NoSuchImage  NoVariant  OtherUpdatePending  SlotUnderTest   a device takes no such update now
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
      │   ├─ UnknownRunner  RebuildFailed  ToolMissing  PackageMissing
@@ -43,13 +46,18 @@
      │       └─ NoZephyr  RunnerUnusable  RunnerToolMissing
      ├─ TargetError                    the device, the probe, the wires
      │   ├─ NoDevice                   nothing answers, or not the one that is meant
-     │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice
+     │   │   └─ NoProbe  UnknownProbe  SeveralProbes  ProbeInUse  UnknownDevice  NoSmpDevice
      │   ├─ LinkError                  the debug link
      │   │   └─ ProbeFailed  ProbeGone  ProbeHung  ProbeCrashed  NrfutilFailed  NrfutilHung  NrfutilDied
      │   ├─ RunBroken  RunHung         one of several boards
+     │   ├─ SmpError                   a device that is asked over SMP
+     │   │   └─ SmpLinkLost  SmpRefused  SmpNotUnderstood
      │   ├─ ChipAbsent  ChipAsleep  WrongChip  WrongAddressMode  QuadDisabled  ClockModeUnsupported
      │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
+     ├─ UpdateFailed                   an update over SMP did not come to its end
+     │   ├─ NothingMarked  HalfMarked  NotConfirmed  HalfConfirmed
+     │   └─ NotRestarted  NotInstalled  MixedRunning  NeedsRestart  UpdateStopped
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped  ForeignChanged
      └─ Interrupted                    the user stopped it at a safe point
@@ -86,6 +94,28 @@ from west_qspi.errors.device import (
     WrongAddressMode,
     WrongChip,
     board_state,
+)
+from west_qspi.errors.dfu import (
+    BrokenSet,
+    HalfConfirmed,
+    HalfMarked,
+    MixedRunning,
+    NeedsRestart,
+    NoSmpDevice,
+    NoSuchImage,
+    NotConfirmed,
+    NothingMarked,
+    NotInstalled,
+    NotRestarted,
+    NoVariant,
+    OtherUpdatePending,
+    SlotUnderTest,
+    SmpError,
+    SmpLinkLost,
+    SmpNotUnderstood,
+    SmpRefused,
+    UpdateFailed,
+    UpdateStopped,
 )
 from west_qspi.errors.flashing import (
     BeyondAddressMode,
@@ -140,6 +170,7 @@ from west_qspi.errors.inputs import (
     SigningKeyError,
     SimulatedBoardError,
     UnsupportedSoc,
+    UpdatePackageError,
     UsageError,
 )
 from west_qspi.errors.link import (
@@ -180,6 +211,7 @@ __all__ = [
     "BinNeedsAddress",
     "Boots",
     "BrokenBuildFile",
+    "BrokenSet",
     "BuildError",
     "CheckFailed",
     "ChipAbsent",
@@ -200,6 +232,8 @@ __all__ = [
     "FolderError",
     "ForeignChanged",
     "HalfAlone",
+    "HalfConfirmed",
+    "HalfMarked",
     "HalvesDiffer",
     "HexError",
     "IllegalAccess",
@@ -215,12 +249,21 @@ __all__ = [
     "LowVoltage",
     "MisplacedData",
     "MissingOutput",
+    "MixedRunning",
+    "NeedsRestart",
     "NoDevice",
     "NoProbe",
+    "NoSmpDevice",
+    "NoSuchImage",
+    "NoVariant",
     "NoZephyr",
     "NobodyReads",
     "NotABuildDirectory",
+    "NotConfirmed",
     "NotErasable",
+    "NotInstalled",
+    "NotRestarted",
+    "NothingMarked",
     "NrfutilCannot",
     "NrfutilDied",
     "NrfutilFailed",
@@ -228,6 +271,7 @@ __all__ = [
     "NrfutilMissing",
     "NrfutilTooOld",
     "OtherHalfDiffers",
+    "OtherUpdatePending",
     "OutsideMemories",
     "OutsidePartition",
     "PackageMissing",
@@ -257,6 +301,11 @@ __all__ = [
     "SeveralProbes",
     "SigningKeyError",
     "SimulatedBoardError",
+    "SlotUnderTest",
+    "SmpError",
+    "SmpLinkLost",
+    "SmpNotUnderstood",
+    "SmpRefused",
     "StoppedAtOnce",
     "TargetError",
     "ToolFailed",
@@ -268,6 +317,9 @@ __all__ = [
     "UnknownRunner",
     "UnstableRead",
     "UnsupportedSoc",
+    "UpdateFailed",
+    "UpdatePackageError",
+    "UpdateStopped",
     "UsageError",
     "WouldNotRun",
     "WriteFailed",

@@ -116,6 +116,23 @@ class ImageError(InputError):
     hint = "MCUboot would refuse it; build and sign again."
 
 
+class UpdatePackageError(InputError):
+    """A package for updates cannot be understood; ``line`` is one of its manifest, 0 where none is meant."""
+
+    line: int
+    reason: str
+    text = "{path}: {reason}"
+    hint = "'west qspi-dfu pack' makes a right one from the build."
+
+    @property
+    def flaw(self) -> str:
+        """What is wrong, without the package's name."""
+        return at_line("manifest.json", self.line, self.reason) if self.line else self.reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.flaw}"
+
+
 class SigningKeyError(InputError):
     """A file holds no key that MCUboot could check signatures with."""
 

@@ -1,1 +1,1 @@
-"""What the simulated board is made of: a NOR chip, SoC flash, modelled time and faults."""
+"""What the simulated board is made of: a NOR chip, SoC flash, modelled time, faults, and its firmware."""

@@ -31,7 +31,7 @@ _ANSWERED_WHILE_BUSY = {
     op.RESET,
 }
 _READS = {command.opcode: command for command in op.READS.values()}
-_PROGRAMMED_AT_ONCE = 32
+PROGRAMMED_AT_ONCE = 32
 
 
 class NorChip:
@@ -180,7 +180,7 @@ class NorChip:
         column = address % page
         if column + len(data) > page:
             data, address = _wrapped(data, column, page), address - column
-        self.conditions.program(MemoryKind.EXTERNAL, self.array, address, data, _PROGRAMMED_AT_ONCE)
+        self.conditions.program(MemoryKind.EXTERNAL, self.array, address, data, PROGRAMMED_AT_ONCE)
         self._be_busy(self.part.page_time)
 
     def _knows_program(self, opcode: int) -> bool:

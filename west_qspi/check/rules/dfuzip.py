@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from west_qspi.check.model import Severity, Spot, Stage
-from west_qspi.check.package import package_file
 from west_qspi.check.parts import parts
 from west_qspi.check.rule import DEVZONE, SDK_NRF, Hit, rule
 from west_qspi.check.variant import Variant
@@ -44,8 +43,8 @@ def zip_lacks_external_image(variant: Variant) -> Iterator[Hit]:
     packed = variant.build.package
     if packed is None:
         return
-    entries, members = packed
-    spot = Spot(package_file(variant.build.build))
+    entries = [(entry.number, entry.file) for entry in packed.manifest.entries]
+    spot = Spot(variant.build.build.package_file)
     counted = Counter(number for number, _ in entries)
     fix = "Build with --pristine."
     for number, wanted in sorted(Counter(part.slot.number for part in found).items()):
@@ -55,7 +54,7 @@ def zip_lacks_external_image(variant: Variant) -> Iterator[Hit]:
             text = f"{counted[number] or 'no'} file for image {number}, the {half} half; it has {has}"
             yield Hit(spot, text, fix)
     for _, file in entries:
-        if file not in members:
+        if file not in packed.members:
             yield Hit(spot, f"{file} is in its manifest and not in it", fix)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from west_qspi.check.linked import looked_at
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.outputs import missing
-from west_qspi.check.package import package_file
 from west_qspi.check.relocation import relocations
 from west_qspi.check.rule import XIP_GUIDE, Hit, rule
 from west_qspi.check.variant import Variant
@@ -47,7 +46,7 @@ def not_at_hand(variant: Variant) -> Iterator[Hit]:
         if not built.reader.has_file(part.signed):
             text = f"{part.name} is not here: whether it fits its slot and its other half was not checked"
             yield Hit(Spot(part.signed), text, _BUILD)
-    package = package_file(built.build)
+    package = built.build.package_file
     wanted = halves and variant.sysbuild.on("SB_CONFIG_DFU_ZIP_APP")
     if wanted and not built.reader.has_file(package):
         text = f"{package.name} is not here: whether it holds both halves was not checked"

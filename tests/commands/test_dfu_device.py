@@ -1,0 +1,240 @@
+"""``qspi-dfu list``, ``upload`` and ``repair`` as a user runs them, over UDP and a pseudo-terminal."""
+
+from __future__ import annotations
+
+import _thread
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from tests.helpers.boards import SMALL, build_of, flash_board, new_board
+from tests.helpers.cli import Done, finish
+from west_qspi.__main__ import main
+from west_qspi.build.build import Build
+from west_qspi.memory import MemoryKind
+from west_qspi.sim.device import Device
+from west_qspi.sim.linkfaults import LinkFaults, Refusal
+from west_qspi.sim.serving import Serial, Udp, serve
+from west_qspi.sim.slots import layout_of
+from west_qspi.sim.smpsettings import settings_of
+
+NEWER = replace(SMALL, change=1, version="1.1.0")
+SWAP = replace(SMALL, network=False, mode="swap")
+SWAP_NEWER = replace(NEWER, network=False, mode="swap")
+DIRECT = replace(SMALL, network=False, mode="direct-xip")
+DIRECT_NEWER = replace(NEWER, network=False, mode="direct-xip")
+
+
+@contextmanager
+def device_with(build: Build, transport: Udp | Serial | None = None) -> Iterator[tuple[Device, list[str]]]:
+    """Flash a board, switch it on, and yield it with the options that reach it."""
+    board = new_board(build)
+    flash_board(board, build)
+    device = Device(board, layout_of(build), replace(settings_of(build), confirm_any=True))
+    with serve(device, transport or Udp()) as link:
+        yield device, ["--port", link.path] if link.path else ["--udp", f"{link.host}:{link.port}"]
+
+
+@pytest.fixture
+def dfu(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Done:
+        return finish(capsys, lambda: main(["dfu", *map(str, arguments)]))
+
+    return run
+
+
+def halves(device: Device, build: Build) -> list[bool]:
+    """Tell for each half whether the device's primary slot holds this build's, byte by byte."""
+    found = []
+    for part in build.signed_parts:
+        partition = part.slot.partition
+        if part.slot.secondary or partition.memory is None:
+            continue
+        data = part.update.read_bytes()
+        found.append(device.board.array(partition.memory).read(partition.offset, len(data)) == data)
+    return found
+
+
+def transports() -> list[Udp | Serial]:
+    return [Udp(), Serial(log=b"*** Booting Zephyr OS ***\r\n")] if sys.platform != "win32" else [Udp()]
+
+
+@pytest.mark.parametrize("transport", transports(), ids=lambda each: type(each).__name__.lower())
+def test_an_update_from_a_package_runs_and_stays(dfu: Any, transport: Udp | Serial) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old, transport) as (device, to):
+        done = dfu("upload", new.package_file, *to, "--confirm")
+        assert done.status == 0, done.err
+        assert "runs, and stays" in done.out
+        device.power_cycle()
+        assert halves(device, new) == [True, True]
+
+
+def test_an_update_from_a_build_with_the_network_core(dfu: Any) -> None:
+    old, new = build_of(SMALL), build_of(NEWER)
+    with device_with(old) as (device, to):
+        done = dfu("upload", "-d", new.path, *to, "--reset")
+        assert done.status == 0, done.err
+        assert "nothing brings back what runs now" in done.err
+        assert halves(device, new) == [True, True]
+        body, offset = network_image(new)
+        assert device.board.array(MemoryKind.NETWORK).read(offset, len(body)) == body
+
+
+def network_image(build: Build) -> tuple[bytes, int]:
+    """Return the body of the network core's image, and where the manifest has it in that core's flash."""
+    with ZipFile(build.package_file) as archive:
+        listed = json.loads(archive.read("manifest.json"))["files"]
+        entry = next(each for each in listed if each["image_index"] == "1")
+        data = archive.read(entry["file"])
+    # The header's own words: its size is at 8, the body's at 12 (MCUboot, image.h).
+    size, count = int.from_bytes(data[8:10], "little"), int.from_bytes(data[12:16], "little")
+    return data[size : size + count], entry["load_address"] - 0x0100_0000
+
+
+def test_direct_xip_takes_the_twins_for_the_slots_that_are_free(dfu: Any) -> None:
+    old, new = build_of(DIRECT), build_of(DIRECT_NEWER)
+    with device_with(old) as (device, to):
+        done = dfu("upload", new.package_file, "-d", new.path, *to)
+        assert done.status == 0, done.err
+        assert "uploading is all that it takes" in done.err
+        assert halves(device, old) == [True, True]
+        device.power_cycle()
+        assert device.booted is not None
+        assert device.booted.running == {0: 1, 1: 1}
+
+
+def test_a_list_names_partitions_and_where_images_are_from(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (_, to):
+        assert dfu("upload", new.package_file, *to).status == 0
+        done = dfu("list", "-d", old.path, "--zip", new.package_file, *to)
+        assert done.status == 0
+        rows = [line.split() for line in done.out.splitlines()[1:5]]
+        assert [row[:4] for row in rows] == [
+            ["0", "0", "mcuboot_primary", "1.0.0+0"],
+            ["0", "1", "mcuboot_secondary", "1.1.0+0"],
+            ["1", "0", "mcuboot_primary_1", "1.0.0+0"],
+            ["1", "1", "mcuboot_secondary_1", "1.1.0+0"],
+        ]
+        assert [row[-1] for row in rows] == [str(old.path), str(new.package_file)] * 2
+        assert "update pending" in done.out
+
+
+def test_what_is_half_marked_is_told_and_repaired(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (device, to):
+        device.set_faults(LinkFaults(refusals=(Refusal(2, 1, 0, 11, 2),)))
+        done = dfu("upload", new.package_file, *to)
+        assert done.status == 1
+        assert "Do not restart the device" in done.err
+        device.set_faults()
+        listed = dfu("list", "--zip", new.package_file, "--json", *to)
+        value = json.loads(listed.out)
+        assert (listed.status, value["situation"], value["sound"]) == (1, "half marked", False)
+        assert dfu("repair", new.package_file, *to).status == 0
+        device.power_cycle()
+        assert halves(device, new) == [True, True]
+
+
+def test_a_package_with_parts_of_two_builds_is_refused_before_the_device_is_asked(
+    dfu: Any, tmp_path: Path
+) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    mixed = tmp_path / "mixed.zip"
+    with ZipFile(new.package_file) as one, ZipFile(old.package_file) as other, ZipFile(mixed, "w") as result:
+        for name in one.namelist():
+            result.writestr(name, (other if "external" in name else one).read(name))
+    with device_with(old) as (device, to):
+        done = dfu("upload", mixed, *to)
+        assert done.status == 1
+        assert "mixed.zip" in done.err
+        assert device.requests == 0
+
+
+def test_progress_and_result_are_lines_of_json(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (_, to):
+        done = dfu("upload", new.package_file, "--json", *to)
+        lines = [json.loads(line) for line in done.out.splitlines()]
+        assert [line["total"] for line in lines if line["type"] == "finished"] == [
+            part["size"] for part in reversed(lines[-1]["parts"])
+        ]
+        assert lines[-1]["type"] == "update"
+        assert lines[-1]["outcome"] == "marked"
+        assert {part["done"] for part in lines[-1]["parts"]} == {"uploaded"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("list",), 2),
+        (("list", "--udp", "127.0.0.1:9", "--port", "/dev/null"), 2),
+        (("list", "--udp", "127.0.0.1:99999"), 2),
+        (("list", "--udp", "127.0.0.1:9", "--timeout", "0"), 2),
+        (("list", "--udp", "127.0.0.1:9", "--timeout", "soon"), 2),
+        (("list", "--udp", "127.0.0.1:9", "--wait", "-1"), 2),
+        (("list", "--port", "/dev/nothing-there", "--baud", "0"), 2),
+        (("list", "--udp", "127.0.0.1:9", "--timeout", "0.2"), 1),
+        (("list", "--udp", "no such host", "--timeout", "0.2"), 1),
+        (("list", "--port", "/dev/nothing-there", "--timeout", "0.2"), 1),
+        (("list", "--port", ".", "--timeout", "0.2"), 1),
+        (("upload", "missing.zip", "--udp", "127.0.0.1:9"), 1),
+        (("upload", "--udp", "127.0.0.1:9"), 1),
+        (("repair", "missing.zip", "--udp", "127.0.0.1:9"), 1),
+    ],
+)
+def test_what_cannot_be_meant_or_reached_is_told(dfu: Any, arguments: tuple[str, ...], status: int) -> None:
+    done = dfu(*arguments)
+    assert done.status == status, done.err
+    assert "error: " in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_slow_link_is_only_slow(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (device, to):
+        device.set_faults(LinkFaults(delay=0.02, repeat_every=5))
+        assert dfu("upload", new.package_file, "--confirm", *to).status == 0
+        assert halves(device, new) == [True, True]
+
+
+def test_ctrl_c_says_what_the_device_holds(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (device, to):
+        device.set_faults(LinkFaults(delay=0.05))
+        timer = threading.Timer(0.6, _thread.interrupt_main)
+        timer.start()
+        done = dfu("upload", new.package_file, "--confirm", *to)
+        timer.join()
+        assert done.status == 1
+        assert "stopped; the next boot changes nothing" in done.err
+        assert "image 0 slot 0: 1.0.0+0 (active confirmed)" in done.err
+        device.set_faults()
+        device.power_cycle()
+        assert halves(device, old) == [True, True]
+        assert dfu("upload", new.package_file, "--confirm", *to).status == 0
+        assert halves(device, new) == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("module", "option"),
+    [("udp", "--udp"), ("ble", "--ble"), ("serial", "--port")],
+)
+def test_a_package_that_is_missing_is_told(
+    dfu: Any, module: str, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, f"smpclient.transport.{module}", None)
+    done = dfu("list", option, "127.0.0.1")
+    assert done.status == 1
+    assert "pip install west-qspi[dfu]" in done.err

@@ -1,0 +1,180 @@
+"""Updates that are interrupted at every frame: a board boots all old images or all new ones, never both.
+
+The device is the simulated board with MCUboot and an SMP server; what counts is the content of its flash
+after it has been switched off and on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.dfu.wire import Bench, bench, make_set
+from west_qspi.dfu.repair import repair
+from west_qspi.dfu.update import Outcome, Wish, update
+from west_qspi.errors import (
+    HalfMarked,
+    NothingMarked,
+    QspiError,
+    SmpLinkLost,
+)
+from west_qspi.events import ignore
+from west_qspi.sim.linkfaults import LinkFaults
+
+OLD = make_set("1.0.0")
+NEW = make_set("1.1.0")
+LINKED = make_set("1.1.0", linked=True)
+COUNT = "count: interruption points of updates over SMP, each followed by a boot"
+
+
+Count = Callable[[str, object], None]
+
+
+def frames_of_a_run(wish: Wish) -> int:
+    board = bench(OLD)
+    update(board.client, NEW, wish, ignore, board.patience)
+    return board.channel.frames
+
+
+MARKING = frames_of_a_run(Wish())
+WHOLE = frames_of_a_run(Wish(confirm=True))
+
+
+def cut(fault: str, frame: int, requests: int = 0) -> LinkFaults:
+    if fault == "cut_request":
+        return LinkFaults(cut_request=frame, cut_for=requests)
+    return LinkFaults(cut_answer=frame, cut_for=requests)
+
+
+def run(board: Bench, wanted: object = NEW, wish: Wish | None = None) -> Outcome | QspiError:
+    """Update as a user does: an error ends it, and is told."""
+    try:
+        return update(board.client, wanted, wish or Wish(), ignore, board.patience).outcome  # type: ignore[arg-type]
+    except QspiError as error:
+        return error
+
+
+def boots_one_set(board: Bench, *sets: object) -> str:
+    """Switch the board off and on, and return the one set that all its primary slots hold then."""
+    board.device.set_faults()
+    board.device.power_cycle()
+    held = board.installed(*(sets or (OLD, NEW)))  # type: ignore[arg-type]
+    assert len(set(held)) == 1, held
+    assert held[0] != "?"
+    return held[0]
+
+
+def test_there_are_enough_points() -> None:
+    # Three images of 5.3 KB, in pieces of up to 376 bytes, are 15 frames each; then there are lists, marks.
+    assert MARKING > 45 + 3
+    assert WHOLE > MARKING + 3
+
+
+@pytest.mark.parametrize("breaks", [False, True], ids=["silent", "broken"])
+@pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
+def test_a_link_that_comes_back_in_time_is_no_interruption(
+    fault: str, breaks: bool, record_property: Count
+) -> None:
+    record_property(COUNT, WHOLE)
+    for frame in range(1, WHOLE + 1):
+        board = bench(OLD, breaks=breaks)
+        board.device.set_faults(cut(fault, frame, 3))
+        assert run(board, wish=Wish(confirm=True)) is Outcome.CONFIRMED, frame
+        assert boots_one_set(board) == NEW.path
+
+
+@pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
+def test_a_link_that_stays_away_leaves_no_mark_or_says_that_it_is_half(
+    fault: str, record_property: Count
+) -> None:
+    record_property(COUNT, MARKING)
+    half = 0
+    for frame in range(1, MARKING + 1):
+        board = bench(OLD, breaks=True)
+        board.device.set_faults(cut(fault, frame))
+        ended = run(board)
+        if isinstance(ended, HalfMarked):
+            half += 1
+            # What the message asks for: the same package again before the board restarts.
+            board.device.set_faults()
+            assert repair(board.client, NEW, Wish(), ignore, board.patience).outcome is Outcome.MARKED
+            assert boots_one_set(board) == NEW.path
+            continue
+        assert isinstance(ended, (NothingMarked, SmpLinkLost)), (frame, ended)
+        assert board.marked() == [], frame
+        assert boots_one_set(board) == OLD.path
+    # Three marks, and the list that proves them.
+    assert 1 <= half <= 5
+
+
+@pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
+def test_linked_images_boot_as_one_set_wherever_link_and_power_end(
+    fault: str, record_property: Count
+) -> None:
+    record_property(COUNT, MARKING)
+    for frame in range(1, MARKING + 1):
+        board = bench(OLD, breaks=True)
+        board.device.set_faults(cut(fault, frame))
+        assert isinstance(run(board, LINKED), QspiError)
+        assert boots_one_set(board, OLD, LINKED) in (OLD.path, LINKED.path)
+
+
+@pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
+def test_a_second_run_finishes_what_the_first_one_began(fault: str, record_property: Count) -> None:
+    record_property(COUNT, MARKING)
+    for frame in range(1, MARKING + 1):
+        board = bench(OLD, breaks=True)
+        board.device.set_faults(cut(fault, frame))
+        assert isinstance(run(board), QspiError)
+        board.device.set_faults()
+        before = board.channel.frames
+        assert run(board) is Outcome.MARKED, frame
+        # What is there is not sent again: after the first part it is less than all.
+        assert board.channel.frames - before <= MARKING + 2
+        if frame > 40:
+            assert board.channel.frames - before < MARKING - 20
+        assert boots_one_set(board) == NEW.path
+
+
+def test_linked_images_survive_a_reset_of_the_device_at_any_frame(record_property: Count) -> None:
+    record_property(COUNT, WHOLE)
+    for frame in range(1, WHOLE + 1):
+        board = bench(OLD)
+        board.device.set_faults(LinkFaults(resets=(frame,)))
+        ended = run(board, LINKED, Wish(confirm=True))
+        if ended is not Outcome.CONFIRMED:
+            assert isinstance(ended, QspiError), frame
+            board.device.set_faults()
+            repair(board.client, LINKED, Wish(reset=True, confirm=True), ignore, board.patience)
+        assert boots_one_set(board, OLD, LINKED) in (OLD.path, LINKED.path), frame
+
+
+def test_a_reset_between_the_marks_of_images_that_are_not_linked_is_repaired(record_property: Count) -> None:
+    record_property(COUNT, WHOLE)
+    for frame in range(1, WHOLE + 1):
+        board = bench(OLD)
+        board.device.set_faults(LinkFaults(resets=(frame,)))
+        ended = run(board, NEW, Wish(confirm=True))
+        if ended is not Outcome.CONFIRMED:
+            assert isinstance(ended, QspiError), frame
+            board.device.set_faults()
+            repair(board.client, NEW, Wish(reset=True, confirm=True), ignore, board.patience)
+        assert boots_one_set(board) in (OLD.path, NEW.path), frame
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        LinkFaults(repeat_every=1),
+        LinkFaults(repeat_every=3),
+        LinkFaults(lose_every=3),
+        LinkFaults(lose_answer_every=4),
+    ],
+    ids=["all twice", "some twice", "requests lost", "answers lost"],
+)
+def test_a_duplicating_and_a_losing_link_change_nothing(faults: LinkFaults, record_property: Count) -> None:
+    board = bench(OLD)
+    board.device.set_faults(faults)
+    assert run(board, NEW, Wish(confirm=True)) is Outcome.CONFIRMED
+    assert boots_one_set(board) == NEW.path

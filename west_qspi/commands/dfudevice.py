@@ -1,0 +1,254 @@
+"""``qspi-dfu list``, ``upload`` and ``repair``: what has to do with a device over SMP."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from west_qspi.commands import Context, build_dir, build_dir_or_none
+from west_qspi.console import Console
+from west_qspi.dfu.address import BAUD, PORT, Address, udp_address
+from west_qspi.dfu.link import Device, Patience, persist
+from west_qspi.dfu.package import Package, read_package
+from west_qspi.dfu.updateset import UpdateSet, set_of
+from west_qspi.errors import (
+    BrokenSet,
+    MissingOutput,
+    NoSmpDevice,
+    SmpError,
+    SmpLinkLost,
+    UpdateStopped,
+    UsageError,
+)
+from west_qspi.events import Listener, Noticed
+
+if TYPE_CHECKING:
+    from west_qspi.build.build import Build
+    from west_qspi.dfu.update import UpdateReport, Wish
+
+Way = Callable[["Device", UpdateSet, "Wish", Listener, Patience], "UpdateReport"]
+
+_TIMEOUT, _WAIT = 10.0, 120.0
+_LONGEST = 86_400.0
+_SHA256 = 32
+
+
+# --- options ---------------------------------------------------------------------------------------
+
+
+def _add_device_options(parser: argparse.ArgumentParser) -> None:
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--port", metavar="DEV", help="the serial port, such as /dev/ttyACM0 or COM3")
+    way.add_argument("--udp", metavar="HOST[:PORT]", help=f"the host; port {PORT} if none is given")
+    way.add_argument("--ble", metavar="NAME|ADDRESS", help="the Bluetooth LE device")
+    parser.add_argument(
+        "--baud", metavar="RATE", type=int, default=BAUD, help=f"baud rate of --port (default: {BAUD})"
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        default=_TIMEOUT,
+        help="how long an answer may take (default: %(default).0f)",
+    )
+    parser.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=_seconds,
+        default=_WAIT,
+        help="how long the device may be out of reach, or restart (default: %(default).0f)",
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds between 0 and {_LONGEST:.0f}")
+    return value
+
+
+def _add_package(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "package",
+        nargs="?",
+        metavar="ZIP",
+        type=Path,
+        help="the package, such as dfu_application.zip; default: the images of the build",
+    )
+
+
+def add_repair_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``repair``."""
+    _add_package(parser)
+    parser.add_argument(
+        "--reset", action="store_true", help="restart the device, and check that all images run"
+    )
+    parser.add_argument(
+        "--confirm", action="store_true", help="restart it, and keep the new images once all of them run"
+    )
+    _add_device_options(parser)
+
+
+def add_upload_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``upload``."""
+    parser.add_argument(
+        "--again", action="store_true", help="upload also what is in its slot already, by its hash"
+    )
+    add_repair_options(parser)
+
+
+def add_list_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``list``."""
+    parser.add_argument("--zip", metavar="FILE", type=Path, help="say which images are those of this package")
+    _add_device_options(parser)
+
+
+# --- what they share -------------------------------------------------------------------------------
+
+
+def _address(args: argparse.Namespace) -> Address:
+    if args.udp is not None:
+        return udp_address(args.udp)
+    if args.ble is not None:
+        return Address("ble", args.ble)
+    if args.baud <= 0:
+        raise UsageError(f"--baud {args.baud}: a baud rate is more than 0")
+    return Address("serial", args.port, args.baud)
+
+
+@contextmanager
+def _connected(args: argparse.Namespace) -> Iterator[Device]:
+    """Connect to the device, and let it go in the end. Raises NoSmpDevice, UsageError, PackageMissing."""
+    from west_qspi.dfu.device import SmpDevice
+    from west_qspi.dfu.transport import SmpClientChannel
+
+    device = SmpDevice(SmpClientChannel(_address(args)), args.timeout)
+    try:
+        try:
+            device.reconnect()
+        except SmpLinkLost as error:
+            raise NoSmpDevice(device.name, error.reason) from None
+        yield device
+    finally:
+        device.close()
+
+
+def _package_of(build: Build) -> Package:
+    from west_qspi.dfu.pack import pack
+
+    return pack(build, str(build.path))
+
+
+def _sound(package: Package, build: Build | None, console: Console) -> UpdateSet:
+    """Return the set in a package. Raises BrokenSet where something is wrong with it."""
+    from west_qspi.dfu.inspection import inspect
+    from west_qspi.dfu.linked import linked_images
+    from west_qspi.dfu.remark import Level
+
+    found = inspect(package, linked_images(build) if build is not None else ())
+    for remark in found.remarks:
+        text = f"{remark.file}: {remark.text}" if remark.file else remark.text
+        if remark.level is Level.ERROR:
+            raise BrokenSet(package.path, text)
+        if remark.level is Level.WARNING:
+            console.listen(Noticed("package", text, warning=True))
+    lacking = [part.file for part in found.parts if part.digest is None or len(part.digest) != _SHA256]
+    if lacking:
+        raise BrokenSet(package.path, f"{lacking[0]} has no SHA-256, by which a device is told what to boot")
+    return set_of(package)
+
+
+def _wanted(args: argparse.Namespace, context: Context, console: Console) -> tuple[UpdateSet, Build | None]:
+    """Return the set that is meant, and the build if there is one to say more of the device.
+
+    A build that only happens to be near says nothing of a package.
+    """
+    from west_qspi.build.build import Build
+
+    if args.package is None:
+        build = Build.load(build_dir(args, context))
+        return _sound(_package_of(build), build, console), build
+    near = Build.load(build_dir(args, context)) if args.build_dir is not None else None
+    return _sound(read_package(context.cwd / args.package), near, console), near
+
+
+# --- the commands ----------------------------------------------------------------------------------
+
+
+def run_list(args: argparse.Namespace, context: Context, console: Console) -> int:
+    """Show what a device holds; return 1 where it does not fit together."""
+    from west_qspi.dfu.state import judge
+    from west_qspi.updateview import images_json, images_lines
+
+    known = [set_of(read_package(context.cwd / args.zip))] if args.zip is not None else []
+    _, build = build_dir_or_none(args, context)
+    names = {}
+    if build is not None:
+        names = {(slot.number, int(slot.secondary)): slot.partition.name for slot in build.slots}
+        try:
+            known.append(set_of(_package_of(build)))
+        except (MissingOutput, UsageError):
+            # A build that was only configured still has the partitions' names.
+            if args.build_dir is not None and args.zip is None:
+                raise
+    with _connected(args) as device:
+        images = persist(device, _patience(args), device.images)
+        judged = judge(images, known)
+        console.result(
+            images_json(device.name, images, names, known, judged),
+            images_lines(images, names, known, judged, console.style),
+        )
+    return 0 if judged.situation.sound else 1
+
+
+def _patience(args: argparse.Namespace) -> Patience:
+    return Patience(wait=args.wait)
+
+
+def run_upload(args: argparse.Namespace, context: Context, console: Console) -> int:
+    """Bring a set onto a device."""
+    from west_qspi.dfu.update import update
+
+    return _bring(args, context, console, update)
+
+
+def run_repair(args: argparse.Namespace, context: Context, console: Console) -> int:
+    """Bring a device to one set."""
+    from west_qspi.dfu.repair import repair
+
+    return _bring(args, context, console, repair)
+
+
+def _stopped(device: Device, wanted: UpdateSet) -> UpdateStopped:
+    """Say what a device holds when the user has stopped an update."""
+    from west_qspi.dfu.state import describe, next_boot, running
+
+    try:
+        device.reconnect()
+        images = device.images()
+    except SmpError:
+        return UpdateStopped(device.name, "not known, as it does not answer", "nobody knows what is marked")
+    changes = next_boot(images) != running(images)
+    reason = "the next boot changes what runs" if changes else "the next boot changes nothing"
+    return UpdateStopped(device.name, describe(images, wanted), reason)
+
+
+def _bring(args: argparse.Namespace, context: Context, console: Console, way: Way) -> int:
+    from west_qspi.dfu.update import Wish
+    from west_qspi.updateview import report_json, report_lines
+
+    wanted, build = _wanted(args, context, console)
+    wish = Wish(args.reset, args.confirm, getattr(args, "again", False), mode=build.mode if build else None)
+    with _connected(args) as device:
+        try:
+            report = way(device, wanted, wish, console.listen, _patience(args))
+        except KeyboardInterrupt:
+            raise _stopped(device, wanted) from None
+        console.result(report_json(report), report_lines(report, console.style))
+    return 0

@@ -1,0 +1,124 @@
+"""The ways to a device: serial port, UDP, Bluetooth LE; all by smpclient, which no other module knows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from west_qspi.dfu.address import BAUD, Address
+from west_qspi.errors import PackageMissing
+
+if TYPE_CHECKING:
+    from smpclient.transport import SMPTransport
+
+_Result = TypeVar("_Result")
+
+_CLOSING = 5.0  # seconds that a connection may take to end
+
+
+class SmpClientChannel:
+    """A channel by smpclient; see ``device.Channel``. It has an event loop of its own."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._transport: SMPTransport | None = None
+        for name in ("smpclient", "smp", "bleak"):
+            # What it would log is in the errors here; without a handler it would be printed.
+            logging.getLogger(name).addHandler(logging.NullHandler())
+
+    @property
+    def name(self) -> str:
+        """The port or address."""
+        return str(self._address)
+
+    @property
+    def limit(self) -> int:
+        """The most bytes that a frame may have."""
+        return self._transport.max_unencoded_size if self._transport else 0
+
+    def open(self, timeout: float) -> None:
+        """Make the connection; raises ConnectionError, TimeoutError, and PackageMissing."""
+        self.close()
+        self._loop = asyncio.new_event_loop()
+        self._transport = _transport(self._address)
+        options = {"port": self._address.number} if self._address.kind == "udp" else {}
+        self._run(self._transport.connect(self._address.where, timeout, **options), timeout + 1)
+
+    def told(self, buffer: int) -> None:
+        """Take notice of how many bytes the server has room for."""
+        if self._transport is not None:
+            self._transport.initialize(buffer)
+
+    def send(self, frame: bytes) -> None:
+        """Send one frame; raises ConnectionError."""
+        if self._transport is None:
+            raise ConnectionError("not connected")
+        self._run(self._transport.send(frame), _CLOSING)
+
+    def receive(self, timeout: float) -> bytes | None:
+        """Return the next frame, None where none comes in time; raises ConnectionError."""
+        if self._transport is None:
+            raise ConnectionError("not connected")
+        try:
+            return bytes(self._run(self._transport.receive(), timeout))
+        except TimeoutError:
+            return None
+
+    def close(self) -> None:
+        """Let the connection go, whatever state it is in."""
+        loop, transport, self._loop, self._transport = self._loop, self._transport, None, None
+        if loop is None:
+            return
+        try:
+            loop.run_until_complete(_end(transport))
+        except Exception:
+            # smpclient's transports raise what their libraries do, and there is nothing left to lose.
+            logging.getLogger(__name__).debug("the connection to %s did not end well", self.name)
+        finally:
+            loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, _Result], timeout: float) -> _Result:
+        """Do something within a time; raises TimeoutError, and ConnectionError for all else."""
+        if self._loop is None:
+            work.close()
+            raise ConnectionError("not connected")
+        try:
+            return self._loop.run_until_complete(asyncio.wait_for(work, timeout))
+        except (TimeoutError, asyncio.TimeoutError) as error:
+            raise TimeoutError(str(error) or f"nothing within {timeout:.0f} s") from None
+        except Exception as error:
+            # pyserial, bleak, sockets: each has errors of its own, and all mean that the link is gone.
+            raise ConnectionError(str(error) or type(error).__name__) from None
+
+
+async def _end(transport: SMPTransport | None) -> None:
+    """Give up what Ctrl-C left unfinished, which would be told of else, and close the connection."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    if transport is not None:
+        await asyncio.wait_for(transport.disconnect(), _CLOSING)
+    # Closing a socket is done in the loop's next round.
+    await asyncio.sleep(0)
+
+
+def _transport(address: Address) -> SMPTransport:
+    """Return smpclient's transport for an address; raises PackageMissing."""
+    try:
+        if address.kind == "udp":
+            from smpclient.transport.udp import SMPUDPTransport
+
+            return SMPUDPTransport()
+        if address.kind == "ble":
+            from smpclient.transport.ble import SMPBLETransport
+
+            return SMPBLETransport()
+        from smpclient.transport.serial import SMPSerialTransport
+
+        return SMPSerialTransport(baudrate=address.number or BAUD)
+    except ImportError:
+        raise PackageMissing("west-qspi[dfu]") from None

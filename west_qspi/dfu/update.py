@@ -1,0 +1,195 @@
+"""Bringing a set onto a device: all parts, then the marks; after a restart the proof that all of it runs.
+
+What the device holds is asked again whenever something may have changed behind our back. Marks and
+confirmations are one request each, as SMP has nothing for several; what that leaves open, errors say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from west_qspi.build.modes import UpdateMode
+from west_qspi.dfu.afterwards import confirm, prove_running, restart, unconfirmed
+from west_qspi.dfu.link import Device, Patience, persist, renew
+from west_qspi.dfu.plan import UpdatePlan, notices, plan_update
+from west_qspi.dfu.send import send_part
+from west_qspi.dfu.state import Images, describe, is_part, is_pending, part_names, running, waiting
+from west_qspi.dfu.updateset import Part, UpdateSet
+from west_qspi.errors import HalfMarked, MixedRunning, NothingMarked, SmpError, SmpLinkLost
+from west_qspi.events import Listener
+
+DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
+"""The modes in which images run from both slots."""
+
+
+class Outcome(str, Enum):
+    """How an update ended; the values are words for reports."""
+
+    AS_IT_WAS = "nothing to do"
+    MARKED = "marked for a test at the next boot"
+    WAITING = "installed at the next boot"
+    TESTING = "runs on trial, and goes back at the next restart unless it is confirmed"
+    CONFIRMED = "runs, and stays"
+    RESTARTED = "restarted; it does not tell which slots run, so that nothing is proven or confirmed"
+    REVERTED = "went back to the images before"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants: ``again`` uploads what is there too, ``replace`` also over what is marked.
+
+    ``mode`` is what MCUboot does, where the build says it.
+    """
+
+    reset: bool = False
+    confirm: bool = False
+    again: bool = False
+    replace: bool = False
+    mode: UpdateMode | None = None
+
+
+@dataclass(frozen=True)
+class UpdateReport:
+    """How an update ended: the plan that was carried out, what the device lists, the seconds it took."""
+
+    device: str
+    outcome: Outcome
+    plan: UpdatePlan
+    images: Images
+    seconds: float
+
+
+def update(
+    device: Device, wanted: UpdateSet, wish: Wish, listen: Listener, patience: Patience
+) -> UpdateReport:
+    """Bring a set onto a device as far as ``wish`` says.
+
+    Raises what ``plan_update`` raises, before anything is changed; NothingMarked, HalfMarked; after a restart
+    NotRestarted, NotInstalled, MixedRunning, NotConfirmed, HalfConfirmed; and where the device could not be
+    asked at all, what ``Device`` raises.
+    """
+    began = patience.clock()
+    images = persist(device, patience, device.images)
+    plan = plan_update(device.name, images, wanted, again=wish.again, replace=wish.replace)
+    mode = wish.mode or (persist(device, patience, device.mode) if plan.marks else None)
+    for notice in notices(plan, wanted, images, mode):
+        listen(notice)
+    outcome = Outcome.AS_IT_WAS
+    if plan.marks:
+        _upload(device, wanted, plan, images, listen, patience)
+        images = _mark(device, wanted, plan, mode, patience)
+        outcome = Outcome.MARKED
+        if mode in (UpdateMode.OVERWRITE, UpdateMode.DIRECT_XIP):
+            outcome = Outcome.WAITING
+        if (wish.reset or wish.confirm) and mode in DIRECT and any(each.numbered for each in images):
+            # A list that takes the first slots for those that run would look as before for ever.
+            device.reset()
+            outcome = Outcome.RESTARTED
+        elif wish.reset or wish.confirm:
+            restart(device, wanted, listen, patience)
+            images = persist(device, patience, device.images)
+            prove_running(device, wanted, images)
+            outcome = Outcome.TESTING
+    if outcome in (Outcome.TESTING, Outcome.AS_IT_WAS):
+        if wish.confirm and unconfirmed(wanted, images):
+            images = confirm(device, wanted, patience)
+            outcome = Outcome.CONFIRMED
+        elif outcome is Outcome.TESTING and not unconfirmed(wanted, images):
+            outcome = Outcome.CONFIRMED
+        elif unconfirmed(wanted, images):
+            outcome = Outcome.TESTING
+    return UpdateReport(device.name, outcome, plan, images, patience.clock() - began)
+
+
+# --- before the restart ----------------------------------------------------------------------------
+
+
+def _upload(
+    device: Device, wanted: UpdateSet, plan: UpdatePlan, before: Images, listen: Listener, patience: Patience
+) -> None:
+    """Upload, and prove by the device's own list that every part is there; ``before`` is its earlier one.
+
+    Raises NothingMarked; HalfMarked where an earlier run has marked some parts; SmpError where it has marked
+    all.
+    """
+    pending = [part for part in plan.marks if is_pending(before, part)]
+    there = waiting(before)
+    try:
+        for part in plan.uploads:
+            send_part(device, part, listen, patience, is_new=not is_part(wanted, there.get(part.number)))
+        images = persist(device, patience, device.images)
+    except SmpError as error:
+        if len(pending) == len(plan.marks):
+            raise
+        holds, reason = _held(device, wanted), str(error)
+        if pending:
+            missing = part_names(part for part in plan.marks if part not in pending)
+            raise HalfMarked(device.name, holds, reason, missing) from error
+        raise NothingMarked(device.name, holds, reason) from error
+    there = waiting(images)
+    absent = [part for part in plan.marks if not is_part(wanted, there.get(part.number))]
+    if absent:
+        reason = f"image {absent[0].number} is not in its slot after the upload"
+        raise NothingMarked(device.name, describe(images, wanted), reason)
+
+
+def _mark(
+    device: Device, wanted: UpdateSet, plan: UpdatePlan, mode: UpdateMode | None, patience: Patience
+) -> Images:
+    """Mark what is not marked, the requests close together, and prove it; return what is listed then.
+
+    Raises HalfMarked, NothingMarked; MixedRunning where the device restarted in between.
+    """
+    try:
+        images = persist(device, patience, device.images)
+        if mode is not UpdateMode.DIRECT_XIP:
+            for part in plan.marks:
+                if not is_pending(images, part):
+                    _mark_one(device, wanted, plan, part, patience)
+        images = persist(device, patience, device.images)
+    except SmpError as error:
+        raise _marks_failed(device, wanted, plan, str(error)) from error
+    if any(not is_pending(images, part) for part in plan.marks):
+        raise _marks_failed(device, wanted, plan, "the device does not list all parts as pending")
+    return images
+
+
+def _mark_one(device: Device, wanted: UpdateSet, plan: UpdatePlan, part: Part, patience: Patience) -> None:
+    """Mark one part. Whenever the link was lost, the device may have restarted with those marked before."""
+
+    def again() -> None:
+        images = device.images()
+        now = running(images)
+        if any(is_part(wanted, now.get(each.number)) for each in plan.marks):
+            reason = "it restarted before all were marked"
+            raise MixedRunning(device.name, describe(images, wanted), reason)
+        if not is_pending(images, part):
+            device.mark(part.digest or b"")
+
+    try:
+        device.mark(part.digest or b"")
+    except SmpLinkLost:
+        renew(device, patience)
+        persist(device, patience, again)
+
+
+def _marks_failed(
+    device: Device, wanted: UpdateSet, plan: UpdatePlan, reason: str
+) -> HalfMarked | NothingMarked:
+    """Return the error for marks that were not all set, by what the device says now."""
+    try:
+        images = device.images()
+    except SmpError:
+        return HalfMarked(device.name, "not known, as it does not answer", reason, part_names(plan.marks))
+    missing = [part for part in plan.marks if not is_pending(images, part)]
+    if len(missing) == len(plan.marks):
+        return NothingMarked(device.name, describe(images, wanted), reason)
+    return HalfMarked(device.name, describe(images, wanted), reason, part_names(missing))
+
+
+def _held(device: Device, wanted: UpdateSet) -> str:
+    try:
+        return describe(device.images(), wanted)
+    except SmpError:
+        return "not known, as it does not answer"

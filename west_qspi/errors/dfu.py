@@ -1,0 +1,187 @@
+"""What goes wrong with updates over SMP: the link, the device's answers, and sets that are not whole."""
+
+from __future__ import annotations
+
+from west_qspi.errors.base import QspiError
+from west_qspi.errors.device import NoDevice, TargetError
+from west_qspi.errors.flashing import CheckFailed
+from west_qspi.errors.inputs import InputError
+
+
+class BrokenSet(InputError):
+    """A package, or the images of a build, are no set that could be an update."""
+
+    reason: str
+    text = "{path}: no set of images for an update: {reason}"
+    hint = "Build again; 'west qspi-dfu inspect' shows what is in a package."
+
+
+class NoSmpDevice(NoDevice):
+    """Nothing answers over SMP."""
+
+    hint = (
+        "Check that the firmware has an SMP server on this transport, and that no other program uses it; "
+        "--timeout gives it more time."
+    )
+
+
+class SmpError(TargetError):
+    """Something that was asked for over SMP was not done, or nobody knows; ``during`` says what it was."""
+
+    during: str
+    reason: str
+
+
+class SmpLinkLost(SmpError):
+    """The link broke, or no answer came."""
+
+    text = "{device}: the link was lost during {during}: {reason}"
+    hint = "Check the link and run the same command again: it goes on where this one stopped."
+
+
+class SmpRefused(SmpError):
+    """The device answered with an error; ``reason`` is its name, ``code`` its number, ``help`` what to do."""
+
+    code: int
+    help: str
+    text = "{device}: the device refuses {during}: {reason} ({code})"
+    hint = "{help}"
+
+
+class SmpNotUnderstood(SmpError):
+    """The device answered with what no SMP server should."""
+
+    text = "{device}: the answer to {during} cannot be understood: {reason}"
+    hint = "Check that nothing else talks on this link, and that it is an SMP server of image management."
+
+
+class NoSuchImage(CheckFailed):
+    """The set has an image number that the device does not know."""
+
+    device: str
+    number: int
+    known: str
+    text = "{device}: there is no image {number} on the device, which has {known}; nothing was uploaded"
+    hint = (
+        "The firmware that runs needs CONFIG_MCUMGR_GRP_IMG_UPDATABLE_IMAGE_NUMBER of at least the highest "
+        "image number plus one, and this set has to be for this layout."
+    )
+
+
+class OtherUpdatePending(CheckFailed):
+    """Something that is not of the set is marked for the next boot."""
+
+    device: str
+    number: int
+    version: str
+    text = "{device}: image {number} {version}, which is not of this set, is marked for the next boot"
+    hint = (
+        "Marks cannot be taken back over SMP: restart the device so that it is installed, if it is whole "
+        "('west qspi-dfu list'), or complete it with 'west qspi-dfu repair' and its own package."
+    )
+
+
+class SlotUnderTest(CheckFailed):
+    """The device runs images on trial, and its slots hold what it would go back to."""
+
+    device: str
+    number: int
+    version: str
+    text = "{device}: image {number} {version} runs on trial; its other slot holds what it would go back to"
+    hint = (
+        "If all of its set runs, keep it ('west qspi-dfu upload --confirm' with its package); else, or to go "
+        "back first, restart the device ('west qspi-dfu repair --reset')."
+    )
+
+
+class NoVariant(CheckFailed):
+    """A set of direct-XIP has no image for the slot that is free."""
+
+    device: str
+    number: int
+    slot: int
+    text = "{device}: the set has nothing for image {number} that runs from slot {slot}, the one that is free"
+    hint = "A package for direct-XIP holds both variants: make one with 'west qspi-dfu pack'."
+
+
+class UpdateFailed(QspiError):
+    """An update did not come to its end; ``holds`` says what the device holds."""
+
+    device: str
+    holds: str
+    reason: str
+
+
+class UpdateStopped(UpdateFailed):
+    """The user stopped it; ``reason`` says whether anything is marked."""
+
+    text = "{device}: stopped; {reason}. The device holds: {holds}"
+    hint = "Run the same command again: it goes on where this one stopped."
+
+
+class NothingMarked(UpdateFailed):
+    """Not all parts got there, so that none was marked."""
+
+    text = "{reason}\nnothing was marked: the next boot changes nothing. The device holds: {holds}"
+    hint = "Run the same command again: it goes on where this one stopped."
+
+
+class HalfMarked(UpdateFailed):
+    """Some parts are marked, and others not; ``missing`` names these."""
+
+    missing: str
+    text = "{reason}\n{missing} may not be marked, but other parts are. The device holds: {holds}"
+    hint = "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it marks the rest."
+
+
+class NotRestarted(UpdateFailed):
+    """The device did not come back from the restart with anything changed."""
+
+    text = "{device}: it did not restart, or MCUboot did not install the update: {reason}. It holds: {holds}"
+    hint = (
+        "Restart it by hand, then 'west qspi-dfu list'; MCUboot leaves marked images alone whose "
+        "dependencies are not met. --wait gives it more time."
+    )
+
+
+class NotInstalled(UpdateFailed):
+    """After the restart none of the set runs."""
+
+    text = "{device}: MCUboot did not install the update: {reason}. It holds: {holds}"
+    hint = "Check keys and versions: a wrong signature or a lower version keeps MCUboot from installing."
+
+
+class MixedRunning(UpdateFailed):
+    """After the restart only a part of the set runs."""
+
+    text = "{device}: only a part of the update runs: {reason}. It holds: {holds}"
+    hint = "Nothing was confirmed. 'west qspi-dfu repair --reset' with the same package brings it to one set."
+
+
+class NotConfirmed(UpdateFailed):
+    """The set runs, but none of it could be confirmed."""
+
+    text = (
+        "{reason}\nnothing was confirmed: all of it goes back at the next restart. The device holds: {holds}"
+    )
+    hint = (
+        "Images other than the application's are confirmed over SMP only with "
+        "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY=y; otherwise the firmware has to do it."
+    )
+
+
+class HalfConfirmed(UpdateFailed):
+    """The set runs, and only a part of it is confirmed; ``missing`` names the rest."""
+
+    missing: str
+    text = "{reason}\n{missing} may not be confirmed, but other parts are. The device holds: {holds}"
+    hint = (
+        "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it confirms the rest."
+    )
+
+
+class NeedsRestart(UpdateFailed):
+    """Only a restart brings the device to one set."""
+
+    text = "{device}: {reason}. It holds: {holds}"
+    hint = "Say --reset to restart it."
