@@ -6,17 +6,25 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-_START = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
+_START = "import sys; sys.path[:] = {path!r}; from {module} import main; main(*sys.argv[1:])"
 
 
-def start_python(module: str) -> subprocess.Popen[bytes]:
+def start_python(
+    module: str,
+    *arguments: str,
+    flags: Sequence[str] = (),
+    stderr: int = subprocess.DEVNULL,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start a process that runs ``main`` of a module, with pipes to and from it. Raises OSError.
 
-    It is in a session and a process group of its own, so that Ctrl-C does not reach it.
+    It is in a session and a process group of its own, so that Ctrl-C does not reach it. ``flags`` are the
+    interpreter's; ``environment`` takes the place of ours.
     """
     # Modules are found as they are here, whatever the folder is that the run was started in.
     path = [str(Path(entry).absolute()) for entry in sys.path]
@@ -24,10 +32,11 @@ def start_python(module: str) -> subprocess.Popen[bytes]:
         {"start_new_session": True} if os.name != "nt" else {"creationflags": _new_group()}
     )
     return subprocess.Popen(
-        [sys.executable, "-I", "-c", _START.format(path=path, module=module)],
+        [sys.executable, "-I", *flags, "-c", _START.format(path=path, module=module), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
+        env=environment,
         **options,
     )
 
@@ -56,6 +65,13 @@ def end_myself() -> None:
     """End this process and its group, at once."""
     end_group(os.getpid())
     os._exit(1)
+
+
+def end_with(pipe: int) -> None:
+    """End this process and its group as soon as nobody holds the other end of a pipe, a file descriptor."""
+    while os.read(pipe, 1):
+        pass
+    end_myself()
 
 
 def _new_group() -> int:

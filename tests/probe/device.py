@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 from tests.probe.bus import Bus, Ram, Registers
 from tests.probe.dap import AccessPort, ControlPort, MemoryPort
@@ -48,33 +48,11 @@ class Core(Registers):
             self._system_reset()
 
 
-class Device(Protocol):
-    """A SoC's model. ``ports`` are its access ports, ``hazards`` what a real device would not have done.
-
-    ``debug_port`` is the identity of its debug port.
-    """
-
-    board: Board
-    ports: dict[int, AccessPort]
-    memory_ports: dict[int, MemoryPort]
-    cores: dict[int, Core]
-    qspi: Qspi
-    ram: Ram
-    hazards: list[str]
-    debug_port: int
-
-    def reset(self, *, pin: bool = False) -> None:
-        """Reset the SoC by its pin or otherwise; only the former judges protection anew."""
-
-    def reset_core(self, index: int) -> None:
-        """Do what a core's own reset does."""
-
-    def power_cycle(self) -> None:
-        """Take power away and give it back."""
-
-
-class BaseDevice:
+class BaseDevice(ABC):
     """What both SoCs have in common.
+
+    ``ports`` are the access ports, ``debug_port`` is the identity of the debug port. ``hazards`` are what a
+    real device would not have done.
 
     With ``locks`` protection is judged at each reset by pin or power, by the words in UICR, as devices of the
     newer revisions do it.
@@ -131,9 +109,9 @@ class BaseDevice:
         self.ram.data[:] = bytes(len(self.ram.data))
         self.reset(pin=True)
 
+    @abstractmethod
     def judge_protection(self) -> None:
         """Lock or open the cores by what is in UICR."""
-        raise NotImplementedError
 
     def add_core(self, index: int, name: str, bus: Bus, cpuid: int, identity: int, enabled: int) -> None:
         """Give a core its access port and its system control space."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tests.probe.bus import BusFault
 from tests.probe.dap import DebugPort, MemoryPort
-from tests.probe.device import Core, Device
+from tests.probe.device import BaseDevice, Core
 from tests.probe.protocol import FAILED, Operation, Reply, Request, word
 from west_qspi.errors import FlashBusy, LinkError, LowVoltage, PowerLost
 
@@ -34,7 +34,7 @@ class Probe:
     before it is carried out, with the words that it moves.
     """
 
-    def __init__(self, serial: int, device: Device) -> None:
+    def __init__(self, serial: int, device: BaseDevice) -> None:
         self.serial = serial
         self.device = device
         self.kilohertz = 0

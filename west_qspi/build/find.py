@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_CACHE_KEYS = ("ZEPHYR_BASE:", "ZEPHYR_TOOLCHAIN_VARIANT:")
+from west_qspi.build.cmakecache import cached
+
+_CACHED = ("ZEPHYR_BASE", "ZEPHYR_TOOLCHAIN_VARIANT")
 
 
 def find_build_dir(start: Path, dir_fmt: str | None) -> Path | None:
@@ -32,8 +34,4 @@ def is_build(path: Path) -> bool:
     """Tell whether a directory looks like one that ``west build`` made, from its root files alone."""
     if (path / "domains.yaml").is_file() or (path / "zephyr" / "runners.yaml").is_file():
         return True
-    try:
-        cache = (path / "CMakeCache.txt").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return any(line.startswith(_CACHE_KEYS) for line in cache.splitlines())
+    return not cached(path).keys().isdisjoint(_CACHED)

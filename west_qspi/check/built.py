@@ -5,7 +5,6 @@ Where a value is what the sources say, its place is the line in the sources, els
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from west_qspi.build.build import Build
+from west_qspi.build.cmakecache import cached
 from west_qspi.build.model import Image
 from west_qspi.build.paths import is_absolute, normalised
-from west_qspi.build.textfile import read_text
 from west_qspi.check.devicetree import View
 from west_qspi.check.heads import Hex, hex_ends, whole_hex
 from west_qspi.check.kconfig import Config
@@ -33,7 +32,6 @@ from west_qspi.errors import (
     ElfError,
     FileUnreadable,
     HexError,
-    MissingOutput,
     UpdatePackageError,
 )
 from west_qspi.soc import soc_from_kconfig
@@ -45,11 +43,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BIRTHPLACE = "CMAKE_CACHEFILE_DIR"
-_CACHED = re.compile(
-    rf"^({_BIRTHPLACE}|APPLICATION_SOURCE_DIR|APP_DIR|FILE_SUFFIX|STATIC_PM_FILE_HASH|PM_STATIC_YML_FILE)"
-    r":\w+=(.*)$",
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,12 +166,8 @@ def _cache(build: Build) -> Mapping[str, str]:
     """Return what CMake remembers; what the application's image says goes before what sysbuild says."""
     found: dict[str, str] = {}
     for folder in dict.fromkeys((build.path, build.application.directory)):
-        try:
-            text = read_text(folder / "CMakeCache.txt", "what CMake remembers")
-        except (MissingOutput, BrokenBuildFile):
-            continue
         born = found.get(_BIRTHPLACE)
-        found |= {name: value.strip() for name, value in _CACHED.findall(text)}
+        found |= cached(folder)
         if born is not None:
             found[_BIRTHPLACE] = born  # the whole build's, not the image's
     return found

@@ -12,7 +12,7 @@ from types import FrameType
 from west_qspi.build.build import Build
 from west_qspi.commands import Context
 from west_qspi.console import Console
-from west_qspi.errors import UsageError
+from west_qspi.errors import UnknownRunner, UsageError
 from west_qspi.events import Noticed
 from west_qspi.extflash.configured import configured_by, unlike_devicetree
 from west_qspi.extflash.derive import chip_of
@@ -21,6 +21,9 @@ from west_qspi.extflash.parts import KNOWN, Parts
 from west_qspi.policy import Pending, Policy
 from west_qspi.runners import Runner, RunnerOptions, get_runner, runner_names
 from west_qspi.work import Aim
+
+OURS = "qspi"
+"""The name under which ``west flash`` knows us: such a build names us, and not how its board is reached."""
 
 
 def add_board_options(parser: argparse.ArgumentParser) -> None:
@@ -141,12 +144,21 @@ def chip(
 
 
 def runner_of(args: argparse.Namespace, context: Context, build: Build | None) -> Runner:
-    """Return the runner that is asked for or, where none is, the one that the build names."""
-    named = args.runner or context.config("qspi.runner") or (build.flash_runner if build else None)
-    if named is None:
-        known = ", ".join(runner_names())
-        raise UsageError(f"no build names a runner, so choose one with -r: {known}")
-    return get_runner(str(named))
+    """Return the runner of ours that is meant. Raises UsageError, UnknownRunner."""
+    return get_runner(runner_name(args, context, build, runner_names()))
+
+
+def runner_name(args: argparse.Namespace, context: Context, build: Build | None, known: Sequence[str]) -> str:
+    """Return the runner that is asked for or, where none is, the one that the build names.
+
+    Raises UsageError where there is neither; UnknownRunner for one that is not among the ``known``.
+    """
+    name = args.runner or context.config("qspi.runner") or (build.flash_runner if build else None)
+    if name is None or name == OURS:
+        raise UsageError(f"no build names a runner, so choose one with -r: {', '.join(known)}")
+    if name not in known:
+        raise UnknownRunner(str(name), ", ".join(known))
+    return str(name)
 
 
 def runner_options(

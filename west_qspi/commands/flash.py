@@ -149,7 +149,7 @@ def _run(args: argparse.Namespace, context: Context, console: Console) -> int:
 
             refuse_what_would_not_run(build, context.cwd)
     if name not in runner_names():
-        return flash_through(name, args, context, build, job, console)
+        return flash_through(name, args, context, build, job, parts, console)
     if getattr(args, "tool_arguments", ()):
         raise UsageError(f"what follows '--' is for runners of Zephyr's, and {name} is none of them")
     runner = get_runner(name)

@@ -7,15 +7,13 @@ import os
 
 from west_qspi.build.build import Build
 from west_qspi.commands import Context
-from west_qspi.commands.board import aim_of, interruptible, known_parts, policy_of, runner_options
+from west_qspi.commands.board import aim_of, interruptible, policy_of, runner_name, runner_options
 from west_qspi.console import Console
-from west_qspi.errors import UnknownRunner, UsageError
+from west_qspi.errors import UsageError
+from west_qspi.extflash.parts import Parts
 from west_qspi.job import Job
 from west_qspi.report import Outcome
 from west_qspi.runners import runner_names
-
-OURS = "qspi"
-"""The name under which ``west flash`` knows us: such a build names us, and not how its board is reached."""
 
 _NOBODY = "none"
 
@@ -35,21 +33,23 @@ def add_zephyr_options(parser: argparse.ArgumentParser) -> None:
 
 
 def named_runner(args: argparse.Namespace, context: Context, build: Build) -> str:
-    """Return the runner that is asked for or, where none is, the one that the build names.
+    """Return the runner that is meant: one of ours, or one of Zephyr's that the build has.
 
-    Raises UsageError where there is neither, UnknownRunner where nobody knows it.
+    Raises UsageError, UnknownRunner.
     """
-    name = args.runner or context.config("qspi.runner") or build.flash_runner
-    known = [*runner_names(), *(item for item in build.application.runner_args if item not in runner_names())]
-    if name is None or name == OURS:
-        raise UsageError(f"no build names a runner, so choose one with -r: {', '.join(known)}")
-    if name not in known:
-        raise UnknownRunner(name, ", ".join(known))
-    return str(name)
+    own = runner_names()
+    theirs = (name for name in build.application.runner_args if name not in own)
+    return runner_name(args, context, build, (*own, *theirs))
 
 
 def flash_through(
-    name: str, args: argparse.Namespace, context: Context, build: Build, job: Job, console: Console
+    name: str,
+    args: argparse.Namespace,
+    context: Context,
+    build: Build,
+    job: Job,
+    parts: Parts,
+    console: Console,
 ) -> int:
     """Flash a job by a runner of Zephyr's; return the exit status.
 
@@ -63,7 +63,7 @@ def flash_through(
 
     if args.all:
         raise UsageError(f"--all is for runners of ours: {name} programs one board in a run")
-    options = runner_options(args, context, build.path, known_parts(args, context), console)
+    options = runner_options(args, context, build.path, parts, console)
     named = context.path(args.ext_mem_config, "qspi.ext-mem-config")
     base = find_zephyr(name, build, (os.environ.get("ZEPHYR_BASE"), _configured_base(context)))
     own = tuple(getattr(args, "tool_arguments", ()))

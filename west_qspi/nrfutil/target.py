@@ -20,6 +20,7 @@ from west_qspi.probe.layout import DEVICE_ID, device_name
 from west_qspi.soc import Soc
 from west_qspi.targets import nobody
 from west_qspi.targets.inspection import Inspection
+from west_qspi.targets.refusals import check_page, check_range
 
 _MOST = 0x20_0000
 """Bytes to erase or program that are gathered before a call begins: Ctrl-C waits for its end."""
@@ -108,7 +109,7 @@ class NrfutilTarget:
     def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
         """Read ``size`` bytes, once all is done that was asked for before; nothing is read ahead."""
         self._begin()
-        self._check_range(memory, offset, size)
+        check_range(self._client.device, self._memories, memory, offset, size)
         self._carry_out(nobody)
         start, end = offset & ~3, offset + size + 3 & ~3
         with self._failing():
@@ -119,7 +120,7 @@ class NrfutilTarget:
     def erase(self, memory: Memory, offset: int, size: int) -> None:
         """Take note of a block to be erased; the external flash as a whole is erased at once."""
         self._begin()
-        self._check_range(memory, offset, size)
+        check_range(self._client.device, self._memories, memory, offset, size)
         sizes = [size for size, _ in memory.geometry.erase]
         if size not in (*sizes, memory.size) or offset % size or not sizes:
             self._refuse(f"{memory.name}: no erase of {size:#x} bytes at {offset:#x}")
@@ -137,10 +138,8 @@ class NrfutilTarget:
     def program(self, memory: Memory, offset: int, data: bytes) -> None:
         """Take note of what to program within one page."""
         self._begin()
-        self._check_range(memory, offset, len(data))
-        page, word = memory.geometry.page, memory.geometry.word
-        if offset % word or len(data) % word or not 0 < len(data) <= page - offset % page:
-            self._refuse(f"{memory.name}: {len(data)} bytes at {offset:#x} are not words within one page")
+        check_range(self._client.device, self._memories, memory, offset, len(data))
+        check_page(self._client.device, memory, offset, len(data))
         waiting = self._gathered
         if waiting and (
             waiting.memory != memory
@@ -252,13 +251,6 @@ class NrfutilTarget:
             self._failed = True
             self._dropped, self._gathered, self._under_way = self.waiting, None, 0
             raise
-
-    def _check_range(self, memory: Memory, offset: int, size: int) -> None:
-        ours = self._memories.get(memory.kind)
-        if ours is None:
-            self._refuse(f"there is no {memory.name} flash")
-        if offset < 0 or size < 0 or offset + size > ours.size:
-            self._refuse(f"{memory.name}: {size:#x} bytes at {offset:#x} go past its {ours.size:#x} bytes")
 
     def _refuse(self, reason: str) -> NoReturn:
         raise IllegalAccess(self._client.device, reason)

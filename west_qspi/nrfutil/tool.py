@@ -17,18 +17,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path
 from typing import Protocol, cast
 
 from west_qspi.errors import NrfutilMissing
 from west_qspi.nrfutil.lines import Line, LineReader, parse_line
-from west_qspi.processes import end_group
+from west_qspi.processes import end_group, start_python
 
 NAME = "nrfutil"
 
-_WATCH = (
-    "import sys; sys.path[:] = {path!r}; from west_qspi.nrfutil.watcher import watch; watch(sys.argv[1:])"
-)
 _POLL = 0.2
 _LEFT_OVER = 2.0
 _TERMINATION = 3.0
@@ -82,17 +78,8 @@ class InstalledTool:
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    path = [str(Path(entry).absolute()) for entry in sys.path]
     try:
-        # In a group of its own: Ctrl-C does not reach it within an erase, and it can be ended whole.
-        return subprocess.Popen(
-            [sys.executable, "-I", "-c", _WATCH.format(path=path), *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            creationflags=_new_group(),
-        )
+        return start_python("west_qspi.nrfutil.watcher", *command, stderr=subprocess.PIPE)
     except OSError as error:
         raise NrfutilMissing(NAME, f"{command[0]}: {error.strerror or error}") from None
 
@@ -191,7 +178,3 @@ def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
         process.terminate()
     else:
         os.killpg(process.pid, signal.SIGTERM)
-
-
-def _new_group() -> int:
-    return int(getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0))

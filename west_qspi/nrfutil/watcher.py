@@ -11,16 +11,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 
-from west_qspi.processes import end_myself
+from west_qspi.processes import end_with
 
 
-def watch(command: Sequence[str]) -> None:
+def main(*command: str) -> None:
     """Run the tool to its end, and end as it did."""
     # A handler, and not that it is ignored: the latter would be handed on to the tool.
     signal.signal(signal.SIGTERM, lambda number, frame: None)
-    threading.Thread(target=_end_with_the_run, daemon=True).start()
+    threading.Thread(target=end_with, args=(0,), daemon=True).start()
     try:
         status = subprocess.call(command, stdin=subprocess.DEVNULL)
     except OSError as error:
@@ -32,9 +31,3 @@ def watch(command: Sequence[str]) -> None:
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
-
-
-def _end_with_the_run() -> None:
-    while os.read(0, 1):
-        pass
-    end_myself()

@@ -22,6 +22,7 @@ from west_qspi.soc import Soc
 from west_qspi.targets import nobody
 from west_qspi.targets.inspection import Inspection, inspect
 from west_qspi.targets.qspi import check_controller
+from west_qspi.targets.refusals import check_page, check_range
 
 
 def open_direct(
@@ -168,7 +169,7 @@ class DirectTarget:
         The external flash begins to read ``ahead`` bytes more while these are on their way.
         """
         with self._call(settled=True):
-            self._check_range(memory, offset, size)
+            check_range(self.identity, self._memories, memory, offset, size)
             if memory.kind is MemoryKind.EXTERNAL:
                 return self._chip().read(offset, size, ahead)
             return self._flash.internal.read(memory, offset, size)
@@ -176,17 +177,15 @@ class DirectTarget:
     def program(self, memory: Memory, offset: int, data: bytes) -> None:
         """Program within one page, now or together with the pages that follow."""
         with self._call():
-            self._check_range(memory, offset, len(data))
-            page, word = memory.geometry.page, memory.geometry.word
-            if offset % word or len(data) % word or not 0 < len(data) <= page - offset % page:
-                self._refuse(f"{memory.name}: {len(data)} bytes at {offset:#x} are not words within one page")
+            check_range(self.identity, self._memories, memory, offset, len(data))
+            check_page(self.identity, memory, offset, len(data))
             self._changed = True
             self._flash.program(memory, offset, data)
 
     def erase(self, memory: Memory, offset: int, size: int) -> None:
         """Erase one block, or the whole memory; of the external flash, this is only taken note of."""
         with self._call():
-            self._check_range(memory, offset, size)
+            check_range(self.identity, self._memories, memory, offset, size)
             self._changed = True
             self._flash.erase(memory, offset, size)
 
@@ -260,13 +259,6 @@ class DirectTarget:
             self._failed = True
             self._flash.drop()
             raise
-
-    def _check_range(self, memory: Memory, offset: int, size: int) -> None:
-        ours = self._memories.get(memory.kind)
-        if ours is None:
-            self._refuse(f"there is no {memory.name} flash")
-        if offset < 0 or size < 0 or offset + size > ours.size:
-            self._refuse(f"{memory.name}: {size:#x} bytes at {offset:#x} go past its {ours.size:#x} bytes")
 
     def _chip(self) -> DirectFlash:
         if self._flash.external is None:

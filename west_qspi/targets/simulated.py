@@ -21,6 +21,7 @@ from west_qspi.targets import nobody
 from west_qspi.targets.commanded import CommandedFlash
 from west_qspi.targets.inspection import Inspection, inspect
 from west_qspi.targets.qspi import check_controller
+from west_qspi.targets.refusals import check_range
 
 
 def open_simulated(
@@ -158,7 +159,7 @@ class SimulatedTarget:
     def read(self, memory: Memory, offset: int, size: int, *, ahead: int = 0) -> bytes:
         """Read ``size`` bytes, at the link's speed; nothing is read ahead."""
         self._call("a read", size)
-        self._check_range(memory, offset, size)
+        check_range(self.identity, self._memories, memory, offset, size)
         if memory.kind is MemoryKind.EXTERNAL:
             return self._chip().read(offset, size)
         return self.board.internal[memory.kind].read(offset, size)
@@ -166,7 +167,7 @@ class SimulatedTarget:
     def program(self, memory: Memory, offset: int, data: bytes) -> None:
         """Program within one page."""
         self._call("a program", len(data))
-        self._check_range(memory, offset, len(data))
+        check_range(self.identity, self._memories, memory, offset, len(data))
         with self._changing():
             if memory.kind is MemoryKind.EXTERNAL:
                 self._chip().program(offset, data)
@@ -176,7 +177,7 @@ class SimulatedTarget:
     def erase(self, memory: Memory, offset: int, size: int) -> None:
         """Erase one block, or the whole memory."""
         self._call("an erase", 0)
-        self._check_range(memory, offset, size)
+        check_range(self.identity, self._memories, memory, offset, size)
         with self._changing():
             if memory.kind is MemoryKind.EXTERNAL:
                 self._chip().erase(offset, size)
@@ -249,13 +250,6 @@ class SimulatedTarget:
             raise
         finally:
             self.board.flush()
-
-    def _check_range(self, memory: Memory, offset: int, size: int) -> None:
-        ours = self._memories.get(memory.kind)
-        if ours is None:
-            self._refuse(f"there is no {memory.name} flash")
-        if offset < 0 or size < 0 or offset + size > ours.size:
-            self._refuse(f"{memory.name}: {size:#x} bytes at {offset:#x} go past its {ours.size:#x} bytes")
 
     def _chip(self) -> CommandedFlash:
         if self._external is None:

@@ -17,11 +17,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from west_qspi.processes import end_myself
+from west_qspi.processes import end_with
 
 # What Zephyr's ``flash`` command itself parses; some runners look for it in the arguments.
 _COMMON = ("board_dir", "build_dir", "context", "domain", "gdb", "openocd", "openocd_search", "runner")
@@ -99,20 +99,13 @@ def _config(core: Any, values: Mapping[str, Any]) -> Any:
     return cls(**given, **dict.fromkeys(lacking))
 
 
-def _watch(stream: int) -> None:
-    while os.read(stream, 1):
-        pass
-    end_myself()
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Read the request from the first file, carry it out, and write the answer to the second."""
-    question, answer = map(Path, arguments)
+def main(question: str, answer: str) -> None:
+    """Read the request from the one file, carry it out, and write the answer to the other."""
     # The tools shall not find the run's pipe at their standard input, but nothing.
     pipe, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    threading.Thread(target=_watch, args=(pipe,), daemon=True).start()
+    threading.Thread(target=end_with, args=(pipe,), daemon=True).start()
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
-    result = carry_out(json.loads(question.read_text(encoding="utf-8")))
+    result = carry_out(json.loads(Path(question).read_text(encoding="utf-8")))
     sys.stdout.flush()
-    answer.write_text(json.dumps(result), encoding="utf-8")
+    Path(answer).write_text(json.dumps(result), encoding="utf-8")

@@ -17,9 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from west_qspi.errors import RunnerBroken, ToolHung
-from west_qspi.processes import end_group
+from west_qspi.processes import end_group, start_python
 
-_START = "import sys; sys.path[:] = {path!r}; from west_qspi.zephyr.child import main; main({files!r})"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TICK = 0.2
 
@@ -53,19 +52,16 @@ def ask(request: Mapping[str, Any], seconds: float, heard: Callable[[str], None]
 
 
 def _started(name: str, question: Path, answer: Path) -> subprocess.Popen[bytes]:
-    path = [str(Path(entry).absolute()) for entry in sys.path]
-    code = _START.format(path=path, files=[str(question), str(answer)])
-    group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-    options = {"start_new_session": True} if os.name != "nt" else {"creationflags": group}
+    # For tools that are written in Python: lines as they come.
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     try:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-u", "-X", "utf8", "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+        return start_python(
+            "west_qspi.zephyr.child",
+            str(question),
+            str(answer),
+            flags=("-u", "-X", "utf8"),
             stderr=subprocess.STDOUT,
-            # For tools that are written in Python: lines as they come.
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
-            **options,
+            environment=environment,
         )
     except OSError as error:
         raise RunnerBroken(name, f"no process for it: {error.strerror or error}") from None

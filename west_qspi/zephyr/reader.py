@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from west_qspi.errors import NoDevice, RunnerUnavailable, SeveralProbes, TargetError
+from west_qspi.errors import RunnerUnavailable, TargetError
 from west_qspi.events import Noticed
 from west_qspi.journal import FolderJournal, state_folder
+from west_qspi.probe.choice import ProbeOptions, pick
 from west_qspi.runners import Runner, get_runner, runner_names
 
 if TYPE_CHECKING:
@@ -27,8 +26,7 @@ def find_reader(tool: Tool, offer: Offer, options: RunnerOptions, named: str | N
 
     ``named`` is the user's choice. A runner is only taken if it and the tool can be told the same probe:
     otherwise another board of the same kind would be read, and perhaps be found to be right. Raises
-    UnknownRunner, SeveralProbes, NoDevice for a board that is named and not there, and for a named runner
-    what it raises.
+    UnknownRunner, what ``pick`` raises, and for a named runner what it raises.
     """
     names = (named,) if named else tuple(name for name in _READERS if name in runner_names())
     for name in names:
@@ -39,7 +37,7 @@ def find_reader(tool: Tool, offer: Offer, options: RunnerOptions, named: str | N
             if named:
                 raise
             continue
-        numbers = [device for device in found if device.isdigit()]
+        numbers = tuple(device for device in found if device.isdigit())
         if not numbers:
             # The simulated board is not behind a probe: its folder says which one it is.
             if named and name == "sim":
@@ -48,7 +46,7 @@ def find_reader(tool: Tool, offer: Offer, options: RunnerOptions, named: str | N
         if "dev_id" not in offer.able:
             tool.listen(Noticed("reader", f"{tool.name} cannot be told which board, so none is read"))
             return None
-        number = _one_of(numbers, options)
+        number = pick(numbers, ProbeOptions(options.dev_id, choose=options.choose), name)
         return Reading(reader, replace(options, dev_id=number), number)
     return None
 
@@ -69,16 +67,3 @@ class Reading:
     def connect(self, job: Job) -> Target:
         """Connect to the board; raises what the runner raises."""
         return self.runner.connect(job.soc, job.external, self.options, use_external=job.needs_external)
-
-
-def _one_of(numbers: Sequence[str], options: RunnerOptions) -> str:
-    wanted = (options.dev_id or "*").lstrip("0")
-    fitting = [number for number in numbers if fnmatchcase(number.lstrip("0"), wanted)]
-    if not fitting:
-        raise NoDevice(f"board {options.dev_id}", f"there are only {', '.join(numbers)}")
-    if len(fitting) == 1:
-        return fitting[0]
-    chosen = options.choose(fitting)
-    if chosen not in fitting:
-        raise SeveralProbes("boards", f"several could be meant: {', '.join(fitting)}")
-    return chosen
