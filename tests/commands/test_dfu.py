@@ -65,7 +65,7 @@ def test_a_build_becomes_a_package_beside_it_with_a_table_of_what_is_in_it(run: 
     value = value_of(run("inspect", "build/qspi_dfu.zip", "--json"))
     external = next(image for image in value["images"] if image["file"] == EXTERNAL)
     assert external["sha256"] == hashlib.sha256(data).hexdigest()
-    assert (external["image_number"], external["slots"], external["room"]) == (2, [4, 5], 0x100000)
+    assert (external["image_number"], external["slots"], external["room"]) == (2, [4, 5], 0x100000 - 32)
     assert (value["type"], value["right"], value["remarks"]) == ("package", True, [])
 
 

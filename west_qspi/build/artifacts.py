@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from west_qspi.build.bootloader import slot_name
@@ -73,21 +73,32 @@ def split_parts(
     return parts[0], parts[1]
 
 
-def whole_part(image: Image, slot: Slot, shape: Shape, encrypted: bool, home: Path) -> SignedPart:
-    """Return an image that is not split; ``home`` is the application's directory.
+def whole_parts(
+    images: Sequence[Image], slots: Mapping[bool, Slot], shape: Shape, encrypted: bool
+) -> tuple[SignedPart, ...]:
+    """Return an application that is not split, which comes first, and its direct-XIP twin.
 
-    Sources: sdk-nrf v2.9.0 ``modules/mcuboot/CMakeLists.txt`` (child/parent), where also the files of the
-    direct-XIP twin are the application's, and ``cmake/sysbuild/image_signing.cmake``.
+    ``slots`` are image 0's, by secondary; an image without one is left out. Sources: sdk-nrf v2.9.0
+    ``modules/mcuboot/CMakeLists.txt`` (child/parent), where also the files of the twin are the application's,
+    and ``cmake/sysbuild/image_signing.cmake``.
     """
+    home = images[0].directory / "zephyr"
+    parts = []
+    for image in images:
+        slot = slots.get(image.kind is ImageKind.VARIANT)
+        if slot is not None:
+            parts.append(SignedPart(image.name, False, slot, *_whole(image, home, shape, encrypted)))
+    return tuple(parts)
+
+
+def _whole(image: Image, home: Path, shape: Shape, encrypted: bool) -> tuple[Path, Path, Path]:
+    """Return the unsigned hex, the signed hex and the signed update of an image that is not split."""
     if shape is Shape.CHILD_PARENT:
         stem = "mcuboot_secondary_app" if image.kind is ImageKind.VARIANT else "app"
-        folder = home / "zephyr"
-        files = folder / f"{stem}_signed.hex", folder / f"{stem}_update.bin"
-        return SignedPart(image.name, False, slot, image.hex_file, *files)
-    stem = kernel_name(image.kconfig)
-    folder = image.directory / "zephyr"
+        return image.hex_file, home / f"{stem}_signed.hex", home / f"{stem}_update.bin"
+    folder, stem = image.directory / "zephyr", kernel_name(image.kconfig)
     update = f"{stem}.signed.encrypted.bin" if encrypted else f"{stem}.signed.bin"
-    return SignedPart(image.name, False, slot, image.hex_file, folder / f"{stem}.signed.hex", folder / update)
+    return image.hex_file, folder / f"{stem}.signed.hex", folder / update
 
 
 def package_file(root: Path, shape: Shape) -> Path:

@@ -107,3 +107,18 @@ def encrypts(mcuboot: Kconfig | None, sysbuild: Kconfig | None) -> bool:
     return (mcuboot is not None and mcuboot.enabled("CONFIG_BOOT_ENCRYPT_IMAGE")) or (
         sysbuild is not None and sysbuild.enabled("SB_CONFIG_BOOT_ENCRYPTION")
     )
+
+
+def key_name(mcuboot: Kconfig | None, app: Kconfig, sysbuild: Kconfig | None) -> str | None:
+    """Return the key file that images are signed with as the build names it, None where they are not signed.
+
+    Newer SDKs have it in MCUboot's configuration or sysbuild's, older ones in the application's.
+    """
+    if mcuboot and mcuboot.enabled("CONFIG_BOOT_SIGNATURE_TYPE_NONE"):
+        return None
+    sources = (
+        (mcuboot, "CONFIG_BOOT_SIGNATURE_KEY_FILE"),
+        (sysbuild, "SB_CONFIG_BOOT_SIGNATURE_KEY_FILE"),
+        (app, "CONFIG_MCUBOOT_SIGNATURE_KEY_FILE"),
+    )
+    return next((text for kconfig, key in sources if kconfig and (text := kconfig.text(key))), None)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
 from west_qspi.build import artifacts, bootloader, devicetree
 from west_qspi.build.dts import read_dts
 from west_qspi.build.images import load_images, on_network_core
-from west_qspi.build.info import BuildInfo, parse_build_info
+from west_qspi.build.info import BuildInfo, read_build_info
 from west_qspi.build.maps import PmMap, read_pm_maps
 from west_qspi.build.model import (
     FlashFile,
@@ -25,12 +24,12 @@ from west_qspi.build.model import (
     SignedPart,
     Slot,
     UpdateMode,
+    named,
 )
-from west_qspi.build.paths import Relocation, is_absolute, normalised
+from west_qspi.build.paths import Relocation, first_existing, is_absolute, normalised
 from west_qspi.build.shape import detect_shape
-from west_qspi.build.textfile import read_text
 from west_qspi.build.tree import Devicetree
-from west_qspi.errors import NotABuildDirectory, UnsupportedSoc, UsageError
+from west_qspi.errors import NotABuildDirectory, UnsupportedSoc
 from west_qspi.memory import Range
 from west_qspi.soc import Soc, soc_from_kconfig
 
@@ -64,12 +63,8 @@ class Build:
     # --- images ------------------------------------------------------------------------------------
 
     def image(self, name: str) -> Image:
-        """Return the image of that name; raises UsageError, with the names there are."""
-        for image in self.images:
-            if image.name == name:
-                return image
-        names = ", ".join(image.name for image in self.images)
-        raise UsageError(f"no image '{name}' in {self.path}; there are: {names}")
+        """Return the image of that name; raises UsageError, with names that come close."""
+        return named(self.images, name, "image", self.path)
 
     @property
     def application(self) -> Image:
@@ -85,6 +80,12 @@ class Build:
     def network(self) -> Image | None:
         """The network core's main image, if it is part of the build."""
         return self._first(ImageKind.NETWORK)
+
+    @property
+    def _application_images(self) -> tuple[Image, ...]:
+        """The default image, then its direct-XIP twin if there is one."""
+        twins = (image for image in self.images if image.kind is ImageKind.VARIANT)
+        return self.application, *twins
 
     def _first(self, kind: ImageKind) -> Image | None:
         return next((image for image in self.images if image.kind is kind), None)
@@ -184,12 +185,7 @@ class Build:
 
     def partition(self, name: str) -> Partition:
         """Return the first partition of that name; raises UsageError, with names that come close."""
-        for partition in self.partitions:
-            if partition.name == name:
-                return partition
-        names = list(dict.fromkeys(partition.name for partition in self.partitions))
-        close = get_close_matches(name, names) or sorted(names)
-        raise UsageError(f"no partition '{name}' in {self.path}; there are: {', '.join(close)}")
+        return named(self.partitions, name, "partition", self.path)
 
     # --- MCUboot -----------------------------------------------------------------------------------
 
@@ -239,10 +235,9 @@ class Build:
             return ()
         slots = {(slot.number, slot.secondary): slot for slot in self.slots}
         encrypted = bootloader.encrypts(self._mcuboot, self.kconfig)
-        split = [self.application, *(image for image in self.images if image.kind is ImageKind.VARIANT)]
         return tuple(
             part
-            for image in split
+            for image in self._application_images
             for part in artifacts.split_parts(image, slots, number, self.shape, encrypted, self.map_file)
         )
 
@@ -252,17 +247,11 @@ class Build:
 
         None where the application has no slot in flash.
         """
-        primary = {slot.secondary: slot for slot in self.slots if slot.number == 0}
-        if self.split_parts or False not in primary:
+        slots = {slot.secondary: slot for slot in self.slots if slot.number == 0}
+        if self.split_parts or False not in slots:
             return self.split_parts
         encrypted = bootloader.encrypts(self._mcuboot, self.kconfig)
-        images = [(self.application, False)]
-        images += [(image, True) for image in self.images if image.kind is ImageKind.VARIANT]
-        return tuple(
-            artifacts.whole_part(image, primary[secondary], self.shape, encrypted, self.application.directory)
-            for image, secondary in images
-            if secondary in primary
-        )
+        return artifacts.whole_parts(self._application_images, slots, self.shape, encrypted)
 
     @property
     def package_file(self) -> Path:
@@ -284,22 +273,17 @@ class Build:
 
     @cached_property
     def _info(self) -> BuildInfo:
-        path = self.path / "build_info.yml"
-        return (
-            parse_build_info(read_text(path, "where the build was made"), path)
-            if path.is_file()
-            else BuildInfo()
-        )
+        return read_build_info(self.path)
 
     @property
     def topdir(self) -> Path | None:
         """The west workspace that it was built in, if that is on this machine."""
-        return _existing([self._info.topdir])
+        return first_existing(self._info.topdir)
 
     @property
     def zephyr_base(self) -> Path | None:
         """The Zephyr that it was built with, if that is on this machine."""
-        return _existing([self._info.zephyr_base])
+        return first_existing(self._info.zephyr_base)
 
     def source_of(self, image: Image) -> str | None:
         """Return an image's source folder as the machine that built it knew it, None where it is not said."""
@@ -308,23 +292,11 @@ class Build:
     @property
     def signature_key(self) -> Path | None:
         """The key file that images are signed with, None where none is named or it is not on this machine."""
-        if self._mcuboot and self._mcuboot.enabled("CONFIG_BOOT_SIGNATURE_TYPE_NONE"):
-            return None
-        sources = (
-            (self._mcuboot, "CONFIG_BOOT_SIGNATURE_KEY_FILE"),
-            (self.kconfig, "SB_CONFIG_BOOT_SIGNATURE_KEY_FILE"),
-            (self.application.kconfig, "CONFIG_MCUBOOT_SIGNATURE_KEY_FILE"),
-        )
-        name = next((text for kconfig, key in sources if kconfig and (text := kconfig.text(key))), None)
+        name = bootloader.key_name(self._mcuboot, self.application.kconfig, self.kconfig)
         if name is None:
             return None
         if is_absolute(normalised(name)):
-            return _existing([self.relocation.locate(name, self.path)])
+            return first_existing(self.relocation.locate(name, self.path))
         # A relative name counts from the workspace, and in old SDKs from MCUboot's own folder.
-        return _existing(
-            [self.topdir and self.topdir / folder / name for folder in (".", "bootloader/mcuboot")]
-        )
-
-
-def _existing(candidates: Iterable[Path | str | None]) -> Path | None:
-    return next((Path(path) for path in candidates if path and Path(path).exists()), None)
+        top = self.topdir
+        return first_existing(top / name, top / "bootloader/mcuboot" / name) if top else None

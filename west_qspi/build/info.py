@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from west_qspi.build.textfile import read_text
 from west_qspi.build.yamlfile import as_list, as_mapping, parse_yaml
 
 _SYSBUILD = "/share/sysbuild"
@@ -21,6 +22,14 @@ class BuildInfo:
     topdir: str | None = None
     zephyr_base: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_build_info(build: Path) -> BuildInfo:
+    """Read the file of a build, which older SDKs do not write. Raises BrokenBuildFile."""
+    path = build / "build_info.yml"
+    if not path.is_file():
+        return BuildInfo()
+    return parse_build_info(read_text(path, "where the build was made"), path)
 
 
 def parse_build_info(text: str, path: Path) -> BuildInfo:

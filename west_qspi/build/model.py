@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from west_qspi.build.modes import ImageKind as ImageKind
 from west_qspi.build.modes import UpdateMode as UpdateMode
+from west_qspi.errors import UsageError
 from west_qspi.memory import MemoryKind, Range
 
 KconfigValue = str | int | bool
@@ -185,3 +188,15 @@ class FlashFile:
 
     path: Path
     image: str
+
+
+_Named = TypeVar("_Named", Image, Partition)
+
+
+def named(items: Iterable[_Named], name: str, kind: str, build: Path) -> _Named:
+    """Return the first of that name; raises UsageError, with names that come close, else with all."""
+    found = {item.name: item for item in reversed(tuple(items))}
+    if name in found:
+        return found[name]
+    close = get_close_matches(name, found) or sorted(found)
+    raise UsageError(f"no {kind} '{name}' in {build}; there are: {', '.join(close)}")

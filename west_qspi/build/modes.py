@@ -52,3 +52,14 @@ CHOSEN_MODES = (
     ("SWAP_SCRATCH", UpdateMode.SWAP),
 )
 """What follows ``SB_CONFIG_MCUBOOT_MODE_``, or the application's ``CONFIG_MCUBOOT_BOOTLOADER_MODE_``."""
+
+_TRAILERS = {UpdateMode.OVERWRITE: 16 + 2 * 8, UpdateMode.SWAP: 16 + 4 * 8 + 128 * 3 * 4}
+
+
+def trailer_size(mode: UpdateMode | None) -> int:
+    """Return the bytes at a slot's end that MCUboot keeps for its trailer, as imgtool counts them.
+
+    Magic and two flags of 8 bytes each; for a swap also the state of 128 sectors, three words of 4 bytes
+    each, and two more values. Source: MCUboot, imgtool's ``image.py``, ``_trailer_size``.
+    """
+    return _TRAILERS.get(mode, 0) if mode else 0

@@ -58,6 +58,11 @@ def file_name(text: str) -> str:
     return PurePosixPath(normalised(text)).name
 
 
+def first_existing(*candidates: Path | str | None) -> Path | None:
+    """Return the first of these that exists, None where none does; one that is not known is passed over."""
+    return next((Path(path) for path in candidates if path and Path(path).exists()), None)
+
+
 def _same(one: str, other: str) -> bool:
     # Windows does not tell case apart, and its tools change the case of the drive letter freely.
     return one.lower() == other.lower() if _DRIVE.match(other) else one == other

@@ -66,8 +66,10 @@ def _against(part: Part, match: LinkedImage) -> Iterator[Remark]:
     if not match.places:
         yield Remark(Level.ERROR, name, f"the build has no partition for image {part.number}")
     for place in match.places:
-        if len(part.data) > place.size:
-            text = f"its {len(part.data)} bytes do not fit {place.name} ({place.size} bytes)"
+        # One that imgtool padded to the slot's size has its trailer already.
+        if len(part.data) + match.trailer > place.size != len(part.data):
+            trailer = f", {match.trailer} of them for MCUboot's trailer" if match.trailer else ""
+            text = f"its {len(part.data)} bytes do not fit {place.name} ({place.size} bytes{trailer})"
             yield Remark(Level.ERROR, name, text)
     load = wanted.load_address
     if None not in (load, entry.load_address) and load != entry.load_address:

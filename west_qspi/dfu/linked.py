@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from west_qspi.build.bootloader import slot_name
 from west_qspi.build.images import kernel_name
 from west_qspi.build.model import Image, Kconfig, Partition, Shape, SignedPart, UpdateMode
+from west_qspi.build.modes import trailer_size
 from west_qspi.build.paths import file_name
 from west_qspi.build.textfile import read_text
 from west_qspi.dfu.manifest import VERSION, VERSION_DIRECT, VERSION_PLAIN, Entry
@@ -36,14 +37,16 @@ class LinkedImage:
 
     ``entry`` is what a manifest has to say of it, less its version and size, which are the file's own.
     ``what`` is the word for people; ``file`` the signed image, which may not exist. ``places`` are the
-    partitions that it has to fit, those of ``entry.slots`` that the build has. ``counter`` is the version of
-    a network core that has a bootloader of its own: a number, else empty.
+    partitions that it has to fit, those of ``entry.slots`` that the build has, each with the ``trailer`` of
+    so many bytes at its end. ``counter`` is the version of a network core that has a bootloader of its own: a
+    number, else empty.
     """
 
     entry: Entry
     what: str
     file: Path
     places: tuple[Partition, ...]
+    trailer: int
     counter: str = ""
 
     @property
@@ -54,7 +57,7 @@ class LinkedImage:
     @property
     def room(self) -> int | None:
         """The bytes that it may have, TLVs included; None where no partition tells."""
-        return min((place.size for place in self.places), default=None)
+        return min((place.size - self.trailer for place in self.places), default=None)
 
 
 def linked_images(build: Build) -> tuple[LinkedImage, ...]:
@@ -98,7 +101,8 @@ def _application(build: Build, part: SignedPart) -> LinkedImage:
         board=build.application.kconfig.text("CONFIG_BOARD") or "",
         soc=build.soc_name,
     )
-    return LinkedImage(entry, f"{part.image}{what}", part.update, _places(build, wanted))
+    places, trailer = _places(build, wanted), trailer_size(build.mode)
+    return LinkedImage(entry, f"{part.image}{what}", part.update, places, trailer)
 
 
 def _file_name(build: Build, part: SignedPart) -> str:
@@ -151,8 +155,8 @@ def _network(build: Build) -> Iterator[LinkedImage]:
         soc=(image.kconfig.text("CONFIG_SOC") if legacy else build.soc_name) or "",
     )
     text = str(counter) if has_bootloader and counter is not None else ""
-    file, places = _network_file(build, image), _places(build, slots)
-    yield LinkedImage(entry, f"{image.name} (network core)", file, places, text)
+    file, places, trailer = _network_file(build, image), _places(build, slots), trailer_size(build.mode)
+    yield LinkedImage(entry, f"{image.name} (network core)", file, places, trailer, text)
 
 
 def _network_number(build: Build) -> int | None:
@@ -192,7 +196,8 @@ def _patches(build: Build) -> Iterator[LinkedImage]:
     slots = (2 * number, 2 * number + 1)
     app = build.application.kconfig
     entry = Entry(_PATCHES, number, slots, board=app.text("CONFIG_BOARD") or "", soc=build.soc_name)
-    yield LinkedImage(entry, "Wi-Fi patches", build.path / "nrf70.signed.bin", _places(build, slots))
+    file, places, trailer = build.path / "nrf70.signed.bin", _places(build, slots), trailer_size(build.mode)
+    yield LinkedImage(entry, "Wi-Fi patches", file, places, trailer)
 
 
 def _number(build: Build, name: str) -> int | None:

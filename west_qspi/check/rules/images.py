@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.build.modes import UpdateMode
+from west_qspi.build.modes import UpdateMode, trailer_size
 from west_qspi.check.model import Severity, Spot, Stage
 from west_qspi.check.parts import header_of, parts, size_of, slot_spot
 from west_qspi.check.rule import DEVZONE, ZEPHYR, Hit, rule
@@ -21,9 +21,6 @@ _SPLIT_DOC = (
     "bootloader_qspi_xip_split_image.html"
 )
 _DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
-# imgtool's image.py, _trailer_size: magic and two flags of 8 bytes each; for a swap also the state of 128
-# sectors, three words of 4 bytes each, and two more values.
-_TRAILERS = {UpdateMode.OVERWRITE: 16 + 2 * 8, UpdateMode.SWAP: 16 + 4 * 8 + 128 * 3 * 4}
 _LARGEST_BIN = 16 << 20
 
 
@@ -43,8 +40,7 @@ def image_exceeds_slot(variant: Variant) -> Iterator[Hit]:
     """
     if variant.build is None:
         return
-    mode = variant.build.build.mode
-    trailer = _TRAILERS.get(mode, 0) if mode else 0
+    trailer = trailer_size(variant.build.build.mode)
     for part in parts(variant):
         size, slot = _signed_size(variant, part), part.slot.partition
         # One that imgtool padded to the slot's size has its trailer already.
