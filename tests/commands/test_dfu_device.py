@@ -15,10 +15,13 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests.dfu.wire import bench, make_set
 from tests.helpers.boards import SMALL, build_of, flash_board, new_board
 from tests.helpers.cli import Done, finish
 from west_qspi.__main__ import main
 from west_qspi.build.build import Build
+from west_qspi.dfu.manifest import Manifest
+from west_qspi.dfu.package import package_bytes
 from west_qspi.memory import MemoryKind
 from west_qspi.sim.device import Device
 from west_qspi.sim.linkfaults import LinkFaults, Refusal
@@ -160,6 +163,23 @@ def test_a_package_with_parts_of_two_builds_is_refused_before_the_device_is_aske
         assert done.status == 1
         assert "mixed.zip" in done.err
         assert device.requests == 0
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["loose", "tied"])
+def test_images_that_mcuboot_would_install_alone_can_be_refused(
+    dfu: Any, tmp_path: Path, linked: bool
+) -> None:
+    board, new = bench(make_set("1.0.0")), make_set("1.1.0", linked=linked)
+    package = package_bytes(
+        Manifest("new", tuple(part.entry for part in new.parts)), {part.file: part.data for part in new.parts}
+    )
+    (tmp_path / "new.zip").write_bytes(package)
+    with serve(board.device, Udp()) as link:
+        done = dfu("upload", "new.zip", "--require-dependency", "--udp", f"{link.host}:{link.port}")
+    assert done.status == (0 if linked else 1), done.err
+    assert ("imgtool sign --dependencies" in done.err) is not linked
+    assert (board.device.requests > 0) is linked
+    assert board.marked() == ([0, 1, 2] if linked else [])
 
 
 def test_progress_and_result_are_lines_of_json(dfu: Any) -> None:

@@ -100,6 +100,11 @@ def add_upload_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--again", action="store_true", help="upload also what is in its slot already, by its hash"
     )
+    parser.add_argument(
+        "--require-dependency",
+        action="store_true",
+        help="send nothing unless MCUboot itself would refuse each image without the others",
+    )
     add_repair_options(parser)
 
 
@@ -145,22 +150,26 @@ def _package_of(build: Build) -> Package:
     return pack(build, str(build.path))
 
 
-def _sound(package: Package, build: Build | None, console: Console) -> UpdateSet:
-    """Return the set in a package. Raises BrokenSet where something is wrong with it."""
+def _sound(package: Package, build: Build | None, console: Console, *, tied: bool) -> UpdateSet:
+    """Return the set in a package, ``tied`` if its images have to depend on each other. Raises BrokenSet."""
     from west_qspi.dfu.inspection import inspect
     from west_qspi.dfu.linked import linked_images
     from west_qspi.dfu.remark import Level
 
-    found = inspect(package, linked_images(build) if build is not None else ())
+    linked = linked_images(build) if build is not None else ()
+    found = inspect(package, linked, require_dependency=tied)
     for remark in found.remarks:
         text = f"{remark.file}: {remark.text}" if remark.file else remark.text
         if remark.level is Level.ERROR:
-            raise BrokenSet(package.path, text)
+            raise BrokenSet(
+                package.path, text, remark.advice or "Make a new package with 'west qspi-dfu pack'."
+            )
         if remark.level is Level.WARNING:
             console.listen(Noticed("package", text, warning=True))
     lacking = [part.file for part in found.parts if part.digest is None or len(part.digest) != _SHA256]
     if lacking:
-        raise BrokenSet(package.path, f"{lacking[0]} has no SHA-256, by which a device is told what to boot")
+        reason = f"{lacking[0]} has no SHA-256, by which a device is told what to boot"
+        raise BrokenSet(package.path, reason, "Sign it with another kind of signature than a pure one.")
     return set_of(package)
 
 
@@ -171,11 +180,12 @@ def _wanted(args: argparse.Namespace, context: Context, console: Console) -> tup
     """
     from west_qspi.build.build import Build
 
+    tied = getattr(args, "require_dependency", False)
     if args.package is None:
         build = Build.load(build_dir(args, context))
-        return _sound(_package_of(build), build, console), build
+        return _sound(_package_of(build), build, console, tied=tied), build
     near = Build.load(build_dir(args, context)) if args.build_dir is not None else None
-    return _sound(read_package(context.cwd / args.package), near, console), near
+    return _sound(read_package(context.cwd / args.package), near, console, tied=tied), near
 
 
 # --- the commands ----------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ class BrokenSet(InputError):
     """A package, or the images of a build, are no set that could be an update."""
 
     reason: str
+    help: str
     text = "{path}: no set of images for an update: {reason}"
-    hint = "Build again; 'west qspi-dfu inspect' shows what is in a package."
+    hint = "{help} 'west qspi-dfu inspect' shows all that is wrong with a package."
 
 
 class NoSmpDevice(NoDevice):
