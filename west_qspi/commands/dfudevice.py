@@ -154,16 +154,14 @@ def _sound(package: Package, build: Build | None, console: Console, *, tied: boo
     """Return the set in a package, ``tied`` if its images have to depend on each other. Raises BrokenSet."""
     from west_qspi.dfu.inspection import inspect
     from west_qspi.dfu.linked import linked_images
-    from west_qspi.dfu.remark import Level
+    from west_qspi.dfu.remark import REPACK, Level
 
     linked = linked_images(build) if build is not None else ()
     found = inspect(package, linked, require_dependency=tied)
     for remark in found.remarks:
         text = f"{remark.file}: {remark.text}" if remark.file else remark.text
         if remark.level is Level.ERROR:
-            raise BrokenSet(
-                package.path, text, remark.advice or "Make a new package with 'west qspi-dfu pack'."
-            )
+            raise BrokenSet(package.path, text, remark.advice or REPACK)
         if remark.level is Level.WARNING:
             console.listen(Noticed("package", text, warning=True))
     lacking = [part.file for part in found.parts if part.digest is None or len(part.digest) != _SHA256]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from west_qspi.dfu.manifest import VERSION_PLAIN
-from west_qspi.dfu.remark import Level, Remark
+from west_qspi.dfu.remark import REPACK, Level, Remark
 from west_qspi.fileio import opened
 from west_qspi.mcuboot import ImageFlags
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from west_qspi.dfu.linked import LinkedImage
     from west_qspi.dfu.package import Package
     from west_qspi.dfu.updateset import Part
-
-_REPACK = "Make it anew with 'west qspi-dfu pack'."
 
 
 def of_build(
@@ -33,12 +31,12 @@ def of_build(
             text = (
                 f"image {entry.number} is missing: {image.what}{_where(image)}; what is installed without it"
             )
-            yield Remark(Level.ERROR, "", f"{text} does not run", _REPACK)
+            yield Remark(Level.ERROR, "", f"{text} does not run", REPACK)
     for part, match in zip(parts, matches, strict=True):
         if match is None:
             numbers = ", ".join(str(number) for number in sorted({image.entry.number for image in linked}))
             text = f"image {part.number} is none of the build's, or for other slots; it has: {numbers}"
-            yield Remark(Level.ERROR, part.file, text, _REPACK, part.entry.line)
+            yield Remark(Level.ERROR, part.file, text, REPACK, part.entry.line)
         else:
             yield from _against(part, match)
     yield from _other_builds(parts, matches)
@@ -54,7 +52,7 @@ def _other_builds(parts: Sequence[Part], matches: Sequence[LinkedImage | None]) 
     for part, _, same in known:
         if not same:
             text = "it is not the build's as it is now, though others are: parts of two builds do not run"
-            yield Remark(Level.WARNING, part.file, text, _REPACK)
+            yield Remark(Level.WARNING, part.file, text, REPACK)
 
 
 def _where(image: LinkedImage) -> str:
@@ -74,7 +72,7 @@ def _against(part: Part, match: LinkedImage) -> Iterator[Remark]:
     load = wanted.load_address
     if None not in (load, entry.load_address) and load != entry.load_address:
         text = f"load address {entry.load_address:#x} is not that of its code, {load:#x}"
-        yield Remark(Level.ERROR, name, text, _REPACK, entry.line)
+        yield Remark(Level.ERROR, name, text, REPACK, entry.line)
     fixed = part.image.header.load_address if part.image.header.flags & ImageFlags.ROM_FIXED else None
     if fixed is not None and match.place and entry.direct and fixed != match.place.address:
         text = f"it was linked for {fixed:#x}, but {match.place.name} begins at {match.place.address:#x}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from west_qspi.dfu.buildchecks import of_build
 from west_qspi.dfu.dependencies import dependency_arguments, missing_dependencies, versions_of
 from west_qspi.dfu.manifest import MANIFEST, VERSION_PLAIN, Entry
-from west_qspi.dfu.remark import Level, Remark
+from west_qspi.dfu.remark import REBUILD, REPACK, Level, Remark
 from west_qspi.dfu.updateset import Part, part_of
 from west_qspi.errors import ImageError, UpdatePackageError
 from west_qspi.mcuboot import ImageFlags, Version, verify_signature
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from west_qspi.dfu.package import Package
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\+(\d+))?")
-_REPACK = "Make it anew with 'west qspi-dfu pack'."
-_REBUILD = "Build again, and make the package of that build."
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,9 @@ def inspect(
         try:
             parts.append(part_of(entry, package))
         except UpdatePackageError as error:
-            remarks.append(Remark(Level.ERROR, entry.file, error.reason, _REPACK, entry.line))
+            remarks.append(Remark(Level.ERROR, entry.file, error.reason, REPACK, entry.line))
         except ImageError as error:
-            remarks.append(Remark(Level.ERROR, entry.file, error.reason, _REBUILD, entry.line))
+            remarks.append(Remark(Level.ERROR, entry.file, error.reason, REBUILD, entry.line))
     for part in parts:
         remarks += _image(part)
     remarks += _versions(parts)
@@ -106,7 +104,7 @@ def _same_place(one: Entry, other: Entry) -> bool:
 def _listing(package: Package) -> Iterator[Remark]:
     entries = package.manifest.entries
     if not entries:
-        yield Remark(Level.ERROR, "", "its manifest lists no files", _REPACK)
+        yield Remark(Level.ERROR, "", "its manifest lists no files", REPACK)
     for name, count in Counter(package.members).items():
         if count > 1:
             yield Remark(
@@ -119,14 +117,14 @@ def _listing(package: Package) -> Iterator[Remark]:
                 Level.WARNING, name, "it is there, but the manifest does not list it: nobody sends it"
             )
     if len({entry.direct for entry in entries if entry.slots}) > 1:
-        yield Remark(Level.ERROR, "", "some images are for one slot (direct-XIP), others for two", _REPACK)
+        yield Remark(Level.ERROR, "", "some images are for one slot (direct-XIP), others for two", REPACK)
     for (number, slots), count in Counter((entry.number, entry.slots) for entry in entries).items():
         if count > 1:
             files = ", ".join(
                 entry.file for entry in entries if (entry.number, entry.slots) == (number, slots)
             )
             yield Remark(
-                Level.ERROR, "", f"{files} are all for image {number}: only one of them can stay", _REPACK
+                Level.ERROR, "", f"{files} are all for image {number}: only one of them can stay", REPACK
             )
     for entry in entries:
         own = (2 * entry.number, 2 * entry.number + 1)
@@ -135,7 +133,7 @@ def _listing(package: Package) -> Iterator[Remark]:
             text = (
                 f"image {entry.number} is in the slots {own[0]} and {own[1]}, counted from 0, not in {said}"
             )
-            yield Remark(Level.ERROR, entry.file, text, _REPACK, entry.line)
+            yield Remark(Level.ERROR, entry.file, text, REPACK, entry.line)
 
 
 def _variants(entries: Sequence[Entry]) -> Iterator[Remark]:
@@ -147,7 +145,7 @@ def _variants(entries: Sequence[Entry]) -> Iterator[Remark]:
         for number in sorted(numbers - there):
             slot = 2 * number + half
             text = f"image {number} has no variant for slot {slot}, the {word} one"
-            yield Remark(Level.ERROR, "", text, _REPACK)
+            yield Remark(Level.ERROR, "", text, REPACK)
 
 
 # --- the images ------------------------------------------------------------------------------------
@@ -156,13 +154,13 @@ def _variants(entries: Sequence[Entry]) -> Iterator[Remark]:
 def _image(part: Part) -> Iterator[Remark]:
     entry, image, name = part.entry, part.image, part.file
     if image.hash_ok is False:
-        yield Remark(Level.ERROR, name, "the content does not match its hash", _REBUILD)
+        yield Remark(Level.ERROR, name, "the content does not match its hash", REBUILD)
     elif image.hash_ok is None:
         why = "it is encrypted" if image.encrypted else "it stores none"
         yield Remark(Level.NOTE, name, f"its hash cannot be checked: {why}")
     if entry.size is not None and entry.size != len(part.data):
         text = f"the manifest says {entry.size} bytes, it has {len(part.data)}"
-        yield Remark(Level.ERROR, name, text, _REPACK, entry.line)
+        yield Remark(Level.ERROR, name, text, REPACK, entry.line)
     if len(part.data) > image.size:
         text = f"{len(part.data) - image.size} bytes follow the image, which ends at {image.size:#x}"
         yield Remark(Level.WARNING, name, f"{text}: a device takes them for part of it")
@@ -171,14 +169,14 @@ def _image(part: Part) -> Iterator[Remark]:
         said = None  # a network core's may be the counter of its own bootloader
     elif said is None and entry.version:
         text = f"'{entry.version_key}' should be like 1.2.3+4, not '{entry.version}'"
-        yield Remark(Level.ERROR, name, text, _REPACK, entry.line)
+        yield Remark(Level.ERROR, name, text, REPACK, entry.line)
     if said and Version(*(int(number or 0) for number in said.groups())) != part.version:
         text = f"the manifest says version {entry.version}, its header {part.version}"
-        yield Remark(Level.ERROR, name, text, _REPACK, entry.line)
+        yield Remark(Level.ERROR, name, text, REPACK, entry.line)
     fixed = image.header.load_address if image.header.flags & ImageFlags.ROM_FIXED else None
     if fixed is not None and entry.load_address not in (None, fixed, fixed + image.header.header_size):
         text = f"the manifest says load address {entry.load_address:#x}, but it was linked for {fixed:#x}"
-        yield Remark(Level.ERROR, name, text, _REPACK, entry.line)
+        yield Remark(Level.ERROR, name, text, REPACK, entry.line)
 
 
 def _versions(parts: Sequence[Part]) -> Iterator[Remark]:
@@ -192,20 +190,20 @@ def _versions(parts: Sequence[Part]) -> Iterator[Remark]:
         if VERSION_PLAIN in (part.entry.version_key, first.entry.version_key):
             yield Remark(Level.WARNING, part.file, text)
         else:
-            yield Remark(Level.ERROR, part.file, f"{text}: they are not of one build", _REBUILD)
+            yield Remark(Level.ERROR, part.file, f"{text}: they are not of one build", REBUILD)
 
 
 def _signatures(parts: Sequence[Part]) -> Iterator[Remark]:
     signed = [part for part in parts if part.image.signature_types]
     for part in parts:
         if signed and part not in signed:
-            yield Remark(Level.ERROR, part.file, f"it is not signed, but {signed[0].file} is", _REBUILD)
+            yield Remark(Level.ERROR, part.file, f"it is not signed, but {signed[0].file} is", REBUILD)
     if parts and not signed:
         yield Remark(Level.NOTE, "", "no image is signed: MCUboot must have been built without a key")
     for part in signed[1:]:
         if part.key_hash != signed[0].key_hash:
             text = f"it is signed with another key than {signed[0].file}"
-            yield Remark(Level.ERROR, part.file, text, _REBUILD)
+            yield Remark(Level.ERROR, part.file, text, REBUILD)
 
 
 def _proven(parts: Sequence[Part], key: Key) -> tuple[frozenset[str], list[Remark]]:
@@ -231,9 +229,7 @@ def _dependencies(parts: Sequence[Part], *, require: bool) -> Iterator[Remark]:
             if other is None:
                 yield Remark(Level.WARNING, part.file, f"{text}, which is not in the package")
             elif other.release < needed.minimum.release:
-                yield Remark(
-                    Level.ERROR, part.file, f"{text}, but that is {other}: never installed", _REBUILD
-                )
+                yield Remark(Level.ERROR, part.file, f"{text}, but that is {other}: never installed", REBUILD)
         missing = missing_dependencies(part, versions) if require else ()
         if missing:
             which = " and ".join(f"image {number}" for number in missing)

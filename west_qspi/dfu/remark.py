@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+REPACK = "Make it anew with 'west qspi-dfu pack'."
+REBUILD = "Build again, and make the package of that build."
+"""Advice for a package that is wrong, and for images that are."""
+
 
 class Level(str, Enum):
     """How bad it is.
