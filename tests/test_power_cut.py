@@ -109,14 +109,14 @@ def cut_everywhere(
     for cut in cuts:
         board, journal = start.copy(), MemoryJournal()
         with pytest.raises(PowerLost):
-            flash_board(board, new, f"power-cut={cut}", journal=journal)
+            flash_board(board, new, f"power-cut={cut}", job=job, journal=journal)
         board.power_cycle()
         found = what_boots(new, board)
         assert found in (before, after, NOTHING), f"cut after operation {cut} of {total}"
         seen.add(found)
         for partition, content in held.values():
             assert partition_bytes(board, partition) == content, f"{partition.name} after cut {cut}"
-        report = flash_board(board, new, journal=journal)
+        report = flash_board(board, new, job=job, journal=journal)
         assert report.outcome is Outcome.PROVEN
         assert what_boots(new, board) == after, f"rerun after cut {cut}"
         assert slots_hold(new, board) == whole, f"something else than wanted bytes differs after cut {cut}"

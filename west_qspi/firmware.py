@@ -42,13 +42,12 @@ class Segment:
 
     def cut(self, part: Range) -> Segment:
         """Return the piece inside ``part``, which must overlap."""
-        common = self.range.common(part)
-        if common is None:
+        first, last = max(part.start - self.start, 0), min(part.end - self.start, len(self.data))
+        if first >= last:
             raise ValueError(f"{part} lies outside {self.range}")
-        if common == self.range:
+        if last - first == len(self.data):
             return self
-        first = common.start - self.start
-        return Segment(common.start, self.data[first : first + common.size], self.origin)
+        return Segment(self.start + first, self.data[first:last], self.origin)
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,12 @@ class Firmware:
 
     def pieces(self, part: Range) -> Iterator[Segment]:
         """Yield the segments inside ``part``, cut at its ends, in order."""
-        first = bisect_right(self.segments, part.start, key=_end)
-        for segment in self.segments[first:]:
+        first = bisect_right(self.segments, part.start, key=_end) if part.size else len(self.segments)
+        for index in range(first, len(self.segments)):
+            segment = self.segments[index]
             if segment.start >= part.end:
                 return
-            if segment.range.overlaps(part):
+            if segment.data:
                 yield segment.cut(part)
 
     def read(self, part: Range, fill: int = 0xFF) -> bytes:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, order=True)
-class Range:
-    """A half-open range of addresses: ``start`` to ``start + size``."""
+class Range(NamedTuple):
+    """A half-open range of addresses: ``start`` to ``start + size``.
+
+    A named tuple, because plans and comparisons make millions of them.
+    """
 
     start: int
     size: int
@@ -24,8 +27,8 @@ class Range:
         """The first address after the range."""
         return self.start + self.size
 
-    def __contains__(self, address: int) -> bool:
-        return self.start <= address < self.end
+    def __contains__(self, address: object) -> bool:
+        return isinstance(address, int) and self.start <= address < self.start + self.size
 
     def covers(self, other: Range) -> bool:
         """Tell whether all of ``other`` lies inside."""

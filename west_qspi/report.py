@@ -154,9 +154,11 @@ def _share(
     sectors = [
         sector
         for sector in plan.sectors
-        if sector.memory == memory and Range(memory.address(sector.offset), unit).overlaps(part)
+        if sector.memory.kind is memory.kind and Range(memory.address(sector.offset), unit).overlaps(part)
     ]
-    same = [sector for sector in sectors if sector.state is SectorState.SAME]
+    same = [
+        Range(memory.address(sector.offset), unit) for sector in sectors if sector.state is SectorState.SAME
+    ]
     digest = hashlib.sha256()
     for segment in inside.segments:
         digest.update(segment.data)
@@ -168,7 +170,7 @@ def _share(
         len(same),
         _amount(plan, memory, part, Action.ERASE),
         _amount(plan, memory, part, Action.PROGRAM, Action.COMMIT),
-        sum(inside.within(Range(memory.address(sector.offset), unit)).size for sector in same),
+        sum(inside.within(run).size for run in joined(same)),
         digest.hexdigest(),
         seconds,
     )

@@ -178,13 +178,12 @@ def compare_sectors(wanted: Firmware, content: Content, memories: MemoryMap) -> 
     for memory in memories:
         for offset in touched_sectors(wanted, memory):
             old = content.sectors.get((memory.kind, offset))
-            part = Range(memory.address(offset), memory.geometry.sector)
-            shared = old is not None and any(
-                segment.data.strip(b"\xff") for segment in foreign_bytes(wanted, part, old).segments
-            )
             if old is None:
-                state = SectorState.UNKNOWN
-            elif overlaid(wanted, memory, offset, old) == old:
+                yield Sector(memory, offset, SectorState.UNKNOWN, False)
+                continue
+            part = Range(memory.address(offset), memory.geometry.sector)
+            shared = any(segment.data.strip(b"\xff") for segment in foreign_bytes(wanted, part, old).segments)
+            if overlaid(wanted, memory, offset, old) == old:
                 state = SectorState.SAME
             else:
                 state = SectorState.DIFFERENT if old.strip(b"\xff") else SectorState.BLANK
