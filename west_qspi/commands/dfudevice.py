@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from west_qspi.commands import Context, build_dir, build_dir_or_none
+from west_qspi.commands.configwrite import typed
 from west_qspi.console import Console
 from west_qspi.dfu.address import BAUD, PORT, Address, udp_address
 from west_qspi.dfu.link import Device, Patience, persist
@@ -175,7 +176,7 @@ def _wanted(args: argparse.Namespace, context: Context, console: Console) -> tup
         build = Build.load(build_dir(args, context))
         return _sound(_package_of(build), build, console), build
     near = Build.load(build_dir(args, context)) if args.build_dir is not None else None
-    return _sound(read_package(context.cwd / args.package), near, console), near
+    return _sound(read_package(typed(args.package, context)), near, console), near
 
 
 # --- the commands ----------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ def run_list(args: argparse.Namespace, context: Context, console: Console) -> in
     from west_qspi.dfu.state import judge
     from west_qspi.updateview import images_json, images_lines
 
-    known = [set_of(read_package(context.cwd / args.zip))] if args.zip is not None else []
+    known = [set_of(read_package(typed(args.zip, context)))] if args.zip is not None else []
     _, build = build_dir_or_none(args, context)
     names = {}
     if build is not None:

@@ -8,7 +8,7 @@ from west_qspi.dfu.updateset import Part
 from west_qspi.errors import SmpLinkLost, SmpNotUnderstood
 from west_qspi.events import Advanced, Finished, Listener, Operation, Started
 
-# Answers, or lost links, with which an upload got no further than it had been before.
+# Lost links, and answers that go back or stay, until an upload gets further than it had been before.
 _TRIES = 20
 
 
@@ -42,15 +42,16 @@ def send_part(
             at = 0
             continue
         _check(device, part, answer)
-        at = answer.offset
+        # A device that has restarted begins anew: then the way back to where it was takes many answers.
+        onward, at = answer.offset > at, answer.offset
         lost_at = None
         if at > best:
             best, vain = at, 0
             listen(Advanced(Operation.UPLOAD, name, at))
-        else:
+        elif not onward:
             vain += 1
         if vain > _TRIES:
-            text = f"it asks for the piece at {at} again and again"
+            text = f"it asks for the piece at {at} again and again; perhaps another program uploads as well"
             raise SmpNotUnderstood(device.name, f"the upload of {name}", text)
     listen(Finished(Operation.UPLOAD, name, total, patience.clock() - began))
 
