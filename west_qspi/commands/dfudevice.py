@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.commands import Context, build_dir, build_dir_or_none
-from west_qspi.commands.configwrite import typed
+from west_qspi.commands import Context, build_dir, build_dir_or_none, typed
 from west_qspi.console import Console
 from west_qspi.dfu.address import BAUD, PORT, Address, udp_address
 from west_qspi.dfu.link import Device, Patience, persist
@@ -149,10 +148,11 @@ def _package_of(build: Build) -> Package:
 def _sound(package: Package, build: Build | None, console: Console) -> UpdateSet:
     """Return the set in a package. Raises BrokenSet where something is wrong with it."""
     from west_qspi.dfu.inspection import inspect
-    from west_qspi.dfu.linked import linked_images
+    from west_qspi.dfu.linked import linked_images, package_name
     from west_qspi.dfu.remark import Level
 
-    found = inspect(package, linked_images(build) if build is not None else ())
+    known = (linked_images(build), package_name(build)) if build is not None else ((), "")
+    found = inspect(package, known[0], name=known[1])
     for remark in found.remarks:
         text = f"{remark.file}: {remark.text}" if remark.file else remark.text
         if remark.level is Level.ERROR:
@@ -228,20 +228,24 @@ def run_repair(args: argparse.Namespace, context: Context, console: Console) -> 
 
 def _stopped(device: Device, wanted: UpdateSet) -> UpdateStopped:
     """Say what a device holds when the user has stopped an update."""
-    from west_qspi.dfu.state import describe, next_boot, running
+    from west_qspi.dfu.state import describe, judge, next_boot, running
 
     try:
         device.reconnect()
         images = device.images()
-    except SmpError:
+    except (SmpError, KeyboardInterrupt):
+        # Who stops a second time does not want to wait for the answer.
         return UpdateStopped(device.name, "not known, as it does not answer", "nobody knows what is marked")
     changes = next_boot(images) != running(images)
     reason = "the next boot changes what runs" if changes else "the next boot changes nothing"
+    found = judge(images, (wanted,)).situation
+    if changes and not found.sound:
+        reason = f"it is {found.value}, and must not restart before the same command has gone on"
     return UpdateStopped(device.name, describe(images, wanted), reason)
 
 
 def _bring(args: argparse.Namespace, context: Context, console: Console, way: Way) -> int:
-    from west_qspi.dfu.update import Wish
+    from west_qspi.dfu.update import Outcome, Wish
     from west_qspi.updateview import report_json, report_lines
 
     wanted, build = _wanted(args, context, console)
@@ -252,4 +256,5 @@ def _bring(args: argparse.Namespace, context: Context, console: Console, way: Wa
         except KeyboardInterrupt:
             raise _stopped(device, wanted) from None
         console.result(report_json(report), report_lines(report, console.style))
-    return 0
+    # What was asked to be proven by a restart, and could not be, is no success.
+    return 1 if report.outcome is Outcome.RESTARTED else 0
