@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import shutil
 import sys
 import threading
 import time
@@ -133,6 +134,24 @@ def test_a_list_names_partitions_and_where_images_are_from(dfu: Any) -> None:
         ]
         assert [row[-1] for row in rows] == [str(old.path), str(new.package_file)] * 2
         assert "update pending" in done.out
+
+
+def test_a_build_that_is_half_done_is_not_what_a_device_is_judged_by(dfu: Any, tmp_path: Path) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    shutil.copytree(old.path, tmp_path / "build")
+    half = tmp_path / "build" / "watch_app" / "zephyr" / "zephyr.internal.signed.bin"
+    shutil.copy(new.path / "watch_app" / "zephyr" / half.name, half)
+    with device_with(old) as (_, to):
+        done = dfu("list", *to)
+        assert (done.status, "settled" in done.out) == (0, True)
+        assert "they are not of one build" in done.err
+        half.write_bytes(b"")
+        done = dfu("list", *to)
+        assert (done.status, "mcuboot_primary_1" in done.out) == (0, True)
+        assert dfu("list", "-d", "build", *to).status == 1
+        (tmp_path / "build" / "watch_app" / "zephyr" / ".config").write_bytes(b"\xff\xfe\x00")
+        done = dfu("list", *to)
+        assert (done.status, "settled" in done.out) == (0, True)
 
 
 def test_what_is_half_marked_is_told_and_repaired(dfu: Any) -> None:

@@ -16,8 +16,8 @@ from west_qspi.dfu.package import Package, read_package
 from west_qspi.dfu.updateset import UpdateSet, set_of
 from west_qspi.errors import (
     BrokenSet,
-    MissingOutput,
     NoSmpDevice,
+    QspiError,
     SmpError,
     SmpLinkLost,
     UpdateStopped,
@@ -182,22 +182,46 @@ def _wanted(args: argparse.Namespace, context: Context, console: Console) -> tup
 # --- the commands ----------------------------------------------------------------------------------
 
 
+def _near(args: argparse.Namespace, context: Context, console: Console) -> Build | None:
+    """Return the build that is named or in reach; one that nobody named and cannot be read is only noted."""
+    try:
+        return build_dir_or_none(args, context)[1]
+    except QspiError as error:
+        if args.build_dir is not None:
+            raise
+        console.listen(Noticed("no-build", f"the build in reach is of no use: {error}"))
+        return None
+
+
+def _whole(package: Package, build: Build | None, console: Console) -> UpdateSet | None:
+    """Return the set in a package to hold a device against, None, with a warning, where it is none."""
+    try:
+        return _sound(package, build, console)
+    except BrokenSet as error:
+        text = f"what the device holds is not held against it: {error}"
+        console.listen(Noticed("no-set", text, warning=True))
+        return None
+
+
 def run_list(args: argparse.Namespace, context: Context, console: Console) -> int:
     """Show what a device holds; return 1 where it does not fit together."""
     from west_qspi.dfu.state import judge
     from west_qspi.updateview import images_json, images_lines
 
-    known = [set_of(read_package(typed(args.zip, context)))] if args.zip is not None else []
-    _, build = build_dir_or_none(args, context)
+    found: list[UpdateSet | None] = []
+    if args.zip is not None:
+        found.append(_whole(read_package(typed(args.zip, context)), None, console))
+    build = _near(args, context, console)
     names = {}
     if build is not None:
         names = {(slot.number, int(slot.secondary)): slot.partition.name for slot in build.slots}
         try:
-            known.append(set_of(_package_of(build)))
-        except (MissingOutput, UsageError):
+            found.append(_whole(_package_of(build), build, console))
+        except QspiError:
             # A build that was only configured still has the partitions' names.
             if args.build_dir is not None and args.zip is None:
                 raise
+    known = [each for each in found if each is not None]
     with _connected(args) as device:
         images = persist(device, _patience(args), device.images)
         judged = judge(images, known)
