@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -34,7 +35,7 @@ from west_qspi.errors import (
     SlotUnderTest,
     SmpRefused,
 )
-from west_qspi.events import Event, Noticed, ignore
+from west_qspi.events import Advanced, Event, Noticed, ignore
 from west_qspi.mcuboot import parse_image
 from west_qspi.sim.linkfaults import LinkFaults, Refusal
 from west_qspi.sim.smpsettings import ServerSettings
@@ -436,6 +437,29 @@ def test_an_upload_goes_on_with_a_device_that_restarted_far_into_it() -> None:
         board.device.set_faults(LinkFaults(resets=resets))
         assert bring(board, confirm=True) is Outcome.CONFIRMED
         assert board.installed(NEW) == [NEW.path] * 3
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 5, 7])
+def test_two_uploads_at_a_time_do_not_get_into_each_other(every: int) -> None:
+    board = bench(OLD)
+    other = {each.number: each.data for each in NEXT.parts}
+    at, seen = 0, 0
+
+    def meddle(event: Event) -> None:
+        # A client that goes on wherever the device says, with another image of the same number.
+        nonlocal at, seen
+        if isinstance(event, Advanced):
+            seen += 1
+            if seen % every == 0 and at < len(other[1]):
+                at = board.client.take(1, other[1], at).offset
+
+    with suppress(NothingMarked):
+        update(board.client, NEW, Wish(), meddle, board.patience)
+    if board.marked():
+        assert board.marked() == [0, 1, 2]
+        assert [board.slot(each.number, True).startswith(each.data) for each in NEW.parts] == [True] * 3
+    board.device.power_cycle()
+    assert board.installed(OLD, NEW) in ([OLD.path] * 3, [NEW.path] * 3)
 
 
 def test_an_upload_to_a_device_that_restarts_again_and_again_ends() -> None:

@@ -42,16 +42,24 @@ def send_part(
             at = 0
             continue
         _check(device, part, answer)
-        # A device that has restarted begins anew: then the way back to where it was takes many answers.
-        onward, at = answer.offset > at, answer.offset
         lost_at = None
-        if at > best:
-            best, vain = at, 0
-            listen(Advanced(Operation.UPLOAD, name, at))
-        elif not onward:
+        if at and answer.offset != answer.end:
+            # It has restarted, or another client uploads: only what begins an upload names the file, so that
+            # no piece gets into another one.
             vain += 1
+            at = 0
+        elif answer.offset > best:
+            at = best = answer.offset
+            vain = 0
+            listen(Advanced(Operation.UPLOAD, name, at))
+        else:
+            # The way back to where it was before it restarted may take many answers.
+            vain += answer.offset == 0
+            at = answer.offset
         if vain > _TRIES:
-            text = f"it asks for the piece at {at} again and again; perhaps another program uploads as well"
+            text = (
+                f"it asks for the piece at {answer.offset} again and again; perhaps another program uploads"
+            )
             raise SmpNotUnderstood(device.name, f"the upload of {name}", text)
     listen(Finished(Operation.UPLOAD, name, total, patience.clock() - began))
 
