@@ -20,6 +20,7 @@ from west_qspi.dfu.update import Outcome, Wish, update
 from west_qspi.dfu.updateset import UpdateSet
 from west_qspi.errors import (
     HalfConfirmed,
+    HalfKept,
     HalfMarked,
     HalfSet,
     MixedRunning,
@@ -505,6 +506,37 @@ def test_the_advice_about_other_marks_leads_out_of_them() -> None:
     board.device.power_cycle()
     assert mend(board, NEXT, reset=True) is Outcome.TESTING
     assert board.installed(NEXT) == [NEXT.path] * 3
+
+
+@pytest.mark.parametrize("kept", [(0,), (1,), (1, 2), (0, 2)])
+def test_a_device_that_keeps_a_part_of_a_trial_is_not_restarted(kept: tuple[int, ...]) -> None:
+    board = bench(OLD)
+    bring(board, reset=True)
+    for number in kept:
+        board.client.confirm(NEW.parts[number].digest or b"")
+    boots = len(board.device.boots)
+    for wanted in (OLD, NEXT, make_set("1.0.0", only=(0,)), make_set("1.2.0", only=(1, 2))):
+        for way in (update, repair):
+            with pytest.raises((HalfKept, HalfSet)):
+                way(board.client, wanted, Wish(reset=True), ignore, board.patience)
+    # The set that runs is told of as half confirmed, not as one that goes back whole.
+    with pytest.raises(HalfConfirmed):
+        bring(board)
+    assert len(board.device.boots) == boots
+    # The way out that is named: repair with the package of what runs.
+    assert mend(board) is Outcome.CONFIRMED
+    board.device.power_cycle()
+    assert board.installed(NEW) == [NEW.path] * 3
+
+
+def test_marks_that_cannot_be_replaced_cost_nothing_else() -> None:
+    board = with_secondary(NEW)
+    mark(board, NEW, 0)
+    with pytest.raises(OtherUpdatePending):
+        mend(board, NEXT)
+    # What its own package needs to be completed is still there.
+    assert board.slot(1, True).startswith(NEW.parts[1].data)
+    assert mend(board) is Outcome.MARKED
 
 
 def test_a_set_that_runs_is_not_restarted_into_another_one_that_is_marked() -> None:

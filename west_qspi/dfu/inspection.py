@@ -243,5 +243,8 @@ def _dependencies(parts: Sequence[Part], *, require: bool) -> Iterator[Remark]:
         if missing:
             which = " and ".join(f"image {number}" for number in missing)
             text = f"MCUboot would install it without this version of {which}"
-            advice = f"Sign it with: imgtool sign {dependency_arguments(part.number, versions)} ..."
+            words = dependency_arguments(part.number, versions)
+            advice = (
+                f"Sign it with: imgtool sign {words} ... (in a build: CONFIG_MCUBOOT_EXTRA_IMGTOOL_ARGS)."
+            )
             yield Remark(Level.ERROR, part.file, text, advice)

@@ -108,7 +108,10 @@ def plan_update(
     if (back and (uploads or present)) or (trial and returning):
         # With the others marked now, the next boot would install these, and take the first ones back.
         raise SlotUnderTest(device, back[0].image, str(back[0].version))
-    plan = UpdatePlan(in_order(tuple(uploads)), tuple(present), tuple(runs), tuple(returning))
+    # What is marked may be refused: that is tried before anything else is changed.
+    first = [part for part in uploads if part.number in others and others[part.number].pending]
+    order = (*in_order(tuple(first)), *in_order(tuple(part for part in uploads if part not in first)))
+    plan = UpdatePlan(order, tuple(present), tuple(runs), tuple(returning))
     _refuse_half(device, images, wanted, plan)
     return plan
 
@@ -133,7 +136,8 @@ def _refuse_half(device: str, images: Images, wanted: UpdateSet, plan: UpdatePla
     Others, such as patches with versions of their own, are left alone.
     """
     now = running(images)
-    replaced = {now[part.number].version for part in plan.marks if part.number in now}
+    changed = (*plan.marks, *plan.returning)
+    replaced = {now[part.number].version for part in changed if part.number in now}
     for number, image in now.items():
         if number not in images_of(wanted) and image.version in replaced:
             raise HalfSet(device, number, str(image.version))

@@ -67,9 +67,9 @@ def repair(
     try:
         return update(device, wanted, wish, listen, patience)
     except SlotUnderTest:
-        if pending or not (wish.reset or wish.confirm):
+        if found.situation is not Situation.TESTING or not (wish.reset or wish.confirm):
             raise
-        # With nothing marked a restart brings back all that ran before, and leaves the slots free.
+        # With nothing marked or confirmed a restart brings back all that ran before, and frees the slots.
         restart(device, wanted, listen, patience)
         return update(device, wanted, wish, listen, patience)
     except OtherUpdatePending as error:

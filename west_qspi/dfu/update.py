@@ -14,14 +14,27 @@ from west_qspi.dfu.afterwards import confirm, prove_running, restart, unconfirme
 from west_qspi.dfu.link import Device, Patience, persist, renew
 from west_qspi.dfu.plan import DIRECT, UpdatePlan, notices, plan_update, refuse_kind
 from west_qspi.dfu.send import send_part
-from west_qspi.dfu.state import Images, describe, is_part, is_pending, part_names, running, waiting
+from west_qspi.dfu.state import (
+    Images,
+    Situation,
+    describe,
+    is_part,
+    is_pending,
+    judge,
+    part_names,
+    running,
+    waiting,
+)
 from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import (
+    HalfConfirmed,
+    HalfKept,
     HalfMarked,
     MayRunAlready,
     MixedRunning,
     NothingMarked,
     OtherUpdatePending,
+    SlotUnderTest,
     SmpError,
     SmpLinkLost,
 )
@@ -71,8 +84,8 @@ def update(
 ) -> UpdateReport:
     """Bring a set onto a device as far as ``wish`` says.
 
-    Raises what ``plan_update`` and ``refuse_kind`` raise, and MayRunAlready, before anything is changed;
-    NothingMarked, HalfMarked; after a restart NotRestarted, NotBack, NotInstalled, MixedRunning,
+    Raises what ``plan_update`` and ``refuse_kind`` raise, MayRunAlready and HalfKept, before anything is
+    changed; NothingMarked, HalfMarked; after a restart NotRestarted, NotBack, NotInstalled, MixedRunning,
     NotConfirmed, HalfConfirmed; and where the device could not be asked at all, what ``Device`` raises.
     """
     began = patience.clock()
@@ -83,8 +96,16 @@ def update(
         if any(each.numbered for each in images) and mode_of(device, wish, patience) in DIRECT:
             raise MayRunAlready(error.device, error.number, error.version) from None
         raise
+    except SlotUnderTest:
+        found = judge(images, (wanted,))
+        if found.situation is Situation.HALF_CONFIRMED:
+            raise HalfKept(device.name, found.reasons[0]) from None
+        raise
     mode = mode_of(device, wish, patience) if plan.marks else None
     refuse_kind(device.name, images, wanted, plan, mode)
+    if not plan.marks and not wish.confirm and judge(images, (wanted,)).situation is Situation.HALF_CONFIRMED:
+        left = part_names(unconfirmed(wanted, images))
+        raise HalfConfirmed(device.name, describe(images, wanted), f"{device.name}: all of it runs", left)
     for notice in notices(plan, wanted, images, mode):
         listen(notice)
     outcome = Outcome.AS_IT_WAS

@@ -36,7 +36,7 @@
      │   ├─ WouldNotRun                a rule of qspi-check says so
      │   ├─ NobodyReads                the board cannot be read, so nobody knows
      │   ├─ NoSuchImage  NoVariant  HalfSet  OtherKindOfUpdate  NotNewer   no such update for this device
-     │   └─ OtherUpdatePending  MayRunAlready  SlotUnderTest               nor for the state that it is in
+     │   └─ OtherUpdatePending  MayRunAlready  SlotUnderTest  HalfKept   nor for the state that it is in
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
      │   ├─ UnknownRunner  RebuildFailed  ToolMissing  PackageMissing
@@ -99,6 +99,7 @@ from west_qspi.errors.device import (
 from west_qspi.errors.dfu import (
     BrokenSet,
     HalfConfirmed,
+    HalfKept,
     HalfMarked,
     HalfSet,
     MayRunAlready,
@@ -239,6 +240,7 @@ __all__ = [
     "ForeignChanged",
     "HalfAlone",
     "HalfConfirmed",
+    "HalfKept",
     "HalfMarked",
     "HalfSet",
     "HalvesDiffer",

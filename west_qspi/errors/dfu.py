@@ -154,6 +154,18 @@ class SlotUnderTest(CheckFailed):
     )
 
 
+class HalfKept(CheckFailed):
+    """A part of what runs on trial is confirmed, and the rest would go back."""
+
+    device: str
+    reason: str
+    text = "{device}: a part of what runs is confirmed, and another part is not: {reason}"
+    hint = (
+        "Do not restart the device: it would run a mixture. First run 'west qspi-dfu repair' with the package "
+        "of what runs, which confirms the rest."
+    )
+
+
 class NoVariant(CheckFailed):
     """A set of direct-XIP has no image for the slot that is free."""
 
