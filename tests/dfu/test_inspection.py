@@ -173,9 +173,10 @@ def tied(
 
 def test_the_words_that_are_shown_tie_the_images(tmp_path: Path) -> None:
     shown = tied(tmp_path, None, None)
+    build = " (in a build: CONFIG_MCUBOOT_EXTRA_IMGTOOL_ARGS)."
     assert shown == [
-        ("0.bin", 'Sign it with: imgtool sign --dependencies "(1, 1.2.3+4)" ...'),
-        ("1.bin", 'Sign it with: imgtool sign --dependencies "(0, 1.2.3+4)" ...'),
+        ("0.bin", 'Sign it with: imgtool sign --dependencies "(1, 1.2.3+4)" ...' + build),
+        ("1.bin", 'Sign it with: imgtool sign --dependencies "(0, 1.2.3+4)" ...' + build),
     ]
     first, second = (advice.split('"')[1] for _, advice in shown)
     assert tied(tmp_path, first, second) == []

@@ -161,8 +161,8 @@ class HalfKept(CheckFailed):
     reason: str
     text = "{device}: a part of what runs is confirmed, and another part is not: {reason}"
     hint = (
-        "Do not restart the device: it would run a mixture. First run 'west qspi-dfu repair' with the package "
-        "of what runs, which confirms the rest."
+        "Do not restart the device: it would run a mixture. First run 'west qspi-dfu repair' with the "
+        "package of what runs, which confirms the rest."
     )
 
 
