@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from smp.error import MGMT_ERR
 from smp.image_management import IMG_MGMT_ERR
 
-from tests.dfu.wire import IMAGES, SLOT, Bench, bench, image, make_set, part
+from tests.dfu.wire import IMAGES, SLOT, Bench, DirectChannel, bench, image, make_set, part
 from west_qspi.build.modes import UpdateMode
+from west_qspi.dfu.device import SmpDevice
 from west_qspi.dfu.manifest import VERSION_DIRECT
 from west_qspi.dfu.repair import repair
 from west_qspi.dfu.send import send_part
@@ -438,6 +439,46 @@ def test_an_upload_goes_on_with_a_device_that_restarted_far_into_it() -> None:
         board.device.set_faults(LinkFaults(resets=resets))
         assert bring(board, confirm=True) is Outcome.CONFIRMED
         assert board.installed(NEW) == [NEW.path] * 3
+
+
+@dataclass
+class Unplugged(DirectChannel):
+    """A port that is not there for a time, and says so at once."""
+
+    back_at: float = 0.0
+
+    def open(self, timeout: float) -> None:
+        if self.clock() < self.back_at:
+            raise ConnectionError("there is no such port")
+
+    def send(self, frame: bytes) -> None:
+        self.open(0)
+        super().send(frame)
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize(("away", "outcome"), [(25.0, Outcome.CONFIRMED), (45.0, None)])
+def test_a_port_may_be_unplugged_for_as_long_as_was_said(
+    away: float, outcome: Outcome | None, there: bool
+) -> None:
+    board = with_secondary(NEW) if there else bench(OLD)
+    channel = Unplugged(board.device, board.clock)
+    pulled: list[Event] = []
+
+    def pull(event: Event) -> None:
+        if isinstance(event, Advanced) and not pulled:
+            pulled.append(event)
+            channel.back_at = board.clock() + away
+
+    client, wish = SmpDevice(channel, 10.0, board.clock), Wish(confirm=True, again=True)
+    # The bench waits for 30 seconds.
+    if outcome is not None:
+        assert update(client, NEW, wish, pull, board.patience).outcome is outcome
+        assert board.installed(NEW) == [NEW.path] * 3
+    else:
+        with pytest.raises(NothingMarked):
+            update(client, NEW, wish, pull, board.patience)
+        assert board.marked() == []
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 5, 7])

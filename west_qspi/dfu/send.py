@@ -31,8 +31,9 @@ def send_part(
         try:
             answer = device.take(part.number, part.data, at)
         except SmpLinkLost:
-            lost_at = patience.clock() if lost_at is None else lost_at
-            vain += 1
+            if lost_at is None:
+                # A port that is gone fails many times a second: until it is back, only time counts.
+                lost_at, vain = patience.clock(), vain + 1
             if vain > _TRIES or patience.clock() - lost_at >= patience.wait:
                 raise
             renew(device, patience)
