@@ -90,22 +90,7 @@ def update(
     """
     began = patience.clock()
     images = persist(device, patience, device.images)
-    try:
-        plan = plan_update(device.name, images, wanted, again=wish.again, replace=wish.replace)
-    except OtherUpdatePending as error:
-        if any(each.numbered for each in images) and mode_of(device, wish, patience) in DIRECT:
-            raise MayRunAlready(error.device, error.number, error.version) from None
-        raise
-    except SlotUnderTest:
-        found = judge(images, (wanted,))
-        if found.situation is Situation.HALF_CONFIRMED:
-            raise HalfKept(device.name, found.reasons[0]) from None
-        raise
-    mode = mode_of(device, wish, patience) if plan.marks else None
-    refuse_kind(device.name, images, wanted, plan, mode)
-    if not plan.marks and not wish.confirm and judge(images, (wanted,)).situation is Situation.HALF_CONFIRMED:
-        left = part_names(unconfirmed(wanted, images))
-        raise HalfConfirmed(device.name, describe(images, wanted), f"{device.name}: all of it runs", left)
+    plan, mode = _planned(device, wanted, wish, images, patience)
     for notice in notices(plan, wanted, images, mode):
         listen(notice)
     outcome = Outcome.AS_IT_WAS
@@ -140,6 +125,29 @@ def update(
         elif unconfirmed(wanted, images):
             outcome = Outcome.TESTING
     return UpdateReport(device.name, outcome, plan, images, patience.clock() - began)
+
+
+def _planned(
+    device: Device, wanted: UpdateSet, wish: Wish, images: Images, patience: Patience
+) -> tuple[UpdatePlan, UpdateMode | None]:
+    """Return what is to be done, and what MCUboot does; raises what stops an update before it begins."""
+    try:
+        plan = plan_update(device.name, images, wanted, again=wish.again, replace=wish.replace)
+    except OtherUpdatePending as error:
+        if any(each.numbered for each in images) and mode_of(device, wish, patience) in DIRECT:
+            raise MayRunAlready(error.device, error.number, error.version) from None
+        raise
+    except SlotUnderTest:
+        found = judge(images, (wanted,))
+        if found.situation is Situation.HALF_CONFIRMED:
+            raise HalfKept(device.name, found.reasons[0]) from None
+        raise
+    mode = mode_of(device, wish, patience) if plan.marks else None
+    refuse_kind(device.name, images, wanted, plan, mode)
+    if not plan.marks and not wish.confirm and judge(images, (wanted,)).situation is Situation.HALF_CONFIRMED:
+        left = part_names(unconfirmed(wanted, images))
+        raise HalfConfirmed(device.name, describe(images, wanted), f"{device.name}: all of it runs", left)
+    return plan, mode
 
 
 def mode_of(device: Device, wish: Wish, patience: Patience) -> UpdateMode | None:
