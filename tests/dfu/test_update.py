@@ -185,6 +185,14 @@ def test_what_ties_images_together_is_asked_for_where_it_is_missing() -> None:
     assert "not-linked" not in notices(tied.events)
 
 
+def test_a_gap_between_marks_is_not_told_of_where_all_are_set() -> None:
+    board = bench(OLD)
+    bring(board)
+    board.events.clear()
+    assert bring(board) is Outcome.MARKED
+    assert "not-linked" not in notices(board.events)
+
+
 def test_an_older_set_is_remarked_on() -> None:
     board = bench(NEXT)
     bring(board)
