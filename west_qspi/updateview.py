@@ -116,6 +116,7 @@ def _done(plan: UpdatePlan) -> list[tuple[Part, str]]:
     found = [(part, "uploaded") for part in plan.uploads]
     found += [(part, "was there") for part in plan.present]
     found += [(part, "runs already") for part in plan.running]
+    found += [(part, "comes back") for part in plan.returning]
     return sorted(found, key=lambda each: each[0].number)
 
 

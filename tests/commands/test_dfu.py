@@ -79,6 +79,9 @@ def test_its_own_older_package_is_replaced_and_no_other_file(run: Run) -> None:
     refused = run("pack", "-o", "release.zip")
     assert (refused.status, Path("release.zip").read_text()) == (2, "precious")
     assert refused.err.startswith("error: release.zip is there already: --force replaces it")
+    # No word of --force, which would not help.
+    folder = run("pack", "-o", "build")
+    assert (folder.status, folder.err) == (2, "error: build is a directory: name the file in it\n")
     assert run("pack", "-o", "release.zip", "--force").status == 0
     assert Path("release.zip").read_bytes() == good
     assert run("pack", "-o", "new.zip", "--json").status == 0

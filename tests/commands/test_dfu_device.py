@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import _thread
 import json
+import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,14 +16,17 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from buildgen import BuildOptions
 
 from tests.dfu.wire import bench, make_set
 from tests.helpers.boards import SMALL, build_of, flash_board, new_board
 from tests.helpers.cli import Done, finish
 from west_qspi.__main__ import main
 from west_qspi.build.build import Build
+from west_qspi.dfu.device import SmpDevice
 from west_qspi.dfu.manifest import Manifest
 from west_qspi.dfu.package import package_bytes
+from west_qspi.dfu.state import Images
 from west_qspi.memory import MemoryKind
 from west_qspi.sim.device import Device
 from west_qspi.sim.linkfaults import LinkFaults, Refusal
@@ -132,6 +137,24 @@ def test_a_list_names_partitions_and_where_images_are_from(dfu: Any) -> None:
         ]
         assert [row[-1] for row in rows] == [str(old.path), str(new.package_file)] * 2
         assert "update pending" in done.out
+
+
+def test_a_build_that_is_half_done_is_not_what_a_device_is_judged_by(dfu: Any, tmp_path: Path) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    shutil.copytree(old.path, tmp_path / "build")
+    half = tmp_path / "build" / "watch_app" / "zephyr" / "zephyr.internal.signed.bin"
+    shutil.copy(new.path / "watch_app" / "zephyr" / half.name, half)
+    with device_with(old) as (_, to):
+        done = dfu("list", *to)
+        assert (done.status, "settled" in done.out) == (0, True)
+        assert "they are not of one build" in done.err
+        half.write_bytes(b"")
+        done = dfu("list", *to)
+        assert (done.status, "mcuboot_primary_1" in done.out) == (0, True)
+        assert dfu("list", "-d", "build", *to).status == 1
+        (tmp_path / "build" / "watch_app" / "zephyr" / ".config").write_bytes(b"\xff\xfe\x00")
+        done = dfu("list", *to)
+        assert (done.status, "settled" in done.out) == (0, True)
 
 
 def test_what_is_half_marked_is_told_and_repaired(dfu: Any) -> None:
@@ -245,6 +268,101 @@ def test_ctrl_c_says_what_the_device_holds(dfu: Any) -> None:
         assert halves(device, old) == [True, True]
         assert dfu("upload", new.package_file, "--confirm", *to).status == 0
         assert halves(device, new) == [True, True]
+
+
+def test_who_stops_twice_is_not_told_that_nothing_was_changed(
+    dfu: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (device, to):
+        listed = SmpDevice.images
+
+        def images(client: SmpDevice) -> Images:
+            if device.requests > 4:
+                raise KeyboardInterrupt
+            return listed(client)
+
+        monkeypatch.setattr(SmpDevice, "images", images)
+        done = dfu("upload", new.package_file, *to)
+        assert done.status == 1
+        assert "nobody knows what is marked" in done.err
+        assert "nothing was changed" not in done.err
+
+
+def test_who_stops_between_two_marks_is_told_not_to_restart(
+    dfu: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (device, to):
+        mark = SmpDevice.mark
+        done_before: list[bytes] = []
+
+        def marked(client: SmpDevice, digest: bytes) -> None:
+            if done_before:
+                raise KeyboardInterrupt
+            done_before.append(digest)
+            mark(client, digest)
+
+        monkeypatch.setattr(SmpDevice, "mark", marked)
+        done = dfu("upload", new.package_file, *to)
+        assert done.status == 1
+        assert "half marked, and must not restart" in done.err
+        monkeypatch.undo()
+        assert dfu("upload", new.package_file, *to).status == 0
+        device.power_cycle()
+        assert halves(device, new) == [True, True]
+
+
+def test_the_set_before_comes_back_by_upload_and_reset(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old) as (device, to):
+        assert dfu("upload", new.package_file, "--reset", *to).status == 0
+        done = dfu("upload", old.package_file, *to)
+        assert (done.status, "goes back to this set at the next restart" in done.out) == (0, True)
+        assert done.out.count("comes back") == 2
+        done = dfu("upload", old.package_file, "--reset", *to)
+        assert (done.status, "went back to the images before" in done.out) == (0, True)
+        assert halves(device, old) == [True, True]
+
+
+def test_a_restart_that_proves_nothing_is_no_success(dfu: Any) -> None:
+    old, new = build_of(DIRECT), build_of(DIRECT_NEWER)
+    with device_with(old) as (device, to):
+        done = dfu("upload", new.package_file, *to, "--reset")
+        assert (done.status, "nothing is proven or confirmed" in done.out) == (1, True)
+        assert device.booted is not None
+        assert device.booted.running == {0: 1, 1: 1}
+
+
+@pytest.mark.parametrize(
+    ("runs", "sent", "says"),
+    [
+        (SWAP, replace(SWAP_NEWER, split=False), "the set has nothing for it"),
+        (replace(SMALL, mode="overwrite"), SWAP_NEWER, "the set has nothing for it"),
+        (SWAP, DIRECT_NEWER, "the set is for the slots that it runs from (direct-XIP)"),
+        (DIRECT, SWAP_NEWER, "MCUboot starts images where they are (direct-XIP)"),
+        (DIRECT, replace(DIRECT, change=1), "is not newer than 1.0.0+0"),
+    ],
+)
+def test_what_would_not_run_is_refused_without_any_build(
+    dfu: Any, runs: BuildOptions, sent: BuildOptions, says: str
+) -> None:
+    old, new = build_of(runs), build_of(sent)
+    with device_with(old) as (device, to):
+        for command in ("upload", "repair"):
+            done = dfu(command, new.package_file, "--confirm", *to)
+            assert (done.status, says in done.err, "nothing was uploaded" in done.err) == (1, True, True)
+        device.power_cycle()
+        assert halves(device, old)[:1] == [True]
+        assert device.runs
+
+
+def test_a_port_that_is_none_is_told_at_once(dfu: Any, tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = dfu("list", "--port", tmp_path / "ttyACM7")
+    assert "there is no such port; this machine has " in done.err
+    # An answer may take ten seconds, but a port is there or not.
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

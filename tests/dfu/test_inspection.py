@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -13,8 +14,9 @@ from tests.dfu.cases import PACKAGES, build_for, changed_package, content_of, zi
 from tests.helpers.imgtool import private_pem, public_pem, sign
 from west_qspi.build.build import Build
 from west_qspi.dfu.inspection import Inspected, Key, inspect
-from west_qspi.dfu.linked import linked_images
+from west_qspi.dfu.linked import linked_images, package_name
 from west_qspi.dfu.package import read_package
+from west_qspi.dfu.remark import Level
 
 CASES = sorted(path.stem for path in PACKAGES.iterdir())
 # Every shape that the generator makes, and what is in its package.
@@ -35,11 +37,21 @@ def key_of(build: Build) -> Key:
     return Key(path.read_bytes(), path.name)
 
 
-def inspected(data: bytes, folder: Path, build: Build | None = None, **options: bool) -> Inspected:
+def inspected(data: bytes, folder: Path, build: Build | None = None, **options: Any) -> Inspected:
     path = folder / "update.zip"
     path.write_bytes(data)
     linked, key = (linked_images(build), key_of(build)) if build else ((), None)
     return inspect(read_package(path), linked, key, **options)
+
+
+def test_a_package_with_the_name_of_another_product_is_warned_of(tmp_path: Path) -> None:
+    lamp, watch = (build_for({"app": app, "version": "1.1.0"}) for app in ("lamp", "watch_app"))
+    data = lamp.package_file.read_bytes()
+    found = inspected(data, tmp_path, watch, name=package_name(watch))
+    assert [remark.level for remark in found.remarks if "for another product" in remark.text] == [
+        Level.WARNING
+    ]
+    assert not inspected(data, tmp_path, lamp, name=package_name(lamp)).remarks
 
 
 @pytest.mark.parametrize(("options", "images"), SHAPES)
@@ -161,9 +173,10 @@ def tied(
 
 def test_the_words_that_are_shown_tie_the_images(tmp_path: Path) -> None:
     shown = tied(tmp_path, None, None)
+    build = " (in a build: CONFIG_MCUBOOT_EXTRA_IMGTOOL_ARGS)."
     assert shown == [
-        ("0.bin", 'Sign it with: imgtool sign --dependencies "(1, 1.2.3+4)" ...'),
-        ("1.bin", 'Sign it with: imgtool sign --dependencies "(0, 1.2.3+4)" ...'),
+        ("0.bin", 'Sign it with: imgtool sign --dependencies "(1, 1.2.3+4)" ...' + build),
+        ("1.bin", 'Sign it with: imgtool sign --dependencies "(0, 1.2.3+4)" ...' + build),
     ]
     first, second = (advice.split('"')[1] for _, advice in shown)
     assert tied(tmp_path, first, second) == []

@@ -70,10 +70,20 @@ def test_how_a_device_stands_shows_without_any_package(flags: tuple[str, ...], s
 
 
 def test_a_package_tells_more_than_versions() -> None:
-    # Of the set only image 1 is on the device: without the set it could be all there is.
-    images = (*device("ac", "ac", "ac", second=None), listed(NEW.parts[1], 1, "p"))
+    # What runs has a version for each image; of the set only image 1 is there, which could be all of it.
+    mixed = tuple(listed(make_set(f"0.{each}.0").parts[each], 0, "ac") for each in (0, 1, 2))
+    images = (*mixed, listed(NEW.parts[1], 1, "p"))
     assert judge(images).situation is Situation.PENDING
     assert judge(images, (NEW,)).situation is Situation.HALF_MARKED
+
+
+def test_what_has_one_version_is_not_torn_apart_even_by_a_package_that_says_so() -> None:
+    images = (*device("ac", "ac", "ac", second=None), listed(NEW.parts[1], 1, "p"))
+    half = make_set("1.1.0", only=(1,))
+    for known in ((), (half,)):
+        judged = judge(images, known)
+        assert judged.situation is Situation.HALF_MARKED
+        assert [reason[:7] for reason in judged.reasons] == ["image 0", "image 2"]
 
 
 def test_a_part_of_a_package_that_runs_alone_is_a_mixture() -> None:

@@ -100,6 +100,11 @@ def build_dir_or_none(args: argparse.Namespace, context: Context) -> tuple[Path 
     return directory, Build.load(directory)
 
 
+def typed(path: Path, context: Context) -> Path:
+    """Return a path in the user's own words where these lead to the file, for messages to have them."""
+    return path if context.cwd == Path.cwd() else context.cwd / path
+
+
 def guarded(
     run: Callable[[argparse.Namespace, Context, Console], int], args: argparse.Namespace, context: Context
 ) -> int:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from west_qspi.build.build import Build
 from west_qspi.chipview import descriptions_json, finding_json, finding_lines, side_by_side
-from west_qspi.commands import Context, add_build_options, build_dir, build_dir_or_none, guarded
+from west_qspi.commands import Context, add_build_options, build_dir, build_dir_or_none, guarded, typed
 from west_qspi.commands.board import add_board_options, known_parts, runner_of, runner_options
-from west_qspi.commands.configwrite import NO_CHIP, convert_config, generate_config, soc_of, typed
+from west_qspi.commands.configwrite import NO_CHIP, convert_config, generate_config, soc_of
 from west_qspi.console import Console
 from west_qspi.errors import (
     ConfigurationError,

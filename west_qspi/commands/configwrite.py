@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from west_qspi.build.build import Build
-from west_qspi.commands import Context, build_dir, build_dir_or_none
+from west_qspi.commands import Context, build_dir, build_dir_or_none, typed
 from west_qspi.commands.board import known_parts
 from west_qspi.console import Console
 from west_qspi.errors import UsageError
@@ -25,11 +25,6 @@ from west_qspi.soc import NRF5340, SOCS, Soc
 NO_CHIP = "the build's devicetree has no external flash"
 
 _LONGEST_DELAY = 255
-
-
-def typed(path: Path, context: Context) -> Path:
-    """Return a path in the user's own words where these lead to the file, for messages to have them."""
-    return path if context.cwd == Path.cwd() else context.cwd / path
 
 
 def soc_of(args: argparse.Namespace, build: Build | None) -> Soc | None:

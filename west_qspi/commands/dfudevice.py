@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from west_qspi.commands import Context, build_dir, build_dir_or_none
+from west_qspi.commands import Context, build_dir, build_dir_or_none, typed
 from west_qspi.console import Console
 from west_qspi.dfu.address import BAUD, PORT, Address, udp_address
 from west_qspi.dfu.link import Device, Patience, persist
@@ -16,8 +16,8 @@ from west_qspi.dfu.package import Package, read_package
 from west_qspi.dfu.updateset import UpdateSet, set_of
 from west_qspi.errors import (
     BrokenSet,
-    MissingOutput,
     NoSmpDevice,
+    QspiError,
     SmpError,
     SmpLinkLost,
     UpdateStopped,
@@ -150,14 +150,14 @@ def _package_of(build: Build) -> Package:
     return pack(build, str(build.path))
 
 
-def _sound(package: Package, build: Build | None, console: Console, *, tied: bool) -> UpdateSet:
+def _sound(package: Package, build: Build | None, console: Console, *, tied: bool = False) -> UpdateSet:
     """Return the set in a package, ``tied`` if its images have to depend on each other. Raises BrokenSet."""
     from west_qspi.dfu.inspection import inspect
-    from west_qspi.dfu.linked import linked_images
+    from west_qspi.dfu.linked import linked_images, package_name
     from west_qspi.dfu.remark import REPACK, Level
 
-    linked = linked_images(build) if build is not None else ()
-    found = inspect(package, linked, require_dependency=tied)
+    known = (linked_images(build), package_name(build)) if build is not None else ((), "")
+    found = inspect(package, known[0], name=known[1], require_dependency=tied)
     for remark in found.remarks:
         text = f"{remark.file}: {remark.text}" if remark.file else remark.text
         if remark.level is Level.ERROR:
@@ -183,10 +183,31 @@ def _wanted(args: argparse.Namespace, context: Context, console: Console) -> tup
         build = Build.load(build_dir(args, context))
         return _sound(_package_of(build), build, console, tied=tied), build
     near = Build.load(build_dir(args, context)) if args.build_dir is not None else None
-    return _sound(read_package(context.cwd / args.package), near, console, tied=tied), near
+    return _sound(read_package(typed(args.package, context)), near, console, tied=tied), near
 
 
 # --- the commands ----------------------------------------------------------------------------------
+
+
+def _near(args: argparse.Namespace, context: Context, console: Console) -> Build | None:
+    """Return the build that is named or in reach; one that nobody named and cannot be read is only noted."""
+    try:
+        return build_dir_or_none(args, context)[1]
+    except QspiError as error:
+        if args.build_dir is not None:
+            raise
+        console.listen(Noticed("no-build", f"the build in reach is of no use: {error}"))
+        return None
+
+
+def _whole(package: Package, build: Build | None, console: Console) -> UpdateSet | None:
+    """Return the set in a package to hold a device against, None, with a warning, where it is none."""
+    try:
+        return _sound(package, build, console)
+    except BrokenSet as error:
+        text = f"what the device holds is not held against it: {error}"
+        console.listen(Noticed("no-set", text, warning=True))
+        return None
 
 
 def run_list(args: argparse.Namespace, context: Context, console: Console) -> int:
@@ -194,17 +215,20 @@ def run_list(args: argparse.Namespace, context: Context, console: Console) -> in
     from west_qspi.dfu.state import judge
     from west_qspi.updateview import images_json, images_lines
 
-    known = [set_of(read_package(context.cwd / args.zip))] if args.zip is not None else []
-    _, build = build_dir_or_none(args, context)
+    found: list[UpdateSet | None] = []
+    if args.zip is not None:
+        found.append(_whole(read_package(typed(args.zip, context)), None, console))
+    build = _near(args, context, console)
     names = {}
     if build is not None:
         names = {(slot.number, int(slot.secondary)): slot.partition.name for slot in build.slots}
         try:
-            known.append(set_of(_package_of(build)))
-        except (MissingOutput, UsageError):
+            found.append(_whole(_package_of(build), build, console))
+        except QspiError:
             # A build that was only configured still has the partitions' names.
             if args.build_dir is not None and args.zip is None:
                 raise
+    known = [each for each in found if each is not None]
     with _connected(args) as device:
         images = persist(device, _patience(args), device.images)
         judged = judge(images, known)
@@ -235,20 +259,24 @@ def run_repair(args: argparse.Namespace, context: Context, console: Console) -> 
 
 def _stopped(device: Device, wanted: UpdateSet) -> UpdateStopped:
     """Say what a device holds when the user has stopped an update."""
-    from west_qspi.dfu.state import describe, next_boot, running
+    from west_qspi.dfu.state import describe, judge, next_boot, running
 
     try:
         device.reconnect()
         images = device.images()
-    except SmpError:
+    except (SmpError, KeyboardInterrupt):
+        # Who stops a second time does not want to wait for the answer.
         return UpdateStopped(device.name, "not known, as it does not answer", "nobody knows what is marked")
     changes = next_boot(images) != running(images)
     reason = "the next boot changes what runs" if changes else "the next boot changes nothing"
+    found = judge(images, (wanted,)).situation
+    if changes and not found.sound:
+        reason = f"it is {found.value}, and must not restart before the same command has gone on"
     return UpdateStopped(device.name, describe(images, wanted), reason)
 
 
 def _bring(args: argparse.Namespace, context: Context, console: Console, way: Way) -> int:
-    from west_qspi.dfu.update import Wish
+    from west_qspi.dfu.update import Outcome, Wish
     from west_qspi.updateview import report_json, report_lines
 
     wanted, build = _wanted(args, context, console)
@@ -259,4 +287,5 @@ def _bring(args: argparse.Namespace, context: Context, console: Console, way: Wa
         except KeyboardInterrupt:
             raise _stopped(device, wanted) from None
         console.result(report_json(report), report_lines(report, console.style))
-    return 0
+    # What was asked to be proven by a restart, and could not be, is no success.
+    return 1 if report.outcome is Outcome.RESTARTED else 0

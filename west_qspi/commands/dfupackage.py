@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from west_qspi.build.build import Build
-from west_qspi.commands import Context, build_dir, build_dir_or_none
-from west_qspi.commands.configwrite import typed
+from west_qspi.commands import Context, build_dir, build_dir_or_none, typed
 from west_qspi.console import Console
-from west_qspi.dfu.inspection import Key, inspect
-from west_qspi.dfu.linked import LinkedImage, linked_images
-from west_qspi.dfu.pack import pack
-from west_qspi.dfu.package import package_bytes, read_package
-from west_qspi.dfuview import package_json, package_lines
 from west_qspi.errors import QspiError, UsageError
 from west_qspi.events import Noticed
 from west_qspi.fileio import opened, replace_bytes
+
+if TYPE_CHECKING:
+    from west_qspi.build.build import Build
+    from west_qspi.dfu.inspection import Key
+    from west_qspi.dfu.linked import LinkedImage
 
 PACKAGE_NAME = "qspi_dfu.zip"
 """What a package is called in its build directory, beside the one that the SDK makes."""
@@ -53,11 +52,20 @@ def _add_check_options(parser: argparse.ArgumentParser) -> None:
 
 def run_pack(args: argparse.Namespace, context: Context, console: Console) -> int:
     """Make a package of a build, and write it if nothing is wrong with it."""
+    from west_qspi.build.build import Build
+    from west_qspi.dfu.inspection import inspect
+    from west_qspi.dfu.linked import linked_images
+    from west_qspi.dfu.pack import pack
+    from west_qspi.dfu.package import package_bytes
+    from west_qspi.dfuview import package_json, package_lines
+
     build = Build.load(build_dir(args, context))
     usual = build.path / PACKAGE_NAME
     output = typed(args.output, context) if args.output else usual
     package = pack(build, str(output))
     content = package_bytes(package.manifest, package.data)
+    if output.is_dir():
+        raise UsageError(f"{output} is a directory: name the file in it")
     if not args.force and output.exists() and output.resolve() != usual.resolve():
         raise UsageError(f"{output} is there already: --force replaces it")
     found = inspect(
@@ -76,10 +84,16 @@ def run_pack(args: argparse.Namespace, context: Context, console: Console) -> in
 
 def run_inspect(args: argparse.Namespace, context: Context, console: Console) -> int:
     """Show a package and what is wrong with it, by itself and for the build if one is in reach."""
+    from west_qspi.dfu.inspection import inspect
+    from west_qspi.dfu.linked import package_name
+    from west_qspi.dfu.package import read_package
+    from west_qspi.dfuview import package_json, package_lines
+
     package = read_package(typed(args.package, context))
     build, linked = _build(args, context, console)
     key = _key(args, context, build, console)
-    found = inspect(package, linked, key, require_dependency=args.require_dependency)
+    name = package_name(build) if build is not None else ""
+    found = inspect(package, linked, key, require_dependency=args.require_dependency, name=name)
     console.result(package_json(found), package_lines(found, console.style))
     return 1 if found.bad else 0
 
@@ -88,6 +102,8 @@ def _build(
     args: argparse.Namespace, context: Context, console: Console
 ) -> tuple[Build | None, tuple[LinkedImage, ...]]:
     """Return the build and its images; one that was not asked for and is of no use is only noted."""
+    from west_qspi.dfu.linked import linked_images
+
     try:
         directory, build = build_dir_or_none(args, context)
         if build is not None:
@@ -106,6 +122,8 @@ def _build(
 
 def _key(args: argparse.Namespace, context: Context, build: Build | None, console: Console) -> Key | None:
     """Return the key that is named, or else the build's; say why where there is none to go by."""
+    from west_qspi.dfu.inspection import Key
+
     named = typed(args.key, context) if args.key else None
     path = named or (build.signature_key if build else None)
     if path is not None and (named or find_spec("cryptography") is not None):

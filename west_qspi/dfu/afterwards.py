@@ -11,6 +11,7 @@ from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import (
     HalfConfirmed,
     MixedRunning,
+    NotBack,
     NotConfirmed,
     NotInstalled,
     NotRestarted,
@@ -25,7 +26,10 @@ _HEARD = 10.0
 
 
 def restart(device: Device, wanted: UpdateSet, listen: Listener, patience: Patience) -> None:
-    """Restart the device and wait until it answers with something else than before. Raises NotRestarted."""
+    """Restart the device and wait until it answers with something else than before.
+
+    Raises NotRestarted, and NotBack where it does not answer at all.
+    """
     before = persist(device, patience, device.images)
     listen(Noticed("restart", "the device restarts; MCUboot may take a minute to install what is marked"))
     try:
@@ -33,7 +37,7 @@ def restart(device: Device, wanted: UpdateSet, listen: Listener, patience: Patie
     except SmpRefused as error:
         raise NotRestarted(device.name, describe(before, wanted), str(error)) from error
     begun = asked = patience.clock()
-    images = before
+    images, silent = before, ""
     while patience.clock() - begun < patience.wait:
         patience.sleep(patience.pause)
         if patience.clock() - asked > _HEARD:
@@ -42,12 +46,16 @@ def restart(device: Device, wanted: UpdateSet, listen: Listener, patience: Patie
             asked = patience.clock()
         try:
             images = device.images()
-        except SmpLinkLost:
+        except SmpLinkLost as error:
+            silent = error.reason
             asked = patience.clock()
             renew(device, patience)
             continue
+        silent = ""
         if images != before:
             return
+    if silent:
+        raise NotBack(device.name, describe(before, wanted), silent)
     reason = f"its images are as before after {patience.wait:.0f} s"
     raise NotRestarted(device.name, describe(images, wanted), reason)
 
@@ -85,13 +93,13 @@ def confirm(device: Device, wanted: UpdateSet, patience: Patience) -> Images:
 
 def confirm_all(device: Device, wanted: UpdateSet, todo: list[Part], patience: Patience) -> Images:
     """Confirm these parts. Raises NotConfirmed where none of the set is confirmed then, HalfConfirmed."""
-    reason = "the device does not list all images as confirmed"
+    reason, help = "the device does not list all images as confirmed", NotConfirmed.help
     try:
         for part in todo:
             persist(device, patience, partial(device.confirm, part.digest or b""))
         images = persist(device, patience, device.images)
     except SmpError as error:
-        reason = str(error)
+        reason, help = str(error), error.advice
         try:
             images = device.images()
         except SmpError:
@@ -102,5 +110,5 @@ def confirm_all(device: Device, wanted: UpdateSet, todo: list[Part], patience: P
     if not left:
         return images
     if not any(is_confirmed(images, part) for part in wanted.parts):
-        raise NotConfirmed(device.name, describe(images, wanted), reason)
+        raise NotConfirmed(device.name, describe(images, wanted), reason, help)
     raise HalfConfirmed(device.name, describe(images, wanted), reason, part_names(left))

@@ -22,7 +22,8 @@ _IMAGE_ADVICE = {
     "IMAGE_ALREADY_PENDING": "Something is marked already; 'west qspi-dfu list' shows it.",
     "IMAGE_CONFIRMATION_DENIED": (
         "The firmware confirms only its own image; "
-        "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY=y lets it confirm all."
+        "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY=y lets it confirm all; else it has to do "
+        "it by itself."
     ),
     "FLASH_WRITE_FAILED": "Check the device's flash; a part that is in use cannot be written.",
     "FLASH_ERASE_FAILED": "Check the device's flash; a part that is in use cannot be erased.",

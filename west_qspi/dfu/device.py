@@ -160,7 +160,7 @@ class SmpDevice:
         wanted, match = answer.get("off"), answer.get("match")
         if not _is_count(wanted):
             raise SmpNotUnderstood(self.name, during, "it does not say which piece comes next")
-        return Taken(wanted, match if isinstance(match, bool) else None)
+        return Taken(wanted, offset + len(piece), match if isinstance(match, bool) else None)
 
     def mark(self, digest: bytes) -> None:
         """Mark an image for a test at the next boot."""

@@ -61,11 +61,13 @@ def inspect(
     key: Key | None = None,
     *,
     require_dependency: bool = False,
+    name: str = "",
 ) -> Inspected:
     """Look at a package that was read whole.
 
-    ``linked`` are the images of the build that it should be for, none where that is not known; ``key`` is
-    what it should be signed with. Raises SigningKeyError for a key that MCUboot could not use.
+    ``linked`` are the images of the build that it should be for, none where that is not known, and ``name``
+    is what its package is called; ``key`` is what it should be signed with. Raises SigningKeyError for a key
+    that MCUboot could not use.
     """
     parts, remarks = [], list(_listing(package))
     for entry in package.manifest.entries:
@@ -88,6 +90,9 @@ def inspect(
     matches = tuple(
         next((each for each in linked if _same_place(part.entry, each.entry)), None) for part in parts
     )
+    if name and package.manifest.name not in ("", name):
+        text = f"its name is '{package.manifest.name}', but the build's is '{name}': for another product?"
+        remarks.append(Remark(Level.WARNING, "", text))
     if linked:
         remarks += of_build(package, parts, matches, linked)
     return Inspected(package, tuple(parts), matches, proven, tuple(remarks))
@@ -234,5 +239,8 @@ def _dependencies(parts: Sequence[Part], *, require: bool) -> Iterator[Remark]:
         if missing:
             which = " and ".join(f"image {number}" for number in missing)
             text = f"MCUboot would install it without this version of {which}"
-            advice = f"Sign it with: imgtool sign {dependency_arguments(part.number, versions)} ..."
+            words = dependency_arguments(part.number, versions)
+            advice = (
+                f"Sign it with: imgtool sign {words} ... (in a build: CONFIG_MCUBOOT_EXTRA_IMGTOOL_ARGS)."
+            )
             yield Remark(Level.ERROR, part.file, text, advice)

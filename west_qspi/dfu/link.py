@@ -17,10 +17,12 @@ _Result = TypeVar("_Result")
 class Taken(NamedTuple):
     """The answer to a piece of an upload: the offset that the device wants next.
 
-    ``match`` is what it says of the hash of the whole file, at the end; None where it does not check.
+    ``end`` is the offset behind the piece that was sent. ``match`` is what the device says of the hash of the
+    whole file, at the end; None where it does not check.
     """
 
     offset: int
+    end: int
     match: bool | None = None
 
 

@@ -11,6 +11,7 @@ from west_qspi.dfu.state import (
     Images,
     images_of,
     is_part,
+    is_pending,
     next_boot,
     numbers,
     part_for,
@@ -18,17 +19,32 @@ from west_qspi.dfu.state import (
     waiting,
 )
 from west_qspi.dfu.updateset import Part, UpdateSet
-from west_qspi.errors import NoSuchImage, NoVariant, OtherUpdatePending, SlotUnderTest
+from west_qspi.errors import (
+    HalfSet,
+    NoSuchImage,
+    NotNewer,
+    NoVariant,
+    OtherKindOfUpdate,
+    OtherUpdatePending,
+    SlotUnderTest,
+)
 from west_qspi.events import Noticed
+
+DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
+"""The modes in which images run from both slots."""
 
 
 @dataclass(frozen=True)
 class UpdatePlan:
-    """What to do with each part: ``uploads`` in this order, ``present`` is in its slot, ``running`` runs."""
+    """What to do with each part: ``uploads`` in this order, ``present`` is in its slot, ``running`` runs.
+
+    ``returning`` is what the device goes back to at its next restart, without any mark.
+    """
 
     uploads: tuple[Part, ...]
     present: tuple[Part, ...]
     running: tuple[Part, ...]
+    returning: tuple[Part, ...] = ()
 
     @property
     def marks(self) -> tuple[Part, ...]:
@@ -59,11 +75,11 @@ def plan_update(
     ``again`` uploads also what is in its slot already; ``replace`` tries to upload over what is marked, which
     a server allows only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING.
 
-    Raises NoSuchImage, NoVariant, OtherUpdatePending, and SlotUnderTest.
+    Raises NoSuchImage, HalfSet, NoVariant, OtherUpdatePending, and SlotUnderTest.
     """
     now, others, then = running(images), waiting(images), next_boot(images)
     _refuse_unknown(device, images, wanted)
-    uploads, present, runs = [], [], []
+    uploads, present, runs, returning = [], [], [], []
     for number in images_of(wanted):
         part = part_for(wanted, number, images)
         other = others.get(number)
@@ -73,11 +89,14 @@ def plan_update(
             continue
         if part is None:
             raise NoVariant(device, number, 1 - now[number].slot if number in now else 1)
+        if number in then and then[number] != now.get(number) and not then[number].pending:
+            if then[number].digest != part.digest:
+                raise SlotUnderTest(device, number, str(now[number].version))
+            returning.append(part)
+            continue
         if other is not None and other.digest == part.digest and (other.pending or not again):
             present.append(part)
             continue
-        if number in then and then[number] != now.get(number) and not then[number].pending:
-            raise SlotUnderTest(device, number, str(now[number].version))
         if not replace:
             _refuse_pending(device, other)
         uploads.append(part)
@@ -85,10 +104,16 @@ def plan_update(
         if number not in images_of(wanted):
             _refuse_pending(device, other)
     trial = [part for part in runs if then[part.number] != now[part.number]]
-    if trial and (uploads or present):
+    back = [now[part.number] for part in (*trial, *returning)]
+    if (back and (uploads or present)) or (trial and returning):
         # With the others marked now, the next boot would install these, and take the first ones back.
-        raise SlotUnderTest(device, trial[0].number, str(trial[0].version))
-    return UpdatePlan(in_order(tuple(uploads)), tuple(present), tuple(runs))
+        raise SlotUnderTest(device, back[0].image, str(back[0].version))
+    # What is marked may be refused: that is tried before anything else is changed.
+    first = [part for part in uploads if part.number in others and others[part.number].pending]
+    order = (*in_order(tuple(first)), *in_order(tuple(part for part in uploads if part not in first)))
+    plan = UpdatePlan(order, tuple(present), tuple(runs), tuple(returning))
+    _refuse_half(device, images, wanted, plan)
+    return plan
 
 
 def _refuse_unknown(device: str, images: Images, wanted: UpdateSet) -> None:
@@ -105,6 +130,38 @@ def _refuse_unknown(device: str, images: Images, wanted: UpdateSet) -> None:
                 raise NoSuchImage(device, number, "one image only")
 
 
+def _refuse_half(device: str, images: Images, wanted: UpdateSet, plan: UpdatePlan) -> None:
+    """Refuse to replace one of several images that run together: those that have the same version.
+
+    Others, such as patches with versions of their own, are left alone.
+    """
+    now = running(images)
+    changed = (*plan.marks, *plan.returning)
+    replaced = {now[part.number].version for part in changed if part.number in now}
+    for number, image in now.items():
+        if number not in images_of(wanted) and image.version in replaced:
+            raise HalfSet(device, number, str(image.version))
+
+
+def refuse_kind(
+    device: str, images: Images, wanted: UpdateSet, plan: UpdatePlan, mode: UpdateMode | None
+) -> None:
+    """Refuse what MCUboot would install in the wrong slot, or never start.
+
+    By default MCUboot compares no build numbers, so that a set with the same version may do, if it has a
+    higher one of these. Raises OtherKindOfUpdate, NotNewer.
+    """
+    direct = mode in DIRECT
+    if mode is not None and any(part.entry.slots for part in plan.marks) and wanted.direct is not direct:
+        made = "for the slots that it runs from (direct-XIP)" if wanted.direct else "for one slot each"
+        does = "starts images where they are (direct-XIP)" if direct else "moves images to their first slots"
+        raise OtherKindOfUpdate(device, made, does)
+    now = running(images)
+    for part in plan.marks if direct else ():
+        if part.number in now and part.version <= now[part.number].version and not is_pending(images, part):
+            raise NotNewer(device, part.number, str(part.version), str(now[part.number].version))
+
+
 def _refuse_pending(device: str, other: DeviceImage | None) -> None:
     if other is not None and other.pending:
         raise OtherUpdatePending(device, other.image, str(other.version))
@@ -118,7 +175,8 @@ def notices(
         return
     yield from _about_mode(mode)
     now = running(images)
-    if len(plan.marks) > 1 and not tied(plan.marks, images):
+    unmarked = [part for part in plan.marks if not is_pending(images, part)]
+    if unmarked and len(plan.marks) > 1 and not tied(plan.marks, images):
         yield Noticed(
             "not-linked",
             "the images carry no dependencies on each other: between the first mark and the last, a few "

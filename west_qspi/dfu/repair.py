@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from west_qspi.dfu.afterwards import confirm, confirm_all, restart, unconfirmed
 from west_qspi.dfu.link import Device, Patience, persist
-from west_qspi.dfu.plan import UpdatePlan
+from west_qspi.dfu.plan import DIRECT, UpdatePlan
 from west_qspi.dfu.state import (
     Images,
     Situation,
@@ -20,9 +20,9 @@ from west_qspi.dfu.state import (
     running,
     runs_whole,
 )
-from west_qspi.dfu.update import DIRECT, Outcome, UpdateReport, Wish, update
+from west_qspi.dfu.update import Outcome, UpdateReport, Wish, mode_of, update
 from west_qspi.dfu.updateset import UpdateSet
-from west_qspi.errors import MixedRunning, NeedsRestart, NothingMarked, OtherUpdatePending
+from west_qspi.errors import MixedRunning, NeedsRestart, NothingMarked, OtherUpdatePending, SlotUnderTest
 from west_qspi.events import Listener, Noticed
 
 
@@ -31,7 +31,8 @@ def repair(
 ) -> UpdateReport:
     """Bring a device, whatever state it is in, to one set: the given one, or the one that it goes back to.
 
-    Raises NeedsRestart where only a restart does it and ``wish`` has none, and what ``update`` raises.
+    Raises NeedsRestart where only a restart does it and ``wish`` has none, OtherUpdatePending where that
+    would install another set, and what ``update`` raises.
     """
     began = patience.clock()
     images = persist(device, patience, device.images)
@@ -48,7 +49,10 @@ def repair(
             return UpdateReport(device.name, Outcome.CONFIRMED, nothing, images, patience.clock() - began)
         outcome = Outcome.TESTING if left else Outcome.AS_IT_WAS
         return UpdateReport(device.name, outcome, nothing, images, patience.clock() - began)
+    pending = [image for image in then.values() if image.pending]
     if is_any(wanted, now) and not is_any(wanted, then):
+        if pending:
+            raise OtherUpdatePending(device.name, pending[0].image, str(pending[0].version))
         reason = "a part of the set runs on trial, without the rest; a restart takes it back"
         if not wish.reset:
             raise NeedsRestart(device.name, describe(images, wanted), reason)
@@ -62,8 +66,14 @@ def repair(
         confirm_all(device, wanted, unconfirmed(wanted, images), patience)
     try:
         return update(device, wanted, wish, listen, patience)
+    except SlotUnderTest:
+        if found.situation is not Situation.TESTING or not (wish.reset or wish.confirm):
+            raise
+        # With nothing marked or confirmed a restart brings back all that ran before, and frees the slots.
+        restart(device, wanted, listen, patience)
+        return update(device, wanted, wish, listen, patience)
     except OtherUpdatePending as error:
-        if (wish.mode or persist(device, patience, device.mode)) in DIRECT:
+        if mode_of(device, wish, patience) in DIRECT:
             # There a server may take what runs for what is pending, and erases what it runs from.
             raise
         return _replace(device, wanted, wish, listen, patience, error)

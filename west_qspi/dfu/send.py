@@ -8,7 +8,7 @@ from west_qspi.dfu.updateset import Part
 from west_qspi.errors import SmpLinkLost, SmpNotUnderstood
 from west_qspi.events import Advanced, Finished, Listener, Operation, Started
 
-# Answers, or lost links, with which an upload got no further than it had been before.
+# Lost links, and answers that go back or stay, until an upload gets further than it had been before.
 _TRIES = 20
 
 
@@ -31,8 +31,9 @@ def send_part(
         try:
             answer = device.take(part.number, part.data, at)
         except SmpLinkLost:
-            lost_at = patience.clock() if lost_at is None else lost_at
-            vain += 1
+            if lost_at is None:
+                # A port that is gone fails many times a second: until it is back, only time counts.
+                lost_at, vain = patience.clock(), vain + 1
             if vain > _TRIES or patience.clock() - lost_at >= patience.wait:
                 raise
             renew(device, patience)
@@ -42,15 +43,24 @@ def send_part(
             at = 0
             continue
         _check(device, part, answer)
-        at = answer.offset
         lost_at = None
-        if at > best:
-            best, vain = at, 0
+        if at and answer.offset != answer.end:
+            # It has restarted, or another client uploads: only what begins an upload names the file, so that
+            # no piece gets into another one.
+            vain += 1
+            at = 0
+        elif answer.offset > best:
+            at = best = answer.offset
+            vain = 0
             listen(Advanced(Operation.UPLOAD, name, at))
         else:
-            vain += 1
+            # The way back to where it was before it restarted may take many answers.
+            vain += answer.offset == 0
+            at = answer.offset
         if vain > _TRIES:
-            text = f"it asks for the piece at {at} again and again"
+            text = (
+                f"it asks for the piece at {answer.offset} again and again; perhaps another program uploads"
+            )
             raise SmpNotUnderstood(device.name, f"the upload of {name}", text)
     listen(Finished(Operation.UPLOAD, name, total, patience.clock() - began))
 

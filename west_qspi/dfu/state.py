@@ -176,8 +176,10 @@ def _left_behind(
     images: Images, then: Mapping[int, DeviceImage], known: Sequence[UpdateSet]
 ) -> Iterator[str]:
     """Yield what is missing where only a part of a set is about to be installed."""
-    if any(is_whole(each, then) for each in known):
+    whole = [each for each in known if is_whole(each, then)]
+    if whole:
         # Something of yet another origin may be pending beside it; the set's own images are what counts.
+        yield from _torn(images, then, {number for each in whole for number in images_of(each)})
         return
     marked = {number: image for number, image in then.items() if image.pending}
     for each in known:
@@ -186,9 +188,24 @@ def _left_behind(
             yield f"only a part of {each.path} is marked; missing: {_images(missing)}"
             return
     versions = {image.version for image in marked.values()}
-    for number, other in waiting(images).items():
-        if number not in marked and other.version in versions:
-            yield f"image {number} {other.version} is in its slot, but not marked as {_images(marked)} is"
+    unmarked = {
+        number
+        for number, other in waiting(images).items()
+        if number not in marked and other.version in versions
+    }
+    for number in sorted(unmarked):
+        version = waiting(images)[number].version
+        yield f"image {number} {version} is in its slot, but not marked as {_images(marked)} is"
+    yield from _torn(images, then, unmarked)
+
+
+def _torn(images: Images, then: Mapping[int, DeviceImage], known: set[int]) -> Iterator[str]:
+    """Yield what would stay where others of the same version are replaced; ``known`` is told of elsewhere."""
+    now = running(images)
+    gone = {now[number].version for number, image in then.items() if number in now and image != now[number]}
+    for number, image in now.items():
+        if number not in known and then[number] == image and image.version in gone:
+            yield f"image {number} {image.version} stays, and what came with it is replaced"
 
 
 def _staying(
@@ -205,7 +222,7 @@ def _staying(
 
 
 def _will(then: Mapping[int, DeviceImage], which: Iterable[int], verb: str) -> Iterator[str]:
-    for number in which:
+    for number in sorted(which):
         yield f"the next boot {verb} image {number} {then[number].version}"
 
 

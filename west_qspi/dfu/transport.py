@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 from collections.abc import Coroutine
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from west_qspi.dfu.address import BAUD, Address
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 _CLOSING = 5.0  # seconds that a connection may take to end
+_OPENING = 0.2  # seconds in which a serial port is opened, if it can be
 
 
 class SmpClientChannel:
@@ -40,12 +44,22 @@ class SmpClientChannel:
         return self._transport.max_unencoded_size if self._transport else 0
 
     def open(self, timeout: float) -> None:
-        """Make the connection; raises ConnectionError, TimeoutError, and PackageMissing."""
+        """Make the connection; raises ConnectionError, and PackageMissing."""
         self.close()
         self._loop = asyncio.new_event_loop()
         self._transport = _transport(self._address)
         options = {"port": self._address.number} if self._address.kind == "udp" else {}
-        self._run(self._transport.connect(self._address.where, timeout, **options), timeout + 1)
+        # smpclient tries a port that cannot be opened until the time is over, and keeps the reason to itself.
+        patience = min(timeout, _OPENING) if self._address.kind == "serial" else timeout
+        try:
+            self._run(self._transport.connect(self._address.where, patience, **options), timeout + 1)
+        except (ConnectionError, TimeoutError) as error:
+            reason = str(error)
+            if self._address.kind == "serial":
+                reason = _why_not(self._address.where) or reason
+            elif self._address.kind == "ble" and isinstance(error.__cause__, FileNotFoundError):
+                reason = "this machine has no Bluetooth service that could be asked (D-Bus)"
+            raise ConnectionError(reason) from None
 
     def told(self, buffer: int) -> None:
         """Take notice of how many bytes the server has room for."""
@@ -91,7 +105,7 @@ class SmpClientChannel:
             raise TimeoutError(str(error) or f"nothing within {timeout:.0f} s") from None
         except Exception as error:
             # pyserial, bleak, sockets: each has errors of its own, and all mean that the link is gone.
-            raise ConnectionError(str(error) or type(error).__name__) from None
+            raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 async def _end(transport: SMPTransport | None) -> None:
@@ -104,6 +118,21 @@ async def _end(transport: SMPTransport | None) -> None:
         await asyncio.wait_for(transport.disconnect(), _CLOSING)
     # Closing a socket is done in the loop's next round.
     await asyncio.sleep(0)
+
+
+def _why_not(port: str) -> str:
+    """Say why a serial port cannot be opened, and which ones there are; nothing where it can be."""
+    serial = import_module("serial")
+    ports = sorted(each.device for each in import_module("serial.tools.list_ports").comports())
+    try:
+        serial.Serial(port).close()
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number == errno.ENOENT or (os.name == "nt" and port not in ports):
+            return f"there is no such port; this machine has {', '.join(ports) or 'none'}"
+        # pyserial puts its own words around those of the system.
+        return os.strerror(number) if number else str(error)
+    return ""
 
 
 def _transport(address: Address) -> SMPTransport:

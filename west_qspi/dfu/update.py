@@ -12,15 +12,33 @@ from enum import Enum
 from west_qspi.build.modes import UpdateMode
 from west_qspi.dfu.afterwards import confirm, prove_running, restart, unconfirmed
 from west_qspi.dfu.link import Device, Patience, persist, renew
-from west_qspi.dfu.plan import UpdatePlan, notices, plan_update
+from west_qspi.dfu.plan import DIRECT, UpdatePlan, notices, plan_update, refuse_kind
 from west_qspi.dfu.send import send_part
-from west_qspi.dfu.state import Images, describe, is_part, is_pending, part_names, running, waiting
+from west_qspi.dfu.state import (
+    Images,
+    Situation,
+    describe,
+    is_part,
+    is_pending,
+    judge,
+    part_names,
+    running,
+    waiting,
+)
 from west_qspi.dfu.updateset import Part, UpdateSet
-from west_qspi.errors import HalfMarked, MixedRunning, NothingMarked, SmpError, SmpLinkLost
+from west_qspi.errors import (
+    HalfConfirmed,
+    HalfKept,
+    HalfMarked,
+    MayRunAlready,
+    MixedRunning,
+    NothingMarked,
+    OtherUpdatePending,
+    SlotUnderTest,
+    SmpError,
+    SmpLinkLost,
+)
 from west_qspi.events import Listener
-
-DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
-"""The modes in which images run from both slots."""
 
 
 class Outcome(str, Enum):
@@ -31,6 +49,7 @@ class Outcome(str, Enum):
     WAITING = "installed at the next boot"
     TESTING = "runs on trial, and goes back at the next restart unless it is confirmed"
     CONFIRMED = "runs, and stays"
+    RETURNING = "goes back to this set at the next restart, as what runs is on trial"
     RESTARTED = "restarted; it does not tell which slots run, so that nothing is proven or confirmed"
     REVERTED = "went back to the images before"
 
@@ -65,19 +84,18 @@ def update(
 ) -> UpdateReport:
     """Bring a set onto a device as far as ``wish`` says.
 
-    Raises what ``plan_update`` raises, before anything is changed; NothingMarked, HalfMarked; after a restart
-    NotRestarted, NotInstalled, MixedRunning, NotConfirmed, HalfConfirmed; and where the device could not be
-    asked at all, what ``Device`` raises.
+    Raises what ``plan_update`` and ``refuse_kind`` raise, MayRunAlready and HalfKept, before anything is
+    changed; NothingMarked, HalfMarked; after a restart NotRestarted, NotBack, NotInstalled, MixedRunning,
+    NotConfirmed, HalfConfirmed; and where the device could not be asked at all, what ``Device`` raises.
     """
     began = patience.clock()
     images = persist(device, patience, device.images)
-    plan = plan_update(device.name, images, wanted, again=wish.again, replace=wish.replace)
-    mode = wish.mode or (persist(device, patience, device.mode) if plan.marks else None)
+    plan, mode = _planned(device, wanted, wish, images, patience)
     for notice in notices(plan, wanted, images, mode):
         listen(notice)
     outcome = Outcome.AS_IT_WAS
     if plan.marks:
-        _upload(device, wanted, plan, images, listen, patience)
+        _upload(device, wanted, plan, images, mode, listen, patience)
         images = _mark(device, wanted, plan, mode, patience)
         outcome = Outcome.MARKED
         if mode in (UpdateMode.OVERWRITE, UpdateMode.DIRECT_XIP):
@@ -91,6 +109,13 @@ def update(
             images = persist(device, patience, device.images)
             prove_running(device, wanted, images)
             outcome = Outcome.TESTING
+    elif plan.returning:
+        outcome = Outcome.RETURNING
+        if wish.reset or wish.confirm:
+            restart(device, wanted, listen, patience)
+            images = persist(device, patience, device.images)
+            prove_running(device, wanted, images)
+            outcome = Outcome.REVERTED
     if outcome in (Outcome.TESTING, Outcome.AS_IT_WAS):
         if wish.confirm and unconfirmed(wanted, images):
             images = confirm(device, wanted, patience)
@@ -102,22 +127,58 @@ def update(
     return UpdateReport(device.name, outcome, plan, images, patience.clock() - began)
 
 
+def _planned(
+    device: Device, wanted: UpdateSet, wish: Wish, images: Images, patience: Patience
+) -> tuple[UpdatePlan, UpdateMode | None]:
+    """Return what is to be done, and what MCUboot does; raises what stops an update before it begins."""
+    try:
+        plan = plan_update(device.name, images, wanted, again=wish.again, replace=wish.replace)
+    except OtherUpdatePending as error:
+        if any(each.numbered for each in images) and mode_of(device, wish, patience) in DIRECT:
+            raise MayRunAlready(error.device, error.number, error.version) from None
+        raise
+    except SlotUnderTest:
+        found = judge(images, (wanted,))
+        if found.situation is Situation.HALF_CONFIRMED:
+            raise HalfKept(device.name, found.reasons[0]) from None
+        raise
+    mode = mode_of(device, wish, patience) if plan.marks else None
+    refuse_kind(device.name, images, wanted, plan, mode)
+    if not plan.marks and not wish.confirm and judge(images, (wanted,)).situation is Situation.HALF_CONFIRMED:
+        left = part_names(unconfirmed(wanted, images))
+        raise HalfConfirmed(device.name, describe(images, wanted), f"{device.name}: all of it runs", left)
+    return plan, mode
+
+
+def mode_of(device: Device, wish: Wish, patience: Patience) -> UpdateMode | None:
+    """Return what MCUboot does: by the device's own word or, where it says nothing, by the build."""
+    return persist(device, patience, device.mode) or wish.mode
+
+
 # --- before the restart ----------------------------------------------------------------------------
 
 
 def _upload(
-    device: Device, wanted: UpdateSet, plan: UpdatePlan, before: Images, listen: Listener, patience: Patience
+    device: Device,
+    wanted: UpdateSet,
+    plan: UpdatePlan,
+    before: Images,
+    mode: UpdateMode | None,
+    listen: Listener,
+    patience: Patience,
 ) -> None:
     """Upload, and prove by the device's own list that every part is there; ``before`` is its earlier one.
 
-    Raises NothingMarked; HalfMarked where an earlier run has marked some parts; SmpError where it has marked
-    all.
+    Raises NothingMarked; HalfMarked where an earlier run has marked some parts, or where direct-XIP needs no
+    marks; SmpError where all are marked.
     """
     pending = [part for part in plan.marks if is_pending(before, part)]
     there = waiting(before)
     try:
         for part in plan.uploads:
             send_part(device, part, listen, patience, is_new=not is_part(wanted, there.get(part.number)))
+            if mode is UpdateMode.DIRECT_XIP:
+                pending.append(part)
         images = persist(device, patience, device.images)
     except SmpError as error:
         if len(pending) == len(plan.marks):
@@ -126,7 +187,7 @@ def _upload(
         if pending:
             missing = part_names(part for part in plan.marks if part not in pending)
             raise HalfMarked(device.name, holds, reason, missing) from error
-        raise NothingMarked(device.name, holds, reason) from error
+        raise NothingMarked(device.name, holds, reason, error.advice) from error
     there = waiting(images)
     absent = [part for part in plan.marks if not is_part(wanted, there.get(part.number))]
     if absent:
@@ -149,7 +210,7 @@ def _mark(
                     _mark_one(device, wanted, plan, part, patience)
         images = persist(device, patience, device.images)
     except SmpError as error:
-        raise _marks_failed(device, wanted, plan, str(error)) from error
+        raise _marks_failed(device, wanted, plan, str(error), error.advice) from error
     if any(not is_pending(images, part) for part in plan.marks):
         raise _marks_failed(device, wanted, plan, "the device does not list all parts as pending")
     return images
@@ -175,7 +236,7 @@ def _mark_one(device: Device, wanted: UpdateSet, plan: UpdatePlan, part: Part, p
 
 
 def _marks_failed(
-    device: Device, wanted: UpdateSet, plan: UpdatePlan, reason: str
+    device: Device, wanted: UpdateSet, plan: UpdatePlan, reason: str, help: str = NothingMarked.help
 ) -> HalfMarked | NothingMarked:
     """Return the error for marks that were not all set, by what the device says now."""
     try:
@@ -184,7 +245,7 @@ def _marks_failed(
         return HalfMarked(device.name, "not known, as it does not answer", reason, part_names(plan.marks))
     missing = [part for part in plan.marks if not is_pending(images, part)]
     if len(missing) == len(plan.marks):
-        return NothingMarked(device.name, describe(images, wanted), reason)
+        return NothingMarked(device.name, describe(images, wanted), reason, help)
     return HalfMarked(device.name, describe(images, wanted), reason, part_names(missing))
 
 

@@ -35,7 +35,8 @@
      │   ├─ WrongSoc  HalvesDiffer  HalfAlone  OtherHalfDiffers  EraseTakesImages  PendingUpdate
      │   ├─ WouldNotRun                a rule of qspi-check says so
      │   ├─ NobodyReads                the board cannot be read, so nobody knows
-     │   └─ NoSuchImage  NoVariant  OtherUpdatePending  SlotUnderTest   a device takes no such update now
+     │   ├─ NoSuchImage  NoVariant  HalfSet  OtherKindOfUpdate  NotNewer   no such update for this device
+     │   └─ OtherUpdatePending  MayRunAlready  SlotUnderTest  HalfKept   nor for the state that it is in
      ├─ Declined                       the user was asked, and did not say yes
      ├─ RunnerError
      │   ├─ UnknownRunner  RebuildFailed  ToolMissing  PackageMissing
@@ -57,7 +58,7 @@
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ UpdateFailed                   an update over SMP did not come to its end
      │   ├─ NothingMarked  HalfMarked  NotConfirmed  HalfConfirmed
-     │   └─ NotRestarted  NotInstalled  MixedRunning  NeedsRestart  UpdateStopped
+     │   └─ NotRestarted  NotBack  NotInstalled  MixedRunning  NeedsRestart  UpdateStopped
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped  ForeignChanged
      └─ Interrupted                    the user stopped it at a safe point
@@ -98,16 +99,22 @@ from west_qspi.errors.device import (
 from west_qspi.errors.dfu import (
     BrokenSet,
     HalfConfirmed,
+    HalfKept,
     HalfMarked,
+    HalfSet,
+    MayRunAlready,
     MixedRunning,
     NeedsRestart,
     NoSmpDevice,
     NoSuchImage,
+    NotBack,
     NotConfirmed,
     NothingMarked,
     NotInstalled,
+    NotNewer,
     NotRestarted,
     NoVariant,
+    OtherKindOfUpdate,
     OtherUpdatePending,
     SlotUnderTest,
     SmpError,
@@ -233,7 +240,9 @@ __all__ = [
     "ForeignChanged",
     "HalfAlone",
     "HalfConfirmed",
+    "HalfKept",
     "HalfMarked",
+    "HalfSet",
     "HalvesDiffer",
     "HexError",
     "IllegalAccess",
@@ -247,6 +256,7 @@ __all__ = [
     "LibraryMissing",
     "LinkError",
     "LowVoltage",
+    "MayRunAlready",
     "MisplacedData",
     "MissingOutput",
     "MixedRunning",
@@ -259,9 +269,11 @@ __all__ = [
     "NoZephyr",
     "NobodyReads",
     "NotABuildDirectory",
+    "NotBack",
     "NotConfirmed",
     "NotErasable",
     "NotInstalled",
+    "NotNewer",
     "NotRestarted",
     "NothingMarked",
     "NrfutilCannot",
@@ -271,6 +283,7 @@ __all__ = [
     "NrfutilMissing",
     "NrfutilTooOld",
     "OtherHalfDiffers",
+    "OtherKindOfUpdate",
     "OtherUpdatePending",
     "OutsideMemories",
     "OutsidePartition",

@@ -21,8 +21,8 @@ class NoSmpDevice(NoDevice):
     """Nothing answers over SMP."""
 
     hint = (
-        "Check that the firmware has an SMP server on this transport, and that no other program uses it; "
-        "--timeout gives it more time."
+        "Check the port or address, that the firmware runs and has an SMP server on this transport, and that "
+        "no other program uses it; --timeout gives it more time."
     )
 
 
@@ -53,7 +53,10 @@ class SmpNotUnderstood(SmpError):
     """The device answered with what no SMP server should."""
 
     text = "{device}: the answer to {during} cannot be understood: {reason}"
-    hint = "Check that nothing else talks on this link, and that it is an SMP server of image management."
+    hint = (
+        "Check that nothing else talks on this link, and that it is an SMP server of image management; then "
+        "run the same command again."
+    )
 
 
 class NoSuchImage(CheckFailed):
@@ -69,6 +72,46 @@ class NoSuchImage(CheckFailed):
     )
 
 
+class HalfSet(CheckFailed):
+    """The device runs an image beside those that are to be replaced, of their version, that the set lacks."""
+
+    device: str
+    number: int
+    version: str
+    text = (
+        "{device}: image {number} {version} runs there together with what is to be replaced, and the set has "
+        "nothing for it; nothing was uploaded"
+    )
+    hint = (
+        "Give a package of all images ('west qspi-dfu pack' makes it of a build), and one of this product: "
+        "what the device has already is not sent again."
+    )
+
+
+class OtherKindOfUpdate(CheckFailed):
+    """The set is for direct-XIP and the device's MCUboot moves images, or the other way round."""
+
+    device: str
+    made: str
+    does: str
+    text = "{device}: the set is {made}, but MCUboot {does} on this device; nothing was uploaded"
+    hint = "Give the package of a build with the bootloader that this device has."
+
+
+class NotNewer(CheckFailed):
+    """With direct-XIP MCUboot would never start what is not newer than what runs."""
+
+    device: str
+    number: int
+    version: str
+    runs: str
+    text = (
+        "{device}: image {number} {version} is not newer than {runs}, which runs, and MCUboot starts the "
+        "newest there (direct-XIP); nothing was uploaded"
+    )
+    hint = "Build it with a higher version, or program the device through a debug probe ('west qspi-flash')."
+
+
 class OtherUpdatePending(CheckFailed):
     """Something that is not of the set is marked for the next boot."""
 
@@ -77,8 +120,25 @@ class OtherUpdatePending(CheckFailed):
     version: str
     text = "{device}: image {number} {version}, which is not of this set, is marked for the next boot"
     hint = (
-        "Marks cannot be taken back over SMP: restart the device so that it is installed, if it is whole "
-        "('west qspi-dfu list'), or complete it with 'west qspi-dfu repair' and its own package."
+        "Marks cannot be taken back over SMP. If all of that set is marked ('west qspi-dfu list'), restart "
+        "the device, so that it is installed, and then run 'west qspi-dfu repair --reset' with this package; "
+        "else complete it first by 'west qspi-dfu repair' with its own package."
+    )
+
+
+class MayRunAlready(CheckFailed):
+    """With direct-XIP something that is not of the set is listed as pending, and may be what runs."""
+
+    device: str
+    number: int
+    version: str
+    text = (
+        "{device}: image {number} {version}, which is not of this set, is started by the next boot or runs "
+        "already: with direct-XIP this device does not tell which; nothing was uploaded"
+    )
+    hint = (
+        "An update could erase what runs. If 'west qspi-dfu list' shows the same after a restart, the device "
+        "runs it: then program it through a debug probe ('west qspi-flash')."
     )
 
 
@@ -90,8 +150,20 @@ class SlotUnderTest(CheckFailed):
     version: str
     text = "{device}: image {number} {version} runs on trial; its other slot holds what it would go back to"
     hint = (
-        "If all of its set runs, keep it ('west qspi-dfu upload --confirm' with its package); else, or to go "
-        "back first, restart the device ('west qspi-dfu repair --reset')."
+        "To keep it, if all of its set runs: 'west qspi-dfu upload --confirm' with its own package. To go "
+        "back, and on to this one: 'west qspi-dfu repair --reset' with this package."
+    )
+
+
+class HalfKept(CheckFailed):
+    """A part of what runs on trial is confirmed, and the rest would go back."""
+
+    device: str
+    reason: str
+    text = "{device}: a part of what runs is confirmed, and another part is not: {reason}"
+    hint = (
+        "Do not restart the device: it would run a mixture. First run 'west qspi-dfu repair' with the "
+        "package of what runs, which confirms the rest."
     )
 
 
@@ -123,16 +195,23 @@ class UpdateStopped(UpdateFailed):
 class NothingMarked(UpdateFailed):
     """Not all parts got there, so that none was marked."""
 
+    help: str = "Run the same command again: it goes on where this one stopped."
     text = "{reason}\nnothing was marked: the next boot changes nothing. The device holds: {holds}"
-    hint = "Run the same command again: it goes on where this one stopped."
+    hint = "{help}"
 
 
 class HalfMarked(UpdateFailed):
     """Some parts are marked, and others not; ``missing`` names these."""
 
     missing: str
-    text = "{reason}\n{missing} may not be marked, but other parts are. The device holds: {holds}"
-    hint = "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it marks the rest."
+    text = (
+        "{reason}\nnot all parts are marked for the next boot, or nobody knows; missing: {missing}. "
+        "The device holds: {holds}"
+    )
+    hint = (
+        "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it uploads and marks "
+        "the rest."
+    )
 
 
 class NotRestarted(UpdateFailed):
@@ -145,11 +224,25 @@ class NotRestarted(UpdateFailed):
     )
 
 
+class NotBack(UpdateFailed):
+    """The device has not answered since it was told to restart."""
+
+    text = "{device}: it has not answered since it was told to restart: {reason}. Before it held: {holds}"
+    hint = (
+        "MCUboot may still be at work: --wait gives it more time, and the same command again goes on. "
+        "Firmware on trial that does not run goes back by one more restart; a device that stays silent has "
+        "to be programmed through a debug probe ('west qspi-flash')."
+    )
+
+
 class NotInstalled(UpdateFailed):
     """After the restart none of the set runs."""
 
     text = "{device}: MCUboot did not install the update: {reason}. It holds: {holds}"
-    hint = "Check keys and versions: a wrong signature or a lower version keeps MCUboot from installing."
+    hint = (
+        "Check keys and versions: a wrong signature or a lower version keeps MCUboot from installing. If the "
+        "firmware crashed or restarted by itself, MCUboot has taken it back: see its log."
+    )
 
 
 class MixedRunning(UpdateFailed):
@@ -162,13 +255,14 @@ class MixedRunning(UpdateFailed):
 class NotConfirmed(UpdateFailed):
     """The set runs, but none of it could be confirmed."""
 
-    text = (
-        "{reason}\nnothing was confirmed: all of it goes back at the next restart. The device holds: {holds}"
-    )
-    hint = (
+    help: str = (
         "Images other than the application's are confirmed over SMP only with "
         "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_ANY=y; otherwise the firmware has to do it."
     )
+    text = (
+        "{reason}\nnothing was confirmed: all of it goes back at the next restart. The device holds: {holds}"
+    )
+    hint = "{help}"
 
 
 class HalfConfirmed(UpdateFailed):
