@@ -15,6 +15,7 @@ from typing import Any
 
 import cbor2
 import pytest
+from smp.error import MGMT_ERR
 from smp.header import Version
 from smp.image_management import IMG_MGMT_ERR
 from smpclient import SMPClient
@@ -395,10 +396,18 @@ def test_a_refusal_is_told_in_the_version_of_the_request(version: int) -> None:
 def test_commands_that_are_not_there_and_bytes_that_are_no_request_do_no_harm() -> None:
     device = device_with(SWAP)
     unknown = bytes.fromhex("0a00000100090507a0")  # SMP 2, write, group 9, sequence 5, command 7
-    answer = device.handle(unknown)
-    assert answer == [bytes.fromhex("0b00000500090507") + b"\xa1brc\x08"]
-    for frame in (b"", b"\x00", unknown[:8], b"\xff" * 40, bytes(3000)):
+    assert device.handle(unknown) == [bytes.fromhex("0b00000500090507") + b"\xa1brc\x08"]
+    for frame in (b"", b"\x00", unknown[:7], bytes(3000)):
         assert device.handle(frame) == []
+    # A body that is missing, an operation that is an answer's, and a version of SMP to come.
+    for first, code in (
+        (0x0A, MGMT_ERR.ECORRUPT),
+        (0x09, MGMT_ERR.ENOTSUP),
+        (0x12, MGMT_ERR.UNSUPPORTED_TOO_NEW),
+    ):
+        body = b"" if code is MGMT_ERR.ECORRUPT else b"\xa0"
+        (answer,) = device.handle(bytes([first, 0, 0, 1, 0, 1, 6, 5]) + body)
+        assert answer == bytes.fromhex("0b00000500010605") + b"\xa1brc" + bytes([code])
     broken = bytes.fromhex("0a00000200010601ffff")  # an upload whose content is not CBOR
     assert device.handle(broken) == [bytes.fromhex("0b00000500010601") + b"\xa1brc\x03"]
     assert device.runs
@@ -495,6 +504,15 @@ def test_a_supply_that_is_too_low_for_flash_is_an_error_of_the_upload() -> None:
     device.board.arm([LowSupply(1500)])
     first = frame(2, 1, 1, {"off": 0, "data": part[:1024], "len": len(part), "image": 1})
     (answer,) = device.handle(first)
-    assert cbor2.loads(answer[8:]) == {"rc": 1}
+    assert cbor2.loads(answer[8:]) == {"err": {"group": 1, "rc": IMG_MGMT_ERR.FLASH_WRITE_FAILED}}
+    # Nothing is under way any more.
+    (answer,) = device.handle(frame(2, 1, 1, {"off": 1024, "data": part[1024:2048]}))
+    assert cbor2.loads(answer[8:]) == {"off": 0}
+    place = device.layout.slot(3)
+    assert place is not None
+    device.board.array(place.memory).write(place.offset, part)
+    (answer,) = device.handle(frame(2, 1, 5, {"slot": 3}))
+    assert cbor2.loads(answer[8:]) == {"err": {"group": 1, "rc": IMG_MGMT_ERR.FLASH_ERASE_FAILED}}
+    assert on_board(device, 3).startswith(part)
     device.reset()
     assert device.runs
