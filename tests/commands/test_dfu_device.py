@@ -29,16 +29,20 @@ from west_qspi.sim.smpsettings import settings_of
 NEWER = replace(SMALL, change=1, version="1.1.0")
 SWAP = replace(SMALL, network=False, mode="swap")
 SWAP_NEWER = replace(NEWER, network=False, mode="swap")
+SWAP_NEXT = replace(SWAP, change=2, version="1.2.0")
 DIRECT = replace(SMALL, network=False, mode="direct-xip")
 DIRECT_NEWER = replace(NEWER, network=False, mode="direct-xip")
 
 
 @contextmanager
-def device_with(build: Build, transport: Udp | Serial | None = None) -> Iterator[tuple[Device, list[str]]]:
+def device_with(
+    build: Build, transport: Udp | Serial | None = None, *, erase_pending: bool = False
+) -> Iterator[tuple[Device, list[str]]]:
     """Flash a board, switch it on, and yield it with the options that reach it."""
     board = new_board(build)
     flash_board(board, build)
-    device = Device(board, layout_of(build), replace(settings_of(build), confirm_any=True))
+    settings = replace(settings_of(build), confirm_any=True, erase_pending=erase_pending)
+    device = Device(board, layout_of(build), settings)
     with serve(device, transport or Udp()) as link:
         yield device, ["--port", link.path] if link.path else ["--udp", f"{link.host}:{link.port}"]
 
@@ -145,6 +149,33 @@ def test_what_is_half_marked_is_told_and_repaired(dfu: Any) -> None:
         assert dfu("repair", new.package_file, *to).status == 0
         device.power_cycle()
         assert halves(device, new) == [True, True]
+
+
+def test_marks_of_another_build_are_replaced_only_where_the_firmware_allows_it(dfu: Any) -> None:
+    old, new, next_one = build_of(SWAP), build_of(SWAP_NEWER), build_of(SWAP_NEXT)
+    for allowed in (False, True):
+        with device_with(old, erase_pending=allowed) as (device, to):
+            assert dfu("upload", new.package_file, *to).status == 0
+            refused = dfu("upload", next_one.package_file, *to)
+            assert refused.status == 1
+            assert "CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING" in refused.err
+            done = dfu("repair", next_one.package_file, *to)
+            assert done.status == (0 if allowed else 1), done.err
+            assert "of another set is marked" in done.err
+            device.power_cycle()
+            assert halves(device, next_one if allowed else new) == [True, True]
+
+
+def test_what_runs_is_kept_by_a_repair_with_its_own_package(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old, erase_pending=True) as (device, to):
+        assert dfu("upload", new.package_file, *to).status == 0
+        done = dfu("repair", old.package_file, *to)
+        assert done.status == 0, done.err
+        assert "what was marked is taken back" in done.out
+        device.power_cycle()
+        assert halves(device, old) == [True, True]
+        assert dfu("list", *to).status == 0
 
 
 def test_a_package_with_parts_of_two_builds_is_refused_before_the_device_is_asked(

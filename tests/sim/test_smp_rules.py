@@ -238,8 +238,14 @@ def test_what_a_revert_needs_is_not_erased_whatever_the_application_allows() -> 
 
 
 def test_other_images_can_be_marked_for_good_unless_the_application_forbids_it() -> None:
-    for allowed in (True, False):
-        device = device_with(SWAP, ServerSettings(confirm_secondary=allowed))
+    for settings in (
+        ServerSettings(),
+        ServerSettings(confirm_secondary=False),
+        ServerSettings(confirm_other_slot=False),
+        ServerSettings(confirm_any=True, confirm_other_slot=False),
+    ):
+        allowed = settings == ServerSettings()
+        device = device_with(SWAP, settings)
         send(device, 1, NEW[1])
         new = states(device)[-1]["hash"]
         answer = ask(device, STATE, {"hash": new, "confirm": True})
@@ -321,6 +327,7 @@ def test_the_applications_configuration_says_what_its_server_allows() -> None:
         "CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING": True,
         "CONFIG_MCUMGR_GRP_IMG_QSPI_XIP_SPLIT_IMAGE": True,
         "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE_SECONDARY": False,
+        "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_SLOT": False,
     }
     kconfig = replace(build.application.kconfig, symbols={**build.application.kconfig.symbols, **symbols})
     images = tuple(
@@ -328,6 +335,7 @@ def test_the_applications_configuration_says_what_its_server_allows() -> None:
     )
     told = settings_of(replace(build, images=images))
     assert (told.erase_pending, told.confirm_secondary, told.follows_slots) == (True, False, True)
+    assert (plain.confirm_other_slot, told.confirm_other_slot) == (True, False)
 
 
 def test_nothing_is_marked_with_direct_xip() -> None:

@@ -24,11 +24,15 @@ from west_qspi.events import Noticed
 
 @dataclass(frozen=True)
 class UpdatePlan:
-    """What to do with each part: ``uploads`` in this order, ``present`` is in its slot, ``running`` runs."""
+    """What to do with each part: ``uploads`` in this order, ``present`` is in its slot, ``running`` runs.
+
+    Where another image is marked in the slot of one of ``replaced``, that mark has to go before all else.
+    """
 
     uploads: tuple[Part, ...]
     present: tuple[Part, ...]
     running: tuple[Part, ...]
+    replaced: tuple[Part, ...] = ()
 
     @property
     def marks(self) -> tuple[Part, ...]:
@@ -56,20 +60,21 @@ def plan_update(
 ) -> UpdatePlan:
     """Plan an update of a device that lists ``images``.
 
-    ``again`` uploads also what is in its slot already; ``replace`` tries to upload over what is marked, which
-    a server allows only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING.
+    ``again`` uploads also what is in its slot already; ``replace`` takes back what else is marked, which a
+    server allows only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING.
 
     Raises NoSuchImage, NoVariant, OtherUpdatePending, and SlotUnderTest.
     """
     now, others, then = running(images), waiting(images), next_boot(images)
     _refuse_unknown(device, images, wanted)
-    uploads, present, runs = [], [], []
+    uploads, present, runs, replaced = [], [], [], []
     for number in images_of(wanted):
         part = part_for(wanted, number, images)
         other = others.get(number)
         if is_part(wanted, now.get(number)):
-            _refuse_pending(device, other)
             runs.append(next(each for each in wanted.parts if each.digest == now[number].digest))
+            if other is not None and other.pending:
+                replaced.append(runs[-1])
             continue
         if part is None:
             raise NoVariant(device, number, 1 - now[number].slot if number in now else 1)
@@ -78,17 +83,18 @@ def plan_update(
             continue
         if number in then and then[number] != now.get(number) and not then[number].pending:
             raise SlotUnderTest(device, number, str(now[number].version))
-        if not replace:
-            _refuse_pending(device, other)
+        if other is not None and other.pending:
+            replaced.append(part)
         uploads.append(part)
+    kept = {part.number for part in (*present, *(replaced if replace else ()))}
     for number, other in others.items():
-        if number not in images_of(wanted):
+        if number not in kept:
             _refuse_pending(device, other)
-    trial = [part for part in runs if then[part.number] != now[part.number]]
+    trial = [part for part in runs if then[part.number] != now[part.number] and not then[part.number].pending]
     if trial and (uploads or present):
         # With the others marked now, the next boot would install these, and take the first ones back.
         raise SlotUnderTest(device, trial[0].number, str(trial[0].version))
-    return UpdatePlan(in_order(tuple(uploads)), tuple(present), tuple(runs))
+    return UpdatePlan(in_order(tuple(uploads)), tuple(present), tuple(runs), in_order(tuple(replaced)))
 
 
 def _refuse_unknown(device: str, images: Images, wanted: UpdateSet) -> None:

@@ -22,7 +22,7 @@ from west_qspi.dfu.state import (
 )
 from west_qspi.dfu.update import DIRECT, Outcome, UpdateReport, Wish, update
 from west_qspi.dfu.updateset import UpdateSet
-from west_qspi.errors import MixedRunning, NeedsRestart, NothingMarked, OtherUpdatePending
+from west_qspi.errors import MixedRunning, NeedsRestart, OtherUpdatePending
 from west_qspi.events import Listener, Noticed
 
 
@@ -48,7 +48,7 @@ def repair(
             return UpdateReport(device.name, Outcome.CONFIRMED, nothing, images, patience.clock() - began)
         outcome = Outcome.TESTING if left else Outcome.AS_IT_WAS
         return UpdateReport(device.name, outcome, nothing, images, patience.clock() - began)
-    if is_any(wanted, now) and not is_any(wanted, then):
+    if is_any(wanted, now) and not is_any(wanted, then) and not any(each.pending for each in then.values()):
         reason = "a part of the set runs on trial, without the rest; a restart takes it back"
         if not wish.reset:
             raise NeedsRestart(device.name, describe(images, wanted), reason)
@@ -66,34 +66,15 @@ def repair(
         if (wish.mode or persist(device, patience, device.mode)) in DIRECT:
             # There a server may take what runs for what is pending, and erases what it runs from.
             raise
-        return _replace(device, wanted, wish, listen, patience, error)
-
-
-def _replace(
-    device: Device,
-    wanted: UpdateSet,
-    wish: Wish,
-    listen: Listener,
-    patience: Patience,
-    pending: OtherUpdatePending,
-) -> UpdateReport:
-    """Put a set in the place of another one that is marked. Raises ``pending`` where that is refused."""
-    listen(
-        Noticed(
-            "replace",
-            "images of another set are marked; the device is asked to take these in their place, which "
-            "it does only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING",
-            warning=True,
+        listen(
+            Noticed(
+                "replace",
+                f"image {error.number} {error.version} of another set is marked; the device is asked to take "
+                "that back, which it does only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING",
+                warning=True,
+            )
         )
-    )
-    try:
         return update(device, wanted, replace(wish, replace=True), listen, patience)
-    except NothingMarked:
-        then = next_boot(persist(device, patience, device.images))
-        if any(image.pending for image in then.values()):
-            # Nothing of this set is marked, but the other one still is.
-            raise pending from None
-        raise
 
 
 def _rest_is_pending(wanted: UpdateSet, images: Images) -> bool:

@@ -15,6 +15,7 @@ from west_qspi.dfu.link import Device, Patience, persist, renew
 from west_qspi.dfu.plan import UpdatePlan, notices, plan_update
 from west_qspi.dfu.send import send_part
 from west_qspi.dfu.state import Images, describe, is_part, is_pending, part_names, running, waiting
+from west_qspi.dfu.takeback import take_back
 from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import HalfMarked, MixedRunning, NothingMarked, SmpError, SmpLinkLost
 from west_qspi.events import Listener
@@ -32,6 +33,7 @@ class Outcome(str, Enum):
     TESTING = "runs on trial, and goes back at the next restart unless it is confirmed"
     CONFIRMED = "runs, and stays"
     RESTARTED = "restarted; it does not tell which slots run, so that nothing is proven or confirmed"
+    TAKEN_BACK = "runs, and stays; what was marked is taken back"
     REVERTED = "went back to the images before"
 
 
@@ -65,9 +67,9 @@ def update(
 ) -> UpdateReport:
     """Bring a set onto a device as far as ``wish`` says.
 
-    Raises what ``plan_update`` raises, before anything is changed; NothingMarked, HalfMarked; after a restart
-    NotRestarted, NotInstalled, MixedRunning, NotConfirmed, HalfConfirmed; and where the device could not be
-    asked at all, what ``Device`` raises.
+    Raises what ``plan_update`` raises, before anything is changed; what ``take_back`` raises; NothingMarked,
+    HalfMarked; after a restart NotRestarted, NotInstalled, MixedRunning, NotConfirmed, HalfConfirmed; and
+    where the device could not be asked at all, what ``Device`` raises.
     """
     began = patience.clock()
     images = persist(device, patience, device.images)
@@ -76,6 +78,8 @@ def update(
     for notice in notices(plan, wanted, images, mode):
         listen(notice)
     outcome = Outcome.AS_IT_WAS
+    if plan.replaced:
+        images = take_back(device, wanted, plan, patience)
     if plan.marks:
         _upload(device, wanted, plan, images, listen, patience)
         images = _mark(device, wanted, plan, mode, patience)
@@ -99,6 +103,8 @@ def update(
             outcome = Outcome.CONFIRMED
         elif unconfirmed(wanted, images):
             outcome = Outcome.TESTING
+    if plan.replaced and outcome is Outcome.AS_IT_WAS:
+        outcome = Outcome.TAKEN_BACK
     return UpdateReport(device.name, outcome, plan, images, patience.clock() - began)
 
 

@@ -56,7 +56,7 @@
      │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ UpdateFailed                   an update over SMP did not come to its end
-     │   ├─ NothingMarked  HalfMarked  NotConfirmed  HalfConfirmed
+     │   ├─ NothingMarked  HalfMarked  HalfReplaced  NotConfirmed  HalfConfirmed
      │   └─ NotRestarted  NotInstalled  MixedRunning  NeedsRestart  UpdateStopped
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped  ForeignChanged
@@ -99,6 +99,7 @@ from west_qspi.errors.dfu import (
     BrokenSet,
     HalfConfirmed,
     HalfMarked,
+    HalfReplaced,
     MixedRunning,
     NeedsRestart,
     NoSmpDevice,
@@ -234,6 +235,7 @@ __all__ = [
     "HalfAlone",
     "HalfConfirmed",
     "HalfMarked",
+    "HalfReplaced",
     "HalvesDiffer",
     "HexError",
     "IllegalAccess",

@@ -76,8 +76,9 @@ class OtherUpdatePending(CheckFailed):
     version: str
     text = "{device}: image {number} {version}, which is not of this set, is marked for the next boot"
     hint = (
-        "Marks cannot be taken back over SMP: restart the device so that it is installed, if it is whole "
-        "('west qspi-dfu list'), or complete it with 'west qspi-dfu repair' and its own package."
+        "'west qspi-dfu repair' takes such marks back if the firmware has "
+        "CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING. Else restart the device so that it is installed, if it "
+        "is whole ('west qspi-dfu list'), or complete it with 'west qspi-dfu repair' and its own package."
     )
 
 
@@ -132,6 +133,17 @@ class HalfMarked(UpdateFailed):
     missing: str
     text = "{reason}\n{missing} may not be marked, but other parts are. The device holds: {holds}"
     hint = "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it marks the rest."
+
+
+class HalfReplaced(UpdateFailed):
+    """Of another set's marks some are taken back, and others may not be; ``numbers`` names the images."""
+
+    numbers: str
+    text = (
+        "{reason}\nanother set was marked; of {numbers} some marks are taken back, and others may not be. "
+        "The device holds: {holds}"
+    )
+    hint = "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it goes on."
 
 
 class NotRestarted(UpdateFailed):

@@ -147,17 +147,14 @@ class ImageGroup:
         number, place = divmod(index, 2)
         active, following = self._slots.active(number), self._slots.following(number)
         is_active = place == active
-        if self._layout.mode is UpdateMode.DIRECT_XIP_REVERT:
-            # Here all slots are compared with the one that the application runs from.
-            is_active = index == active and number == 0
-            if not confirm and is_active:
-                raise _refused(ImageCode.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED)
-        else:
+        if confirm and not is_active and not self._settings.confirm_other_slot:
+            raise _refused(ImageCode.IMAGE_CONFIRMATION_DENIED)
+        if not confirm and is_active:
+            raise _refused(ImageCode.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED)
+        if self._layout.mode is not UpdateMode.DIRECT_XIP_REVERT:
             allowed = self._settings.confirm_secondary and not is_active
             if confirm and number != 0 and not self._settings.confirm_any and not allowed:
                 raise _refused(ImageCode.IMAGE_CONFIRMATION_DENIED)
-            if not confirm and is_active:
-                raise _refused(ImageCode.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED)
             if following.kind is Pending.TEST:
                 if confirm or place != following.slot:
                     raise _refused(ImageCode.IMAGE_ALREADY_PENDING)

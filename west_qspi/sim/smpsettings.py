@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from west_qspi.build.build import Build
 
 _CONFIRM = "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_IMAGE"
+_OTHER_SLOT = "CONFIG_MCUMGR_GRP_IMG_ALLOW_CONFIRM_NON_ACTIVE_SLOT"
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class ServerSettings:
 
     ``erases_progressively`` erases sector by sector as an upload goes on, not before it. ``checks`` compares
     an upload with the hash that came with it. ``confirm_any`` lets clients confirm the running images of
-    other numbers than 0, ``confirm_secondary`` mark those in their other slots for good. ``erase_pending``
+    other numbers than 0, ``confirm_secondary`` mark those in their other slots for good, and
+    ``confirm_other_slot`` do so with any image that does not run. ``erase_pending``
     lets uploads and erases replace what is marked. ``follows_slots`` is Nordic's: with direct-XIP the slots
     of all images are taken for active that go with the application's; without it the first ones are.
     ``buffer`` is the most bytes that a request may have.
@@ -32,6 +34,7 @@ class ServerSettings:
     checks: bool = False
     confirm_any: bool = False
     confirm_secondary: bool = True
+    confirm_other_slot: bool = True
     erase_pending: bool = False
     follows_slots: bool = False
     buffer: int = 2048
@@ -48,8 +51,9 @@ def settings_of(build: Build) -> ServerSettings:
         erases_progressively=kconfig.enabled("CONFIG_IMG_ERASE_PROGRESSIVELY"),
         checks=kconfig.enabled("CONFIG_IMG_ENABLE_IMAGE_CHECK"),
         confirm_any=any_image,
-        # An older server has no such option, and allows it.
+        # Older servers do not have the next two options, and allow it.
         confirm_secondary=any_image or kconfig.symbols.get(f"{_CONFIRM}_SECONDARY") is not False,
+        confirm_other_slot=kconfig.symbols.get(_OTHER_SLOT) is not False,
         erase_pending=kconfig.enabled("CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING"),
         follows_slots=kconfig.enabled("CONFIG_MCUMGR_GRP_IMG_QSPI_XIP_SPLIT_IMAGE"),
         buffer=kconfig.number("CONFIG_MCUMGR_TRANSPORT_NETBUF_SIZE") or ServerSettings.buffer,
