@@ -36,12 +36,12 @@ DIRECT_NEWER = replace(NEWER, network=False, mode="direct-xip")
 
 @contextmanager
 def device_with(
-    build: Build, transport: Udp | Serial | None = None, *, erase_pending: bool = False
+    build: Build, transport: Udp | Serial | None = None, **allowed: bool
 ) -> Iterator[tuple[Device, list[str]]]:
     """Flash a board, switch it on, and yield it with the options that reach it."""
     board = new_board(build)
     flash_board(board, build)
-    settings = replace(settings_of(build), confirm_any=True, erase_pending=erase_pending)
+    settings = replace(settings_of(build), confirm_any=True, **allowed)
     device = Device(board, layout_of(build), settings)
     with serve(device, transport or Udp()) as link:
         yield device, ["--port", link.path] if link.path else ["--udp", f"{link.host}:{link.port}"]
@@ -116,6 +116,18 @@ def test_direct_xip_takes_the_twins_for_the_slots_that_are_free(dfu: Any) -> Non
         device.power_cycle()
         assert device.booted is not None
         assert device.booted.running == {0: 1, 1: 1}
+
+
+def test_direct_xip_goes_to_and_fro_where_the_server_knows_its_slots(dfu: Any) -> None:
+    builds = [build_of(DIRECT), build_of(DIRECT_NEWER), build_of(replace(DIRECT, change=2, version="1.2.0"))]
+    with device_with(builds[0], follows_slots=True) as (device, to):
+        for slot, build in ((1, builds[1]), (0, builds[2])):
+            done = dfu("upload", build.package_file, "-d", build.path, *to)
+            assert done.status == 0, done.err
+            device.power_cycle()
+            assert device.booted is not None
+            assert device.booted.running == {0: slot, 1: slot}
+        assert halves(device, builds[2]) == [True, True]
 
 
 def test_a_list_names_partitions_and_where_images_are_from(dfu: Any) -> None:

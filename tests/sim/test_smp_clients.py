@@ -43,12 +43,14 @@ from tests.helpers.firmware import (
 )
 from west_qspi.errors import PackageMissing
 from west_qspi.extflash.parts import part_named
+from west_qspi.mcuboot import parse_image
 from west_qspi.sim.board import Board
 from west_qspi.sim.device import Device
 from west_qspi.sim.faults import LowSupply, PowerCut
 from west_qspi.sim.linkfaults import LinkFaults, Refusal
 from west_qspi.sim.serving import Serial, Udp, serve
 from west_qspi.sim.smpsettings import ServerSettings
+from west_qspi.trailer import Pending
 
 on_terminals = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 WAYS = (
@@ -432,10 +434,16 @@ def smpmgr(*words: str) -> str:
     ).stdout
 
 
+needs_smpmgr = pytest.mark.skipif(
+    not find_spec("smpmgr"), reason="smpmgr is not installed; it needs Python 3.11"
+)
+SMPMGR_HOST = "127.10.20.30"  # smpmgr knows no other port than 1337
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an address free for port 1337")
-@pytest.mark.skipif(not find_spec("smpmgr"), reason="smpmgr is not installed; it needs Python 3.11")
+@needs_smpmgr
 def test_smpmgr_updates_a_board_that_was_switched_on_by_the_command(folder: Path, tmp_path: Path) -> None:
-    host = "127.10.20.30"  # smpmgr knows no other port than 1337
+    host = SMPMGR_HOST
     words = ["-m", "west_qspi.sim", "--sim-board", str(folder), "-d", str(build_of(SWAP).path)]
     parts = parts_of(build_of(newer(SWAP)))
     server = subprocess.Popen(
@@ -461,6 +469,70 @@ def test_smpmgr_updates_a_board_that_was_switched_on_by_the_command(folder: Path
         place = layout.slot(2 * number + 1)
         assert place is not None
         assert board.array(place.memory).read(place.offset, len(data)) == data
+
+
+SMPMGR_WAYS = (
+    pytest.param(
+        Udp(SMPMGR_HOST, 1337),
+        id="udp",
+        marks=pytest.mark.skipif(
+            sys.platform != "linux", reason="only Linux has an address free for port 1337"
+        ),
+    ),
+    pytest.param(Serial(), id="serial", marks=on_terminals),
+)
+
+
+@pytest.mark.parametrize("way", SMPMGR_WAYS)
+@needs_smpmgr
+def test_a_whole_update_by_smpmgrs_own_command_line(way: Udp | Serial, tmp_path: Path) -> None:
+    device, new = device_with(SWAP, ServerSettings(confirm_any=True)), newer(SWAP)
+    parts = parts_of(build_of(new))
+    digests = {number: (parse_image(data).digest or b"").hex() for number, data in parts.items()}
+    with serve(device, way) as link:
+        to = ["--port", link.path] if link.path else ["--ip", link.host]
+        for number, data in parts.items():
+            file = tmp_path / f"{number}.bin"
+            file.write_bytes(data)
+            smpmgr(*to, "image", "upload", str(file), "--slot", str(number))
+        assert [on_board(device, 2 * number + 1)[: len(data)] for number, data in parts.items()] == [
+            *parts.values()
+        ]
+        assert would_boot(device, SWAP) == as_model(SWAP)
+        for digest in digests.values():
+            smpmgr(*to, "image", "state-write", digest)
+        assert would_boot(device, SWAP) == as_model(new)
+        smpmgr(*to, "os", "reset")
+        listed = smpmgr(*to, "image", "state-read")
+        assert [listed.count(version) for version in ("1.0.0", "2.0.0")] == [2, 2]
+        # What runs is not confirmed: the next boot would take the old pair back.
+        assert would_boot(device, SWAP) == as_model(SWAP)
+        smpmgr(*to, "image", "state-write", digests[1], "--confirm")
+        smpmgr(*to, "image", "state-write", "--confirm")
+        smpmgr(*to, "os", "reset")
+        assert "2.0.0" in smpmgr(*to, "image", "state-read")
+    assert len(device.boots) == 3
+    assert device.boots[1].done == {0: Pending.TEST, 1: Pending.TEST}
+    assert device.boots[2].done == {}
+    assert device.runs
+    assert [on_board(device, 2 * number)[: len(data)] for number, data in parts.items()] == [*parts.values()]
+
+
+@on_terminals
+@needs_smpmgr
+def test_smpmgrs_upgrade_restarts_after_one_image_and_parts_the_halves(tmp_path: Path) -> None:
+    # It takes one file, marks that and restarts: there is no word for a second image.
+    device, part = device_with(SWAP), parts_of(build_of(newer(SWAP)))[1]
+    file = tmp_path / "external.bin"
+    file.write_bytes(part)
+    with serve(device, Serial()) as link:
+        smpmgr("--port", link.path, "upgrade", str(file), "--slot", "1")
+    assert device.boots[1].done == {1: Pending.TEST}
+    assert on_board(device, 2).startswith(part)
+    assert not device.runs
+    device.power_cycle()
+    assert device.runs
+    assert would_boot(device, SWAP) == as_model(SWAP)
 
 
 def test_the_guides_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
