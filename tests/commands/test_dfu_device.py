@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 from zipfile import ZipFile
 
@@ -242,6 +243,25 @@ def test_what_cannot_be_meant_or_reached_is_told(dfu: Any, arguments: tuple[str,
     assert done.status == status, done.err
     assert "error: " in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("transport", transports(), ids=lambda each: type(each).__name__.lower())
+def test_a_device_that_talks_nonsense_is_told(dfu: Any, transport: Udp | Serial, tmp_path: Path) -> None:
+    package = build_of(SWAP_NEWER).package_file
+    with device_with(build_of(SWAP), transport) as (device, to):
+        for seed in range(8):
+            random = Random(seed)
+            answers = [random.randbytes(random.randrange(1, 60)) for _ in range(2)]
+            # As right as a header can be, for another question, or with a body that is none.
+            answers.append(
+                bytes([0x09, 0, 0, 4, 0, seed % 3, random.randrange(256), 0]) + random.randbytes(4)
+            )
+            device.handle = lambda frame, answers=answers: answers  # type: ignore[method-assign, misc]
+            for words in (("list",), ("upload", package), ("repair", package)):
+                done = dfu(*words, *to, "--timeout", "0.2", "--wait", "0.3")
+                assert done.status == 1
+                assert "error: " in done.err
+                assert "Traceback" not in done.err
 
 
 def test_a_slow_link_is_only_slow(dfu: Any) -> None:
