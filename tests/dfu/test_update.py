@@ -344,6 +344,23 @@ def test_half_installed_sets_go_back_by_a_restart(numbers: tuple[int, ...]) -> N
     assert board.installed(OLD, NEW) == [OLD.path] * 3
 
 
+@pytest.mark.parametrize("numbers", [(0,), (1, 2), IMAGES])
+def test_what_runs_on_trial_of_another_set_goes_back_before_a_repair_installs_its_own(
+    numbers: tuple[int, ...],
+) -> None:
+    board = with_secondary(NEW)
+    mark(board, NEW, *numbers)
+    board.device.power_cycle()
+    with pytest.raises(SlotUnderTest):
+        mend(board, NEXT)
+    assert len(board.device.boots) == 2
+    assert mend(board, NEXT, reset=True) is Outcome.TESTING
+    assert "on-trial" in notices(board.events)
+    assert board.installed(OLD, NEW, NEXT) == [NEXT.path] * 3
+    board.device.power_cycle()
+    assert board.installed(OLD, NEW, NEXT) == [OLD.path] * 3
+
+
 def test_a_half_overwritten_set_is_completed() -> None:
     board = with_secondary(NEW, mode=UpdateMode.OVERWRITE)
     mark(board, NEW, 1)

@@ -22,7 +22,7 @@ from west_qspi.dfu.state import (
 )
 from west_qspi.dfu.update import DIRECT, Outcome, UpdateReport, Wish, update
 from west_qspi.dfu.updateset import UpdateSet
-from west_qspi.errors import MixedRunning, NeedsRestart, OtherUpdatePending
+from west_qspi.errors import MixedRunning, NeedsRestart, OtherUpdatePending, SlotUnderTest
 from west_qspi.events import Listener, Noticed
 
 
@@ -61,6 +61,13 @@ def repair(
         # What runs on trial would go back just when the rest is installed.
         confirm_all(device, wanted, unconfirmed(wanted, images), patience)
     try:
+        return update(device, wanted, wish, listen, patience)
+    except SlotUnderTest as error:
+        if not wish.reset or any(each.pending for each in then.values()):
+            raise
+        text = f"image {error.number} {error.version} of another set runs on trial; it goes back first"
+        listen(Noticed("on-trial", text, warning=True))
+        restart(device, wanted, listen, patience)
         return update(device, wanted, wish, listen, patience)
     except OtherUpdatePending as error:
         if (wish.mode or persist(device, patience, device.mode)) in DIRECT:
