@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 from zipfile import ZipFile
 
@@ -37,16 +38,20 @@ from west_qspi.sim.smpsettings import settings_of
 NEWER = replace(SMALL, change=1, version="1.1.0")
 SWAP = replace(SMALL, network=False, mode="swap")
 SWAP_NEWER = replace(NEWER, network=False, mode="swap")
+SWAP_NEXT = replace(SWAP, change=2, version="1.2.0")
 DIRECT = replace(SMALL, network=False, mode="direct-xip")
 DIRECT_NEWER = replace(NEWER, network=False, mode="direct-xip")
 
 
 @contextmanager
-def device_with(build: Build, transport: Udp | Serial | None = None) -> Iterator[tuple[Device, list[str]]]:
+def device_with(
+    build: Build, transport: Udp | Serial | None = None, **allowed: bool
+) -> Iterator[tuple[Device, list[str]]]:
     """Flash a board, switch it on, and yield it with the options that reach it."""
     board = new_board(build)
     flash_board(board, build)
-    device = Device(board, layout_of(build), replace(settings_of(build), confirm_any=True))
+    settings = replace(settings_of(build), confirm_any=True, **allowed)
+    device = Device(board, layout_of(build), settings)
     with serve(device, transport or Udp()) as link:
         yield device, ["--port", link.path] if link.path else ["--udp", f"{link.host}:{link.port}"]
 
@@ -122,6 +127,18 @@ def test_direct_xip_takes_the_twins_for_the_slots_that_are_free(dfu: Any) -> Non
         assert device.booted.running == {0: 1, 1: 1}
 
 
+def test_direct_xip_goes_to_and_fro_where_the_server_knows_its_slots(dfu: Any) -> None:
+    builds = [build_of(DIRECT), build_of(DIRECT_NEWER), build_of(replace(DIRECT, change=2, version="1.2.0"))]
+    with device_with(builds[0], follows_slots=True) as (device, to):
+        for slot, build in ((1, builds[1]), (0, builds[2])):
+            done = dfu("upload", build.package_file, "-d", build.path, *to)
+            assert done.status == 0, done.err
+            device.power_cycle()
+            assert device.booted is not None
+            assert device.booted.running == {0: slot, 1: slot}
+        assert halves(device, builds[2]) == [True, True]
+
+
 def test_a_list_names_partitions_and_where_images_are_from(dfu: Any) -> None:
     old, new = build_of(SWAP), build_of(SWAP_NEWER)
     with device_with(old) as (_, to):
@@ -171,6 +188,33 @@ def test_what_is_half_marked_is_told_and_repaired(dfu: Any) -> None:
         assert dfu("repair", new.package_file, *to).status == 0
         device.power_cycle()
         assert halves(device, new) == [True, True]
+
+
+def test_marks_of_another_build_are_replaced_only_where_the_firmware_allows_it(dfu: Any) -> None:
+    old, new, next_one = build_of(SWAP), build_of(SWAP_NEWER), build_of(SWAP_NEXT)
+    for allowed in (False, True):
+        with device_with(old, erase_pending=allowed) as (device, to):
+            assert dfu("upload", new.package_file, *to).status == 0
+            refused = dfu("upload", next_one.package_file, *to)
+            assert refused.status == 1
+            assert "CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING" in refused.err
+            done = dfu("repair", next_one.package_file, *to)
+            assert done.status == (0 if allowed else 1), done.err
+            assert "of another set is marked" in done.err
+            device.power_cycle()
+            assert halves(device, next_one if allowed else new) == [True, True]
+
+
+def test_what_runs_is_kept_by_a_repair_with_its_own_package(dfu: Any) -> None:
+    old, new = build_of(SWAP), build_of(SWAP_NEWER)
+    with device_with(old, erase_pending=True) as (device, to):
+        assert dfu("upload", new.package_file, *to).status == 0
+        done = dfu("repair", old.package_file, *to)
+        assert done.status == 0, done.err
+        assert "what was marked is taken back" in done.out
+        device.power_cycle()
+        assert halves(device, old) == [True, True]
+        assert dfu("list", *to).status == 0
 
 
 def test_a_package_with_parts_of_two_builds_is_refused_before_the_device_is_asked(
@@ -242,6 +286,25 @@ def test_what_cannot_be_meant_or_reached_is_told(dfu: Any, arguments: tuple[str,
     assert done.status == status, done.err
     assert "error: " in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("transport", transports(), ids=lambda each: type(each).__name__.lower())
+def test_a_device_that_talks_nonsense_is_told(dfu: Any, transport: Udp | Serial, tmp_path: Path) -> None:
+    package = build_of(SWAP_NEWER).package_file
+    with device_with(build_of(SWAP), transport) as (device, to):
+        for seed in range(8):
+            random = Random(seed)
+            answers = [random.randbytes(random.randrange(1, 60)) for _ in range(2)]
+            # As right as a header can be, for another question, or with a body that is none.
+            answers.append(
+                bytes([0x09, 0, 0, 4, 0, seed % 3, random.randrange(256), 0]) + random.randbytes(4)
+            )
+            device.handle = lambda frame, answers=answers: answers  # type: ignore[method-assign, misc]
+            for words in (("list",), ("upload", package), ("repair", package)):
+                done = dfu(*words, *to, "--timeout", "0.2", "--wait", "0.3")
+                assert done.status == 1
+                assert "error: " in done.err
+                assert "Traceback" not in done.err
 
 
 def test_a_slow_link_is_only_slow(dfu: Any) -> None:

@@ -23,6 +23,7 @@ from west_qspi.errors import (
     HalfConfirmed,
     HalfKept,
     HalfMarked,
+    HalfReplaced,
     HalfSet,
     MixedRunning,
     NeedsRestart,
@@ -636,6 +637,23 @@ def test_half_installed_sets_go_back_by_a_restart(numbers: tuple[int, ...]) -> N
     assert board.installed(OLD, NEW) == [OLD.path] * 3
 
 
+@pytest.mark.parametrize("numbers", [(0,), (1, 2), IMAGES])
+def test_what_runs_on_trial_of_another_set_goes_back_before_a_repair_installs_its_own(
+    numbers: tuple[int, ...],
+) -> None:
+    board = with_secondary(NEW)
+    mark(board, NEW, *numbers)
+    board.device.power_cycle()
+    with pytest.raises(SlotUnderTest):
+        mend(board, NEXT)
+    assert len(board.device.boots) == 2
+    assert mend(board, NEXT, reset=True) is Outcome.TESTING
+    assert "on-trial" in notices(board.events)
+    assert board.installed(OLD, NEW, NEXT) == [NEXT.path] * 3
+    board.device.power_cycle()
+    assert board.installed(OLD, NEW, NEXT) == [OLD.path] * 3
+
+
 def test_a_half_overwritten_set_is_completed() -> None:
     board = with_secondary(NEW, mode=UpdateMode.OVERWRITE)
     mark(board, NEW, 1)
@@ -673,6 +691,92 @@ def test_marks_of_another_set_cannot_be_replaced_where_the_server_forbids_it() -
     assert board.marked() == [0, 1, 2]
     board.device.power_cycle()
     assert board.installed(NEW) == [NEW.path] * 3
+
+
+ALLOWED = ServerSettings(confirm_any=True, erase_pending=True)
+
+
+@pytest.mark.parametrize("progressively", [False, True])
+@pytest.mark.parametrize("numbers", [(0,), (1, 2), IMAGES])
+def test_marks_of_another_set_are_replaced_where_the_server_allows_it(
+    numbers: tuple[int, ...], progressively: bool
+) -> None:
+    settings = ServerSettings(confirm_any=True, erase_pending=True, erases_progressively=progressively)
+    board = with_secondary(NEW, settings=settings)
+    mark(board, NEW, *numbers)
+    assert mend(board, NEXT) is Outcome.MARKED
+    assert "replace" in notices(board.events)
+    assert board.marked() == [0, 1, 2]
+    board.device.power_cycle()
+    assert board.installed(OLD, NEW, NEXT) == [NEXT.path] * 3
+
+
+def test_marks_for_good_are_replaced_too() -> None:
+    board = with_secondary(NEW, settings=ALLOWED)
+    for each in NEW.parts:
+        board.client.confirm(each.digest or b"")
+    assert mend(board, NEXT) is Outcome.MARKED
+    board.device.power_cycle()
+    assert board.installed(OLD, NEW, NEXT) == [NEXT.path] * 3
+    board.device.power_cycle()
+    # The new marks are for a test.
+    assert board.installed(OLD, NEW, NEXT) == [OLD.path] * 3
+
+
+def test_what_runs_can_be_kept_in_spite_of_the_marks_of_another_set() -> None:
+    board = with_secondary(NEW, settings=ALLOWED)
+    mark(board, NEW, *IMAGES)
+    assert mend(board, OLD) is Outcome.TAKEN_BACK
+    assert board.marked() == []
+    assert judge(board.client.images(), (OLD, NEW)).situation is Situation.SETTLED
+    board.device.power_cycle()
+    assert board.installed(OLD, NEW) == [OLD.path] * 3
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_what_runs_is_not_called_on_trial_because_another_set_is_marked(reset: bool) -> None:
+    board = with_secondary(NEW)
+    mark(board, NEW, *IMAGES)
+    with pytest.raises(OtherUpdatePending):
+        mend(board, OLD, reset=reset)
+    assert len(board.device.boots) == 1
+    assert board.marked() == [0, 1, 2]
+
+
+def test_an_update_takes_no_marks_back_without_being_told_to_repair() -> None:
+    board = with_secondary(NEW, settings=ALLOWED)
+    mark(board, NEW, *IMAGES)
+    for wanted in (OLD, NEXT):
+        with pytest.raises(OtherUpdatePending):
+            bring(board, wanted)
+    assert board.marked() == [0, 1, 2]
+
+
+def test_an_image_beside_the_set_that_is_marked_stops_a_repair_before_any_mark_goes() -> None:
+    board = with_secondary(NEW, settings=ALLOWED)
+    mark(board, NEW, *IMAGES)
+    with pytest.raises(OtherUpdatePending):
+        mend(board, make_set("1.2.0", only=(0, 2)))
+    assert board.marked() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4, 20])
+def test_any_error_in_taking_marks_back_is_told_for_what_it_leaves(nth: int, record_property: Count) -> None:
+    for code, general in CODES:
+        board = with_secondary(NEW, settings=ALLOWED)
+        mark(board, NEW, *IMAGES)
+        refusal = Refusal(WRITE, GROUP, UPLOAD, code, nth, general)
+        board.device.set_faults(LinkFaults(refusals=(refusal,)))
+        expected = {1: OtherUpdatePending, 2: HalfReplaced, 3: HalfReplaced}.get(nth, NothingMarked)
+        with pytest.raises(expected):
+            mend(board, NEXT)
+        # Three requests take the three marks, and the application's is the last.
+        assert board.marked() == {1: [0, 1, 2], 2: [0, 2], 3: [0]}.get(nth, [])
+        board.device.set_faults()
+        assert mend(board, NEXT) is Outcome.MARKED
+        board.device.power_cycle()
+        assert board.installed(OLD, NEW, NEXT) == [NEXT.path] * 3
+    record_property("count: errors that an SMP server answered to an update", len(CODES))
 
 
 def test_an_update_does_not_go_on_with_a_half_installed_set() -> None:

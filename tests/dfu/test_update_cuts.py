@@ -6,6 +6,7 @@ after it has been switched off and on.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -13,18 +14,23 @@ import pytest
 from tests.dfu.wire import Bench, bench, make_set
 from west_qspi.dfu.repair import repair
 from west_qspi.dfu.update import Outcome, Wish, update
+from west_qspi.dfu.updateset import UpdateSet
 from west_qspi.errors import (
     HalfMarked,
+    HalfReplaced,
     NothingMarked,
+    OtherUpdatePending,
     QspiError,
     SmpLinkLost,
 )
 from west_qspi.events import ignore
 from west_qspi.sim.linkfaults import LinkFaults
+from west_qspi.sim.smpsettings import ServerSettings
 
 OLD = make_set("1.0.0")
 NEW = make_set("1.1.0")
 LINKED = make_set("1.1.0", linked=True)
+LINKED_NEXT = make_set("1.2.0", linked=True)
 COUNT = "count: interruption points of updates over SMP, each followed by a boot"
 
 
@@ -178,3 +184,101 @@ def test_a_duplicating_and_a_losing_link_change_nothing(faults: LinkFaults, reco
     board.device.set_faults(faults)
     assert run(board, NEW, Wish(confirm=True)) is Outcome.CONFIRMED
     assert boots_one_set(board) == NEW.path
+
+
+# --- in the place of another set that is marked ---
+
+NEXT = make_set("1.2.0")
+ALLOWED = ServerSettings(confirm_any=True, erase_pending=True)
+
+
+def marked(wanted: UpdateSet, *, breaks: bool = False) -> Bench:
+    """Return a board whose next boot would install a set."""
+    board = bench(
+        OLD, secondary={one.number: one.data for one in wanted.parts}, settings=ALLOWED, breaks=breaks
+    )
+    for one in wanted.parts:
+        board.client.mark(one.digest or b"")
+    board.channel.frames = 0
+    return board
+
+
+def put_in_place(board: Bench, wish: Wish | None = None) -> Outcome | QspiError:
+    try:
+        return repair(board.client, NEXT, wish or Wish(), ignore, board.patience).outcome
+    except QspiError as error:
+        return error
+
+
+def frames_of_a_replacement() -> int:
+    board = marked(NEW)
+    assert put_in_place(board) is Outcome.MARKED
+    return board.channel.frames
+
+
+REPLACING = frames_of_a_replacement()
+
+
+@pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
+def test_a_link_that_comes_back_in_time_does_not_keep_marks_from_being_replaced(
+    fault: str, record_property: Count
+) -> None:
+    record_property(COUNT, REPLACING)
+    for frame in range(1, REPLACING + 1):
+        board = marked(NEW, breaks=True)
+        board.device.set_faults(cut(fault, frame, 3))
+        assert put_in_place(board) is Outcome.MARKED, frame
+        assert boots_one_set(board, OLD, NEW, NEXT) == NEXT.path
+
+
+@pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
+def test_a_replacement_whose_link_stays_away_says_so_where_it_is_half(
+    fault: str, record_property: Count
+) -> None:
+    record_property(COUNT, REPLACING)
+    half = 0
+    for frame in range(1, REPLACING + 1):
+        board = marked(NEW, breaks=True)
+        board.device.set_faults(cut(fault, frame))
+        ended = put_in_place(board)
+        assert isinstance(ended, QspiError), frame
+        if isinstance(ended, (HalfMarked, HalfReplaced)):
+            half += 1
+            board.device.set_faults()
+            assert put_in_place(board) is Outcome.MARKED, frame
+            assert boots_one_set(board, OLD, NEW, NEXT) == NEXT.path
+            continue
+        assert isinstance(ended, (NothingMarked, OtherUpdatePending, SmpLinkLost)), (frame, ended)
+        left = board.marked()
+        assert left in ([], [0, 1, 2]), frame
+        assert boots_one_set(board, OLD, NEW) == (NEW.path if left else OLD.path)
+    # Three marks to take, three to set, and the lists that prove them: not the 45 pieces in between.
+    assert 6 <= half <= 10
+
+
+@pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
+def test_linked_images_boot_as_one_set_wherever_their_replacement_ends(
+    fault: str, record_property: Count
+) -> None:
+    record_property(COUNT, REPLACING)
+    for frame in range(1, REPLACING + 1):
+        board = marked(LINKED, breaks=True)
+        board.device.set_faults(cut(fault, frame))
+        with contextlib.suppress(QspiError):
+            repair(board.client, LINKED_NEXT, Wish(), ignore, board.patience)
+        assert boots_one_set(board, OLD, LINKED, LINKED_NEXT), frame
+
+
+def test_a_reset_anywhere_in_a_replacement_is_repaired(record_property: Count) -> None:
+    record_property(COUNT, REPLACING)
+    for frame in range(1, REPLACING + 1):
+        board = marked(NEW)
+        board.device.set_faults(LinkFaults(resets=(frame,)))
+        ended = put_in_place(board, Wish(confirm=True))
+        if ended is not Outcome.CONFIRMED:
+            assert isinstance(ended, QspiError), frame
+            board.device.set_faults()
+            again = put_in_place(board, Wish(reset=True, confirm=True))
+            # Where a part of this set runs on trial, all of it goes back; else all of it comes.
+            assert again in (Outcome.CONFIRMED, Outcome.REVERTED), (frame, again)
+        assert boots_one_set(board, OLD, NEW, NEXT) in (OLD.path, NEXT.path), frame

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from buildgen import BuildOptions
@@ -34,7 +36,7 @@ from west_qspi.sim.faults import PowerCut
 from west_qspi.sim.mcuboot import boot
 from west_qspi.sim.slots import Area, FirmwareLayout, ImageSlots, Place
 from west_qspi.soc import NRF5340
-from west_qspi.trailer import Flag, Magic, Pending
+from west_qspi.trailer import Flag, Magic, Pending, Trailer
 
 
 def area(device: Device, index: int) -> Area:
@@ -201,7 +203,109 @@ def test_an_update_waits_for_what_it_depends_on() -> None:
     assert area(device, 0).image() == parse_image(needy)
 
 
+def board_of(layout: FirmwareLayout, content: dict[int, bytes]) -> Board:
+    """Return a board with these bytes in its slots."""
+    board = Board.create(None, NRF5340, part_named(_PART))
+    for index, data in content.items():
+        place = layout.slot(index)
+        assert place is not None
+        board.array(place.memory).write(place.offset, data)
+    return board
+
+
+def one_image(primary: int, secondary: int, mode: UpdateMode = UpdateMode.SWAP) -> FirmwareLayout:
+    """Return a layout of one image with slots of so many sectors."""
+    first = Place(MemoryKind.APPLICATION, 0, primary * 0x1000)
+    return FirmwareLayout(mode, (ImageSlots(0, first, Place(MemoryKind.EXTERNAL, 0, secondary * 0x1000)),))
+
+
+def filling(sectors: int, version: str) -> bytes:
+    """Return an image of exactly so many sectors."""
+    small = len(imgtool.sign(bytes(16), version=version, slot_size=0x40000))
+    body = sectors * 0x1000 - small + 16
+    data = imgtool.sign(bytes(range(1, 241)) * 200, version=version, slot_size=0x40000)
+    data = imgtool.sign((data * 2)[:body], version=version, slot_size=0x40000)
+    assert len(data) == sectors * 0x1000
+    return data
+
+
+def test_the_sector_that_a_swap_needs_more_is_the_primary_slots() -> None:
+    # Nine sectors and eight: one is the trailer's in each, and the ninth is the room to move.
+    layout, new = one_image(9, 8), filling(7, "2.0.0")
+    device = Device(board_of(layout, {0: filling(7, "1.0.0")}), layout)
+    put(device, {0: new})
+    device.reset()
+    assert area(device, 0).read(0, len(new)) == new
+    put(device, {0: filling(8, "3.0.0")[:-0x20]})
+    device.reset()
+    assert device.booted is not None
+    assert device.booted.refused == (0,)
+    assert area(device, 0).read(0, len(new)) == new
+
+
+@pytest.mark.parametrize("sectors", [(8, 9), (10, 8)])
+def test_slots_of_different_sizes_are_never_swapped(sectors: tuple[int, int]) -> None:
+    layout = one_image(*sectors)
+    device = Device(board_of(layout, {0: filling(2, "1.0.0")}), layout)
+    put(device, {0: filling(2, "2.0.0")})
+    device.reset()
+    assert device.booted is not None
+    assert (device.booted.done, device.booted.refused) == ({}, ())
+    assert area(device, 0).read(0, 0x2000) == filling(2, "1.0.0")
+    assert swap.trailer_of(area(device, 1)).magic is Magic.GOOD
+
+
+@pytest.mark.parametrize("mode", [OVERWRITE, replace(SWAP, bootstrap=True)], ids=lambda options: options.mode)
+def test_what_was_copied_ends_with_the_magic_number(mode: BuildOptions) -> None:
+    device = device_with(mode)
+    put(device, parts_of(build_of(newer(mode))))
+    for number in (0, device.layout.external_number or 0):
+        area(device, 2 * number).erase(0, 0x1000)
+        if mode.bootstrap:
+            swap.erase_request(area(device, 2 * number + 1))
+    device.reset()
+    held = [swap.trailer_of(area(device, 2 * number)) for number in (0, device.layout.external_number or 0)]
+    assert [each.magic for each in held] == [Magic.GOOD] * 2
+    assert [each.image_ok for each in held] == [Flag.SET if mode.bootstrap else Flag.UNSET] * 2
+
+
+def test_an_empty_slot_that_is_filled_keeps_no_other_image_from_going_back() -> None:
+    layout = replace(PAIR, bootstrap=True)
+    images = {version: imgtool.sign(b"code" * 100, version=version) for version in ("1.0.0", "2.0.0")}
+    device = Device(board_of(layout, {0: images["1.0.0"], 2: images["1.0.0"]}), layout)
+    put(device, {0: images["2.0.0"]})
+    device.reset()
+    area(device, 2).erase(0, 0x1000)
+    area(device, 3).program(0, images["2.0.0"])
+    device.reset()
+    assert area(device, 0).image() == parse_image(images["1.0.0"])
+    assert area(device, 2).image() == parse_image(images["2.0.0"])
+
+
 # --- direct-XIP ---
+
+
+def test_direct_xip_erases_an_image_that_is_not_valid_and_takes_the_other() -> None:
+    layout = one_image(8, 8, UpdateMode.DIRECT_XIP)
+    old, new = imgtool.sign(b"old" * 100, version="1.0.0"), imgtool.sign(b"new" * 100, version="2.0.0")
+    spoilt = new[:0x40] + b"?" + new[0x41:]
+    device = Device(board_of(layout, {0: old, 1: spoilt}), layout)
+    assert device.booted is not None
+    assert (device.booted.running, device.booted.refused) == ({0: 0}, (0,))
+    assert area(device, 1).blank
+
+
+def test_direct_xip_passes_over_what_lacks_something_that_it_depends_on() -> None:
+    layout = replace(PAIR, mode=UpdateMode.DIRECT_XIP)
+    old = imgtool.sign(b"old" * 100, version="1.0.0")
+    needy = imgtool.sign(b"new" * 100, "--dependencies", "(1, 2.0.0+0)", version="2.0.0")
+    device = Device(board_of(layout, {0: old, 1: needy, 2: old}), layout)
+    assert device.booted is not None
+    assert (device.booted.running, device.booted.waiting) == ({0: 0, 1: 0}, (0,))
+    assert area(device, 1).image() == parse_image(needy)
+    area(device, 3).program(0, imgtool.sign(b"new" * 100, version="2.0.0"))
+    device.reset()
+    assert device.booted.running == {0: 1, 1: 1}
 
 
 def test_direct_xip_takes_the_higher_version_that_is_made_for_its_slot() -> None:
@@ -299,6 +403,94 @@ def test_a_last_note_that_is_half_written_parts_the_halves_as_mcuboots_rules_hav
     assert device.booted is not None
     assert device.booted.done == {0: Pending.REVERT}
     assert not device.runs
+
+
+def cut_in(start: Device, found: Callable[[Board], bool], seeds: int = 1) -> Board:
+    """Return a board whose power failed in a boot, at the first point that leaves what is looked for."""
+    for cut, seed in product(range(1, 200), range(seeds)):
+        board = start.board.copy()
+        board.arm([PowerCut(cut, seed)])
+        with pytest.raises(PowerLost):
+            boot(board, start.layout)
+        board.power_cycle()
+        if found(board):
+            return board
+    raise AssertionError("no cut leaves this")
+
+
+def trailers(board: Board, layout: FirmwareLayout) -> list[Trailer]:
+    """Return the trailers of image 0's slots."""
+    places = [layout.slot(index) for index in (0, 1)]
+    return [swap.trailer_of(Area(board, place)) for place in places if place is not None]
+
+
+def test_a_torn_magic_number_and_another_cut_part_the_halves_in_a_revert() -> None:
+    start = device_with(SWAP)
+    old, new = as_model(SWAP), as_model(newer(SWAP))
+    assert isinstance(old, Boots)
+    assert isinstance(new, Boots)
+    put(start, parts_of(build_of(newer(SWAP))))
+    start.reset()
+    # MCUboot makes a revert look like an update first. That note is torn here, so that it is not made again.
+    torn = cut_in(start, lambda board: trailers(board, start.layout)[1].magic is Magic.BAD)
+    once = Device(torn.copy(), start.layout)
+    assert in_primaries(once, SWAP) == old
+    torn.arm([PowerCut(1)])
+    device = Device(torn, start.layout)
+    assert in_primaries(device, SWAP) == Boots(new.internal_digest, old.external_digest)
+    assert not device.runs
+
+
+def test_a_permanent_update_that_is_cut_twice_before_it_moves_anything_parts_the_halves() -> None:
+    start = device_with(SWAP)
+    old, new = as_model(SWAP), as_model(newer(SWAP))
+    assert isinstance(old, Boots)
+    assert isinstance(new, Boots)
+    put(start, parts_of(build_of(newer(SWAP))), permanent=True)
+
+    def begun(board: Board) -> bool:
+        first, second = trailers(board, start.layout)
+        return first.magic is Magic.GOOD and second.magic is Magic.UNSET
+
+    # The request has gone over to the primary slot, whose trailer the next boot erases to begin anew.
+    board = cut_in(start, begun)
+    once = Device(board.copy(), start.layout)
+    assert in_primaries(once, SWAP) == new
+    board.arm([PowerCut(1)])
+    device = Device(board, start.layout)
+    assert in_primaries(device, SWAP) == Boots(old.internal_digest, new.external_digest)
+    assert not device.runs
+
+
+def test_a_swap_that_has_moved_nothing_yet_is_not_begun_anew_with_a_broken_image() -> None:
+    start = device_with(SWAP)
+    put(start, parts_of(build_of(newer(SWAP))))
+    board = cut_in(start, lambda board: trailers(board, start.layout)[1].magic is Magic.UNSET)
+    place = start.layout.slot(1)
+    assert place is not None
+    board.array(place.memory).write(place.offset + 0x800, bytes(16))
+    assert boot(board, start.layout).refused == (0,)
+    first, second = trailers(board, start.layout)
+    assert (first.image_ok, second.magic) == (Flag.SET, Magic.UNSET)
+    assert Area(board, place).blank
+
+
+def test_the_flag_of_an_image_that_is_torn_keeps_it_from_going_back_with_the_others() -> None:
+    start = device_with(SWAP)
+    old, new = as_model(SWAP), as_model(newer(SWAP))
+    assert isinstance(old, Boots)
+    assert isinstance(new, Boots)
+    put(start, parts_of(build_of(newer(SWAP))))
+
+    def torn(board: Board) -> bool:
+        first, _ = trailers(board, start.layout)
+        return first.magic is Magic.GOOD and first.copy_done is Flag.BAD
+
+    board = cut_in(start, torn, seeds=8)
+    device = Device(board, start.layout)
+    assert in_primaries(device, SWAP) == new
+    device.reset()
+    assert in_primaries(device, SWAP) == Boots(new.internal_digest, old.external_digest)
 
 
 def test_a_board_that_gets_no_power_back_answers_nothing_until_it_does() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import cbor2
 import pytest
+from smp.error import MGMT_ERR
 from smp.header import Version
 from smp.image_management import IMG_MGMT_ERR
 from smpclient import SMPClient
@@ -42,12 +43,14 @@ from tests.helpers.firmware import (
 )
 from west_qspi.errors import PackageMissing
 from west_qspi.extflash.parts import part_named
+from west_qspi.mcuboot import parse_image
 from west_qspi.sim.board import Board
 from west_qspi.sim.device import Device
 from west_qspi.sim.faults import LowSupply, PowerCut
 from west_qspi.sim.linkfaults import LinkFaults, Refusal
 from west_qspi.sim.serving import Serial, Udp, serve
 from west_qspi.sim.smpsettings import ServerSettings
+from west_qspi.trailer import Pending
 
 on_terminals = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 WAYS = (
@@ -395,10 +398,18 @@ def test_a_refusal_is_told_in_the_version_of_the_request(version: int) -> None:
 def test_commands_that_are_not_there_and_bytes_that_are_no_request_do_no_harm() -> None:
     device = device_with(SWAP)
     unknown = bytes.fromhex("0a00000100090507a0")  # SMP 2, write, group 9, sequence 5, command 7
-    answer = device.handle(unknown)
-    assert answer == [bytes.fromhex("0b00000500090507") + b"\xa1brc\x08"]
-    for frame in (b"", b"\x00", unknown[:8], b"\xff" * 40, bytes(3000)):
+    assert device.handle(unknown) == [bytes.fromhex("0b00000500090507") + b"\xa1brc\x08"]
+    for frame in (b"", b"\x00", unknown[:7], bytes(3000)):
         assert device.handle(frame) == []
+    # A body that is missing, an operation that is an answer's, and a version of SMP to come.
+    for first, code in (
+        (0x0A, MGMT_ERR.ECORRUPT),
+        (0x09, MGMT_ERR.ENOTSUP),
+        (0x12, MGMT_ERR.UNSUPPORTED_TOO_NEW),
+    ):
+        body = b"" if code is MGMT_ERR.ECORRUPT else b"\xa0"
+        (answer,) = device.handle(bytes([first, 0, 0, 1, 0, 1, 6, 5]) + body)
+        assert answer == bytes.fromhex("0b00000500010605") + b"\xa1brc" + bytes([code])
     broken = bytes.fromhex("0a00000200010601ffff")  # an upload whose content is not CBOR
     assert device.handle(broken) == [bytes.fromhex("0b00000500010601") + b"\xa1brc\x03"]
     assert device.runs
@@ -423,10 +434,16 @@ def smpmgr(*words: str) -> str:
     ).stdout
 
 
+needs_smpmgr = pytest.mark.skipif(
+    not find_spec("smpmgr"), reason="smpmgr is not installed; it needs Python 3.11"
+)
+SMPMGR_HOST = "127.10.20.30"  # smpmgr knows no other port than 1337
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an address free for port 1337")
-@pytest.mark.skipif(not find_spec("smpmgr"), reason="smpmgr is not installed; it needs Python 3.11")
+@needs_smpmgr
 def test_smpmgr_updates_a_board_that_was_switched_on_by_the_command(folder: Path, tmp_path: Path) -> None:
-    host = "127.10.20.30"  # smpmgr knows no other port than 1337
+    host = SMPMGR_HOST
     words = ["-m", "west_qspi.sim", "--sim-board", str(folder), "-d", str(build_of(SWAP).path)]
     parts = parts_of(build_of(newer(SWAP)))
     server = subprocess.Popen(
@@ -452,6 +469,70 @@ def test_smpmgr_updates_a_board_that_was_switched_on_by_the_command(folder: Path
         place = layout.slot(2 * number + 1)
         assert place is not None
         assert board.array(place.memory).read(place.offset, len(data)) == data
+
+
+SMPMGR_WAYS = (
+    pytest.param(
+        Udp(SMPMGR_HOST, 1337),
+        id="udp",
+        marks=pytest.mark.skipif(
+            sys.platform != "linux", reason="only Linux has an address free for port 1337"
+        ),
+    ),
+    pytest.param(Serial(), id="serial", marks=on_terminals),
+)
+
+
+@pytest.mark.parametrize("way", SMPMGR_WAYS)
+@needs_smpmgr
+def test_a_whole_update_by_smpmgrs_own_command_line(way: Udp | Serial, tmp_path: Path) -> None:
+    device, new = device_with(SWAP, ServerSettings(confirm_any=True)), newer(SWAP)
+    parts = parts_of(build_of(new))
+    digests = {number: (parse_image(data).digest or b"").hex() for number, data in parts.items()}
+    with serve(device, way) as link:
+        to = ["--port", link.path] if link.path else ["--ip", link.host]
+        for number, data in parts.items():
+            file = tmp_path / f"{number}.bin"
+            file.write_bytes(data)
+            smpmgr(*to, "image", "upload", str(file), "--slot", str(number))
+        assert [on_board(device, 2 * number + 1)[: len(data)] for number, data in parts.items()] == [
+            *parts.values()
+        ]
+        assert would_boot(device, SWAP) == as_model(SWAP)
+        for digest in digests.values():
+            smpmgr(*to, "image", "state-write", digest)
+        assert would_boot(device, SWAP) == as_model(new)
+        smpmgr(*to, "os", "reset")
+        listed = smpmgr(*to, "image", "state-read")
+        assert [listed.count(version) for version in ("1.0.0", "2.0.0")] == [2, 2]
+        # What runs is not confirmed: the next boot would take the old pair back.
+        assert would_boot(device, SWAP) == as_model(SWAP)
+        smpmgr(*to, "image", "state-write", digests[1], "--confirm")
+        smpmgr(*to, "image", "state-write", "--confirm")
+        smpmgr(*to, "os", "reset")
+        assert "2.0.0" in smpmgr(*to, "image", "state-read")
+    assert len(device.boots) == 3
+    assert device.boots[1].done == {0: Pending.TEST, 1: Pending.TEST}
+    assert device.boots[2].done == {}
+    assert device.runs
+    assert [on_board(device, 2 * number)[: len(data)] for number, data in parts.items()] == [*parts.values()]
+
+
+@on_terminals
+@needs_smpmgr
+def test_smpmgrs_upgrade_restarts_after_one_image_and_parts_the_halves(tmp_path: Path) -> None:
+    # It takes one file, marks that and restarts: there is no word for a second image.
+    device, part = device_with(SWAP), parts_of(build_of(newer(SWAP)))[1]
+    file = tmp_path / "external.bin"
+    file.write_bytes(part)
+    with serve(device, Serial()) as link:
+        smpmgr("--port", link.path, "upgrade", str(file), "--slot", "1")
+    assert device.boots[1].done == {1: Pending.TEST}
+    assert on_board(device, 2).startswith(part)
+    assert not device.runs
+    device.power_cycle()
+    assert device.runs
+    assert would_boot(device, SWAP) == as_model(SWAP)
 
 
 def test_the_guides_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -495,6 +576,15 @@ def test_a_supply_that_is_too_low_for_flash_is_an_error_of_the_upload() -> None:
     device.board.arm([LowSupply(1500)])
     first = frame(2, 1, 1, {"off": 0, "data": part[:1024], "len": len(part), "image": 1})
     (answer,) = device.handle(first)
-    assert cbor2.loads(answer[8:]) == {"rc": 1}
+    assert cbor2.loads(answer[8:]) == {"err": {"group": 1, "rc": IMG_MGMT_ERR.FLASH_WRITE_FAILED}}
+    # Nothing is under way any more.
+    (answer,) = device.handle(frame(2, 1, 1, {"off": 1024, "data": part[1024:2048]}))
+    assert cbor2.loads(answer[8:]) == {"off": 0}
+    place = device.layout.slot(3)
+    assert place is not None
+    device.board.array(place.memory).write(place.offset, part)
+    (answer,) = device.handle(frame(2, 1, 5, {"slot": 3}))
+    assert cbor2.loads(answer[8:]) == {"err": {"group": 1, "rc": IMG_MGMT_ERR.FLASH_ERASE_FAILED}}
+    assert on_board(device, 3).startswith(part)
     device.reset()
     assert device.runs

@@ -28,6 +28,7 @@ _IMAGE_ADVICE = {
     "FLASH_WRITE_FAILED": "Check the device's flash; a part that is in use cannot be written.",
     "FLASH_ERASE_FAILED": "Check the device's flash; a part that is in use cannot be erased.",
 }
+_LATER_IMAGE_ERRORS = {34: "ACTIVE_SLOT_NOT_KNOWN"}  # not in the package yet
 _GENERAL_ADVICE = {
     "ENOTSUP": "The firmware lacks this: CONFIG_MCUMGR_GRP_IMG and CONFIG_MCUMGR_GRP_OS.",
     "EBADSTATE": "What is marked, or runs on trial, forbids it; 'west qspi-dfu list' shows it.",
@@ -50,6 +51,7 @@ def error_name(group: int | None, code: int) -> tuple[str, str]:
     try:
         name = kinds(code).name if kinds else f"error of group {group}"
     except ValueError:
-        name = "an error of its own"
+        later = _LATER_IMAGE_ERRORS if group == _IMAGE_GROUP else {}
+        name = later.get(code, "an error of its own")
     advice = _IMAGE_ADVICE if group == _IMAGE_GROUP else _GENERAL_ADVICE
     return name, advice.get(name, _IN_GENERAL)

@@ -225,7 +225,7 @@ class SmpDevice:
 
         try:
             answer = cbor2.loads(body)
-        except (cbor2.CBORDecodeError, ValueError, RecursionError):
+        except Exception:  # older cbor2 lets errors of many kinds through for bytes that are not CBOR
             raise SmpNotUnderstood(self.name, during, "it is not CBOR") from None
         if not isinstance(answer, dict):
             raise SmpNotUnderstood(self.name, during, "it is no map")

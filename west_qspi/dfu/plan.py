@@ -38,13 +38,15 @@ DIRECT = (UpdateMode.DIRECT_XIP, UpdateMode.DIRECT_XIP_REVERT)
 class UpdatePlan:
     """What to do with each part: ``uploads`` in this order, ``present`` is in its slot, ``running`` runs.
 
-    ``returning`` is what the device goes back to at its next restart, without any mark.
+    ``returning`` is what the device goes back to at its next restart, without any mark. Where another image
+    is marked in the slot of one of ``replaced``, that mark has to go before all else.
     """
 
     uploads: tuple[Part, ...]
     present: tuple[Part, ...]
     running: tuple[Part, ...]
     returning: tuple[Part, ...] = ()
+    replaced: tuple[Part, ...] = ()
 
     @property
     def marks(self) -> tuple[Part, ...]:
@@ -72,20 +74,21 @@ def plan_update(
 ) -> UpdatePlan:
     """Plan an update of a device that lists ``images``.
 
-    ``again`` uploads also what is in its slot already; ``replace`` tries to upload over what is marked, which
-    a server allows only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING.
+    ``again`` uploads also what is in its slot already; ``replace`` takes back what else is marked, which a
+    server allows only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING.
 
     Raises NoSuchImage, HalfSet, NoVariant, OtherUpdatePending, and SlotUnderTest.
     """
     now, others, then = running(images), waiting(images), next_boot(images)
     _refuse_unknown(device, images, wanted)
-    uploads, present, runs, returning = [], [], [], []
+    uploads, present, runs, returning, replaced = [], [], [], [], []
     for number in images_of(wanted):
         part = part_for(wanted, number, images)
         other = others.get(number)
         if is_part(wanted, now.get(number)):
-            _refuse_pending(device, other)
             runs.append(next(each for each in wanted.parts if each.digest == now[number].digest))
+            if other is not None and other.pending:
+                replaced.append(runs[-1])
             continue
         if part is None:
             raise NoVariant(device, number, 1 - now[number].slot if number in now else 1)
@@ -97,21 +100,21 @@ def plan_update(
         if other is not None and other.digest == part.digest and (other.pending or not again):
             present.append(part)
             continue
-        if not replace:
-            _refuse_pending(device, other)
+        if other is not None and other.pending:
+            replaced.append(part)
         uploads.append(part)
+    kept = {part.number for part in (*present, *(replaced if replace else ()))}
     for number, other in others.items():
-        if number not in images_of(wanted):
+        if number not in kept:
             _refuse_pending(device, other)
-    trial = [part for part in runs if then[part.number] != now[part.number]]
+    trial = [part for part in runs if then[part.number] != now[part.number] and not then[part.number].pending]
     back = [now[part.number] for part in (*trial, *returning)]
     if (back and (uploads or present)) or (trial and returning):
         # With the others marked now, the next boot would install these, and take the first ones back.
         raise SlotUnderTest(device, back[0].image, str(back[0].version))
-    # What is marked may be refused: that is tried before anything else is changed.
-    first = [part for part in uploads if part.number in others and others[part.number].pending]
-    order = (*in_order(tuple(first)), *in_order(tuple(part for part in uploads if part not in first)))
-    plan = UpdatePlan(order, tuple(present), tuple(runs), tuple(returning))
+    plan = UpdatePlan(
+        in_order(tuple(uploads)), tuple(present), tuple(runs), tuple(returning), in_order(tuple(replaced))
+    )
     _refuse_half(device, images, wanted, plan)
     return plan
 

@@ -22,7 +22,7 @@ from west_qspi.dfu.state import (
 )
 from west_qspi.dfu.update import Outcome, UpdateReport, Wish, mode_of, update
 from west_qspi.dfu.updateset import UpdateSet
-from west_qspi.errors import MixedRunning, NeedsRestart, NothingMarked, OtherUpdatePending, SlotUnderTest
+from west_qspi.errors import MixedRunning, NeedsRestart, OtherUpdatePending, SlotUnderTest
 from west_qspi.events import Listener, Noticed
 
 
@@ -31,8 +31,8 @@ def repair(
 ) -> UpdateReport:
     """Bring a device, whatever state it is in, to one set: the given one, or the one that it goes back to.
 
-    Raises NeedsRestart where only a restart does it and ``wish`` has none, OtherUpdatePending where that
-    would install another set, and what ``update`` raises.
+    Raises NeedsRestart where only a restart does it and ``wish`` has none, OtherUpdatePending where another
+    set is marked and the device keeps its marks, and what ``update`` raises.
     """
     began = patience.clock()
     images = persist(device, patience, device.images)
@@ -49,10 +49,7 @@ def repair(
             return UpdateReport(device.name, Outcome.CONFIRMED, nothing, images, patience.clock() - began)
         outcome = Outcome.TESTING if left else Outcome.AS_IT_WAS
         return UpdateReport(device.name, outcome, nothing, images, patience.clock() - began)
-    pending = [image for image in then.values() if image.pending]
-    if is_any(wanted, now) and not is_any(wanted, then):
-        if pending:
-            raise OtherUpdatePending(device.name, pending[0].image, str(pending[0].version))
+    if is_any(wanted, now) and not is_any(wanted, then) and not any(each.pending for each in then.values()):
         reason = "a part of the set runs on trial, without the rest; a restart takes it back"
         if not wish.reset:
             raise NeedsRestart(device.name, describe(images, wanted), reason)
@@ -66,44 +63,27 @@ def repair(
         confirm_all(device, wanted, unconfirmed(wanted, images), patience)
     try:
         return update(device, wanted, wish, listen, patience)
-    except SlotUnderTest:
+    except SlotUnderTest as error:
         if found.situation is not Situation.TESTING or not (wish.reset or wish.confirm):
             raise
         # With nothing marked or confirmed a restart brings back all that ran before, and frees the slots.
+        text = f"image {error.number} {error.version} of another set runs on trial; it goes back first"
+        listen(Noticed("on-trial", text, warning=True))
         restart(device, wanted, listen, patience)
         return update(device, wanted, wish, listen, patience)
     except OtherUpdatePending as error:
         if mode_of(device, wish, patience) in DIRECT:
             # There a server may take what runs for what is pending, and erases what it runs from.
             raise
-        return _replace(device, wanted, wish, listen, patience, error)
-
-
-def _replace(
-    device: Device,
-    wanted: UpdateSet,
-    wish: Wish,
-    listen: Listener,
-    patience: Patience,
-    pending: OtherUpdatePending,
-) -> UpdateReport:
-    """Put a set in the place of another one that is marked. Raises ``pending`` where that is refused."""
-    listen(
-        Noticed(
-            "replace",
-            "images of another set are marked; the device is asked to take these in their place, which "
-            "it does only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING",
-            warning=True,
+        listen(
+            Noticed(
+                "replace",
+                f"image {error.number} {error.version} of another set is marked; the device is asked to take "
+                "that back, which it does only with CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING",
+                warning=True,
+            )
         )
-    )
-    try:
         return update(device, wanted, replace(wish, replace=True), listen, patience)
-    except NothingMarked:
-        then = next_boot(persist(device, patience, device.images))
-        if any(image.pending for image in then.values()):
-            # Nothing of this set is marked, but the other one still is.
-            raise pending from None
-        raise
 
 
 def _rest_is_pending(wanted: UpdateSet, images: Images) -> bool:

@@ -29,6 +29,7 @@ class SmpClientChannel:
         self._address = address
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transport: SMPTransport | None = None
+        self._coming: asyncio.Task[bytes] | None = None
         for name in ("smpclient", "smp", "bleak"):
             # What it would log is in the errors here; without a handler it would be printed.
             logging.getLogger(name).addHandler(logging.NullHandler())
@@ -77,13 +78,25 @@ class SmpClientChannel:
         if self._transport is None:
             raise ConnectionError("not connected")
         try:
-            return bytes(self._run(self._transport.receive(), timeout))
+            return self._run(self._next(self._transport, timeout), timeout + _CLOSING)
         except TimeoutError:
             return None
+
+    async def _next(self, transport: SMPTransport, timeout: float) -> bytes | None:
+        # What waits for a frame is kept over several calls: to give it up in the middle would lose what came
+        # of the frame over a serial port, and smpclient's Bluetooth LE does not bear it at all.
+        if self._coming is None:
+            self._coming = asyncio.ensure_future(transport.receive())
+        done, _ = await asyncio.wait({self._coming}, timeout=timeout)
+        if not done:
+            return None
+        coming, self._coming = self._coming, None
+        return bytes(coming.result())
 
     def close(self) -> None:
         """Let the connection go, whatever state it is in."""
         loop, transport, self._loop, self._transport = self._loop, self._transport, None, None
+        self._coming = None
         if loop is None:
             return
         try:

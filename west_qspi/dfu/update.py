@@ -25,6 +25,7 @@ from west_qspi.dfu.state import (
     running,
     waiting,
 )
+from west_qspi.dfu.takeback import take_back
 from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import (
     HalfConfirmed,
@@ -51,6 +52,7 @@ class Outcome(str, Enum):
     CONFIRMED = "runs, and stays"
     RETURNING = "goes back to this set at the next restart, as what runs is on trial"
     RESTARTED = "restarted; it does not tell which slots run, so that nothing is proven or confirmed"
+    TAKEN_BACK = "runs, and stays; what was marked is taken back"
     REVERTED = "went back to the images before"
 
 
@@ -85,8 +87,9 @@ def update(
     """Bring a set onto a device as far as ``wish`` says.
 
     Raises what ``plan_update`` and ``refuse_kind`` raise, MayRunAlready and HalfKept, before anything is
-    changed; NothingMarked, HalfMarked; after a restart NotRestarted, NotBack, NotInstalled, MixedRunning,
-    NotConfirmed, HalfConfirmed; and where the device could not be asked at all, what ``Device`` raises.
+    changed; what ``take_back`` raises; NothingMarked, HalfMarked; after a restart NotRestarted, NotBack,
+    NotInstalled, MixedRunning, NotConfirmed, HalfConfirmed; and where the device could not be asked at all,
+    what ``Device`` raises.
     """
     began = patience.clock()
     images = persist(device, patience, device.images)
@@ -94,6 +97,8 @@ def update(
     for notice in notices(plan, wanted, images, mode):
         listen(notice)
     outcome = Outcome.AS_IT_WAS
+    if plan.replaced:
+        images = take_back(device, wanted, plan, patience)
     if plan.marks:
         _upload(device, wanted, plan, images, mode, listen, patience)
         images = _mark(device, wanted, plan, mode, patience)
@@ -124,6 +129,8 @@ def update(
             outcome = Outcome.CONFIRMED
         elif unconfirmed(wanted, images):
             outcome = Outcome.TESTING
+    if plan.replaced and outcome is Outcome.AS_IT_WAS:
+        outcome = Outcome.TAKEN_BACK
     return UpdateReport(device.name, outcome, plan, images, patience.clock() - began)
 
 

@@ -57,7 +57,7 @@
      │   ├─ UnknownChip  Protected  LowVoltage  AccessRefused  NrfutilCannot
      │   └─ FlashBusy  WriteProtected  PowerLost  IllegalAccess
      ├─ UpdateFailed                   an update over SMP did not come to its end
-     │   ├─ NothingMarked  HalfMarked  NotConfirmed  HalfConfirmed
+     │   ├─ NothingMarked  HalfMarked  HalfReplaced  NotConfirmed  HalfConfirmed
      │   └─ NotRestarted  NotBack  NotInstalled  MixedRunning  NeedsRestart  UpdateStopped
      ├─ ProofError                     it was written, but it is not there
      │   └─ WriteFailed  UnstableRead  AddressWrapped  ForeignChanged
@@ -101,6 +101,7 @@ from west_qspi.errors.dfu import (
     HalfConfirmed,
     HalfKept,
     HalfMarked,
+    HalfReplaced,
     HalfSet,
     MayRunAlready,
     MixedRunning,
@@ -242,6 +243,7 @@ __all__ = [
     "HalfConfirmed",
     "HalfKept",
     "HalfMarked",
+    "HalfReplaced",
     "HalfSet",
     "HalvesDiffer",
     "HexError",

@@ -120,9 +120,10 @@ class OtherUpdatePending(CheckFailed):
     version: str
     text = "{device}: image {number} {version}, which is not of this set, is marked for the next boot"
     hint = (
-        "Marks cannot be taken back over SMP. If all of that set is marked ('west qspi-dfu list'), restart "
-        "the device, so that it is installed, and then run 'west qspi-dfu repair --reset' with this package; "
-        "else complete it first by 'west qspi-dfu repair' with its own package."
+        "'west qspi-dfu repair' takes such marks back if the firmware has "
+        "CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING. Else, if all of that set is marked ('west qspi-dfu "
+        "list'), restart the device, so that it is installed, and then run 'west qspi-dfu repair --reset' with "
+        "this package; or complete it first by 'west qspi-dfu repair' with its own package."
     )
 
 
@@ -212,6 +213,17 @@ class HalfMarked(UpdateFailed):
         "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it uploads and marks "
         "the rest."
     )
+
+
+class HalfReplaced(UpdateFailed):
+    """Of another set's marks some are taken back, and others may not be; ``numbers`` names the images."""
+
+    numbers: str
+    text = (
+        "{reason}\nanother set was marked; of {numbers} some marks are taken back, and others may not be. "
+        "The device holds: {holds}"
+    )
+    hint = "Do not restart the device. Run 'west qspi-dfu repair' with the same package: it goes on."
 
 
 class NotRestarted(UpdateFailed):

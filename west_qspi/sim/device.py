@@ -180,6 +180,8 @@ class Device:
             return None
         self._seen[request.key] += 1
         try:
+            if request.problem is not None:
+                raise Refused(request.problem)
             self._refuse(request.key)
             command = self._commands.get(request.key)
             if command is None:

@@ -8,10 +8,11 @@ are not looked at, encrypted images are taken as they are, and downgrades are al
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from west_qspi.build.model import UpdateMode
-from west_qspi.mcuboot import ImageFlags, McubootImage
+from west_qspi.mcuboot import Header, ImageFlags, McubootImage
 from west_qspi.memory import MemoryKind
 from west_qspi.sim import swap
 from west_qspi.sim.board import Board
@@ -25,6 +26,7 @@ _SWAP_TYPES = {
     Pending.PERMANENT: SwapType.PERMANENT,
     Pending.REVERT: SwapType.REVERT,
 }
+_BEGUN = {kind: plan for plan, kind in _SWAP_TYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -89,25 +91,34 @@ class _Run:
     def _prepare(self, number: int) -> None:
         """Decide about one image; one that was in the middle of a swap is finished at once."""
         primary, secondary = self._slots.get((number, False)), self._slots.get((number, True))
+        self._plans[number] = Pending.NONE
+        if self._swaps and primary and secondary and not swap.fit_together(primary, secondary):
+            return
         plan = pending(
             swap.trailer_of(primary) if primary else None,
             swap.trailer_of(secondary) if secondary else None,
             swap=self._swaps,
         )
+        failed = False
         if plan is Pending.RESUME and primary is not None and secondary is not None:
-            swap.resume(primary, secondary)
-            self._done[number] = plan
-            self._plans[number] = Pending.NONE
-            self._review(number)
-            return
-        if plan is Pending.NONE and self._layout.bootstrap and self._valid(number, False) is None:
-            plan = Pending.PERMANENT if self._valid(number, True) else plan
-        elif plan in _UPGRADES and secondary is not None and self._valid(number, True) is None:
+            if swap.moved(primary):
+                swap.resume(primary, secondary)
+                self._done[number] = plan
+                self._review(number)
+                return
+            # No sector has moved yet: it begins anew, if the image still is valid.
+            plan = _BEGUN[swap.trailer_of(primary).swap_type]
+            failed = self._valid(number, True) is None
+            if failed and swap.trailer_of(primary).image_ok is Flag.UNSET:
+                swap.set_image_ok(primary)
+        if plan in _UPGRADES and secondary is not None and self._valid(number, True) is None:
             self._drop(number, primary, secondary, plan)
             plan = Pending.NONE
         self._plans[number] = plan
-        if plan in (Pending.TEST, Pending.PERMANENT):
+        if failed or plan in (Pending.TEST, Pending.PERMANENT):
             self._review(number)
+        if plan is Pending.NONE and self._layout.bootstrap and self._valid(number, False) is None:
+            self._plans[number] = Pending.PERMANENT if self._valid(number, True) else plan
 
     def _drop(self, number: int, primary: Area | None, secondary: Area, plan: Pending) -> None:
         """Erase what cannot be installed; of an empty slot only what asks for it (``boot_validate_slot``)."""
@@ -136,14 +147,11 @@ class _Run:
             image.number: self._valid(image.number, self._plans[image.number] in _UPGRADES)
             for image in self._layout.images
         }
-        for held in after.values():
-            for dependency in held.dependencies if held else ():
-                other = after.get(dependency.image)
-                if other is None or other.version.release < dependency.minimum.release:
-                    waiting = tuple(number for number, plan in self._plans.items() if plan in _UPGRADES)
-                    self._plans = dict.fromkeys(self._plans, Pending.NONE)
-                    return waiting
-        return ()
+        if _lacking(after) is None:
+            return ()
+        waiting = tuple(number for number, plan in self._plans.items() if plan in _UPGRADES)
+        self._plans = dict.fromkeys(self._plans, Pending.NONE)
+        return waiting
 
     def _perform(self, image: ImageSlots) -> None:
         plan = self._plans[image.number]
@@ -177,51 +185,94 @@ class _Run:
     # --- two slots to run from ---
 
     def choose_slots(self) -> Booted:
-        """Take for each image the slot with the higher version, the first one of equals."""
-        running: dict[int, int] = {}
-        for image in self._layout.images:
-            chosen = self._choose(image.number)
-            if chosen is None:
-                return Booted(None, refused=tuple(self._refused))
-            running[image.number] = chosen
-        return Booted(running, refused=tuple(self._refused))
+        """Take for each image the slot with the higher version, the first one of equals.
 
-    def _choose(self, number: int) -> int | None:
-        found = {place: self._valid(number, bool(place)) for place in (0, 1)}
-        images = {place: image for place, image in found.items() if image is not None}
-        while images:
-            place = max(sorted(images), key=lambda each: images[each].version.release)
-            area = self._slots[number, bool(place)]
-            if self._layout.mode is UpdateMode.DIRECT_XIP or _may_try(area):
-                return place
-            self._refused.append(number)
-            area.erase(0, area.size)
-            del images[place]
-        return None
+        A slot whose image lacks what it depends on, in the slots that were taken for others, is passed over.
+        """
+        running: dict[int, int] = {}
+        passed: set[tuple[int, int]] = set()
+        waiting: list[int] = []
+        while True:
+            for image in self._layout.images:
+                if image.number in running:
+                    continue
+                chosen = self._choose(image.number, passed)
+                if chosen is None:
+                    return Booted(None, refused=tuple(self._refused), waiting=tuple(waiting))
+                running[image.number] = chosen
+            lacking = _lacking({number: self._valid(number, bool(slot)) for number, slot in running.items()})
+            if lacking is None:
+                return Booted(running, refused=tuple(self._refused), waiting=tuple(waiting))
+            waiting.append(lacking)
+            passed.add((lacking, running.pop(lacking)))
+
+    def _choose(self, number: int, passed: set[tuple[int, int]]) -> int | None:
+        """Return the slot to run an image from; what is not valid, or was tried in vain, is erased."""
+        while True:
+            headers = {
+                slot: header
+                for slot in (0, 1)
+                if (number, slot) not in passed and (header := self._header(number, slot)) is not None
+            }
+            if not headers:
+                return None
+            slot = max(sorted(headers), key=lambda each: headers[each].version.release)
+            area, header = self._slots[number, bool(slot)], headers[slot]
+            passed.add((number, slot))
+            if header.flags & ImageFlags.ROM_FIXED and header.load_address != area.offset:
+                continue
+            tried = self._layout.mode is UpdateMode.DIRECT_XIP_REVERT and not _may_try(area)
+            if not tried and self._valid(number, bool(slot)) is not None:
+                passed.discard((number, slot))
+                return slot
+            if tried or not header.flags & ImageFlags.NON_BOOTABLE:
+                self._refused.append(number)
+                area.erase(0, area.size)
+
+    def _header(self, number: int, slot: int) -> Header | None:
+        """Return the header of a slot if it is one of an image that fits."""
+        area = self._slots.get((number, bool(slot)))
+        header = area.header() if area is not None else None
+        if area is None or header is None:
+            return None
+        return header if header.header_size + header.image_size + header.protected_size < area.size else None
 
     def _valid(self, number: int, secondary: bool) -> McubootImage | None:
         """Return the image of a slot if MCUboot would start or install it."""
-        area = self._slots.get((number, secondary))
+        area, other = self._slots.get((number, secondary)), self._slots.get((number, not secondary))
         image = area.image() if area is not None else None
         if area is None or image is None or image.hash_ok is False:
             return None
-        if image.header.flags & ImageFlags.NON_BOOTABLE or image.size > swap.room(area, swap=self._swaps):
-            return None
-        if self._layout.mode in _DIRECT and image.header.flags & ImageFlags.ROM_FIXED:
-            return image if image.header.load_address == area.offset else None
-        return image
+        room = swap.room(area)
+        if self._swaps and other is not None:
+            room = swap.room_to_swap(other, area) if secondary else swap.room_to_swap(area, other)
+        return None if image.header.flags & ImageFlags.NON_BOOTABLE or image.size > room else image
+
+
+def _lacking(images: Mapping[int, McubootImage | None]) -> int | None:
+    """Return the first image that depends on what the others are not, None where there is none."""
+    for number, held in images.items():
+        for dependency in held.dependencies if held else ():
+            other = images.get(dependency.image)
+            if other is None or other.version.release < dependency.minimum.release:
+                return number
+    return None
 
 
 def _overwrite(primary: Area, secondary: Area, *, keep: bool = False) -> None:
-    """Copy an image, and ``keep`` the copy. A cut lets it be done again, as the request is erased last."""
+    """Copy an image, and ``keep`` the copy. A cut lets it be done again, as the request is erased last.
+
+    Source: ``boot_copy_image`` in ``loader.c``, as built with MCUBOOT_OVERWRITE_ONLY_FAST.
+    """
     image = secondary.image()
     size = image.size if image else 0
     primary.erase(0, size)
     swap.erase_trailer(primary)
     primary.program(0, secondary.read(0, size))
+    swap.set_magic(primary)
     if not keep:
         secondary.erase(0, secondary.sector)
-    swap.erase_trailer(secondary)
+    secondary.erase(secondary.size - secondary.sector, secondary.sector)
 
 
 def _may_try(area: Area) -> bool:

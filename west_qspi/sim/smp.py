@@ -12,6 +12,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any
 
 from west_qspi.errors import PackageMissing
@@ -21,6 +22,9 @@ OS, IMAGE = 0, 1  # groups
 READ, WRITE = 0, 2
 
 Map = Mapping[str, Any]
+
+_GREATEST = 0xFFFF_FFFF
+_NO_MAP: Map = MappingProxyType({})  # of a request whose content is no map; most commands do not look at it
 
 
 class Code(IntEnum):
@@ -33,6 +37,8 @@ class Code(IntEnum):
     NO_ENTRY = 5
     BAD_STATE = 6
     NOT_SUPPORTED = 8
+    CORRUPT = 9
+    TOO_NEW = 13
 
 
 class Refused(Exception):
@@ -49,7 +55,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One request: ``operation`` is READ or WRITE, ``version`` 0 or 1 for SMP version 1 or 2."""
+    """One request: ``operation`` is READ or WRITE, ``version`` 0 or 1 for SMP version 1 or 2.
+
+    ``problem`` is why it is refused before anybody looks at what it asks for, None where it is not.
+    """
 
     operation: int
     version: int
@@ -57,6 +66,7 @@ class Request:
     sequence: int
     command: int
     content: Map
+    problem: Code | None = None
 
     @property
     def key(self) -> tuple[int, int, int]:
@@ -72,20 +82,25 @@ def parse_request(frame: bytes) -> Request | None:
     first, _, length, group, sequence, command = HEADER.unpack_from(frame)
     operation, version = first & 0x07, first >> 3 & 0x03
     body = frame[HEADER.size : HEADER.size + length]
-    if operation not in (READ, WRITE) or version > 1 or len(body) < length:
-        return None
+    problem = None
+    if len(body) < length:
+        problem = Code.CORRUPT
+    elif operation not in (READ, WRITE):
+        problem = Code.NOT_SUPPORTED
+    elif version > 1:
+        problem = Code.TOO_NEW
     try:
-        content = loads(body) if body else {}
+        found = loads(body)
     except Exception:  # cbor2 lets errors of many kinds through for bytes that are not CBOR
-        content = None
-    valid = content if isinstance(content, dict) else {"": None}
-    return Request(operation, version, group, sequence, command, valid)
+        found = None
+    content = found if isinstance(found, dict) and all(isinstance(key, str) for key in found) else _NO_MAP
+    return Request(operation, min(version, 1), group, sequence, command, content, problem)
 
 
 def answer(request: Request, content: Map) -> bytes:
     """Return the frame that answers a request. Raises PackageMissing."""
     body = cbor().dumps(dict(content))
-    first = request.version << 3 | request.operation + 1
+    first = request.version << 3 | (READ if request.operation == READ else WRITE) + 1
     return HEADER.pack(first, 0, len(body), request.group, request.sequence, request.command) + bytes(body)
 
 
@@ -97,15 +112,18 @@ def refusal(request: Request, error: Refused) -> Map:
 
 
 def field(content: Map, name: str, kind: type, default: Any = None) -> Any:
-    """Return a value of a request, the default where it is absent; Refused for one of another type."""
-    if "" in content:
+    """Return a value of a request, the default where it is absent; Refused for one of another type.
+
+    Numbers are of 32 bits, without a sign.
+    """
+    if content is _NO_MAP:
         raise Refused(Code.INVALID)
     value: Any = content.get(name, default)
     if value is default:
         return default
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise Refused(Code.INVALID)
-    if isinstance(value, int) and value < 0:
+    if isinstance(value, int) and not 0 <= value <= _GREATEST:
         raise Refused(Code.INVALID)
     return value
 

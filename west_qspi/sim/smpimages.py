@@ -2,21 +2,24 @@
 
 Its traps are here too: with one updatable image the image number of an upload is not looked at; an erase
 without a slot takes image 0's; any erase forgets an upload that is under way; what was received is partly in
-RAM until a block is full; and the primary slots of other images than the running one cannot be confirmed.
+RAM until a block is full; and the primary slots of other images than the running one cannot be confirmed,
+unless the application was built to allow it.
 
 Source: Zephyr, ``subsys/mgmt/mcumgr/grp/img_mgmt/src`` (``img_mgmt.c``, ``img_mgmt_state.c``,
-``zephyr_img_mgmt.c``), ``subsys/dfu/img_util/flash_img.c``.
+``zephyr_img_mgmt.c``), ``subsys/dfu/img_util/flash_img.c``, ``subsys/dfu/boot/mcuboot.c``.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from west_qspi.build.model import UpdateMode
+from west_qspi.errors import PowerLost, TargetError
 from west_qspi.mcuboot import HEADER_SIZE, parse_header
 from west_qspi.sim import swap
 from west_qspi.sim.board import Board
@@ -35,6 +38,8 @@ class ImageCode(IntEnum):
     """The group's own results that are used here (``enum img_mgmt_err_code_t``)."""
 
     NO_FREE_SLOT = 9
+    FLASH_WRITE_FAILED = 12
+    FLASH_ERASE_FAILED = 13
     INVALID_SLOT = 14
     INVALID_OFFSET = 20
     INVALID_LENGTH = 21
@@ -63,11 +68,21 @@ _OLD = {
 }
 
 
+class _Piece(NamedTuple):
+    """A request to upload; None for what is not in it."""
+
+    offset: int | None
+    data: bytes
+    size: int | None
+    sha: bytes
+    image: int
+    upgrade: bool
+
+
 @dataclass
 class _Upload:
     """An upload under way: ``received`` bytes came, of which the last ones are still in ``buffer``."""
 
-    slot: int
     area: Area
     size: int
     sha: bytes
@@ -85,8 +100,7 @@ class ImageGroup:
     ) -> None:
         self._layout = layout
         self._settings = settings
-        count = settings.images if settings.images is not None else layout.count
-        self._slots = SlotStates(board, layout, count, running)
+        self._slots = SlotStates(board, layout, settings, running)
         self._upload: _Upload | None = None
 
     @property
@@ -106,12 +120,12 @@ class ImageGroup:
     def state(self, content: Map) -> Map:
         """Tell of the image in each slot. Raises nothing of its own."""
         del content
-        return {"images": list(self._slots.entries())}
+        return {"images": list(self._slots.entries()), "splitStatus": 0}
 
     # --- what shall run ---
 
     def mark(self, content: Map) -> Map:
-        """Set an image for test, or confirm one. Raises Refused, and what changing flash raises."""
+        """Set an image for test, or confirm one. Raises Refused, PowerLost."""
         wanted = field(content, "hash", bytes, b"")
         confirm = field(content, "confirm", bool, False)
         if not wanted and not confirm:
@@ -133,11 +147,14 @@ class ImageGroup:
         number, place = divmod(index, 2)
         active, following = self._slots.active(number), self._slots.following(number)
         is_active = place == active
+        if confirm and not is_active and not self._settings.confirm_other_slot:
+            raise _refused(ImageCode.IMAGE_CONFIRMATION_DENIED)
+        if not confirm and is_active:
+            raise _refused(ImageCode.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED)
         if self._layout.mode is not UpdateMode.DIRECT_XIP_REVERT:
-            if confirm and number != 0 and is_active and not self._settings.confirm_any:
+            allowed = self._settings.confirm_secondary and not is_active
+            if confirm and number != 0 and not self._settings.confirm_any and not allowed:
                 raise _refused(ImageCode.IMAGE_CONFIRMATION_DENIED)
-            if not confirm and is_active:
-                raise _refused(ImageCode.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED)
             if following.kind is Pending.TEST:
                 if confirm or place != following.slot:
                     raise _refused(ImageCode.IMAGE_ALREADY_PENDING)
@@ -149,8 +166,6 @@ class ImageGroup:
                 following.kind is Pending.REVERT and not confirm
             ):
                 raise _refused(ImageCode.IMAGE_ALREADY_PENDING)
-        elif not confirm and is_active:
-            raise _refused(ImageCode.IMAGE_SETTING_TEST_TO_ACTIVE_DENIED)
         self._write_next(index, is_active, confirm)
 
     def _write_next(self, index: int, active: bool, confirm: bool) -> None:
@@ -165,32 +180,41 @@ class ImageGroup:
             raise _refused(
                 ImageCode.INVALID_IMAGE_VECTOR_TABLE if no_vectors else ImageCode.INVALID_IMAGE_HEADER_MAGIC
             )
-        if direct:
-            swap.request_direct(area, confirmed=active or confirm)
-        elif found.magic is Magic.UNSET:
-            if not active:
-                swap.request(area, permanent=confirm)
-        elif active and found.image_ok is Flag.UNSET:
-            swap.set_image_ok(area)
+        with _failing_as(ImageCode.FLASH_WRITE_FAILED):
+            if direct:
+                swap.request_direct(area, confirmed=active or confirm)
+            elif found.magic is Magic.UNSET:
+                if not active:
+                    number = index // 2 if self._slots.count > 1 else 0
+                    swap.request(area, permanent=confirm, number=number)
+            elif active and found.image_ok is Flag.UNSET:
+                swap.set_image_ok(area)
 
     # --- what comes in ---
 
     def upload(self, content: Map) -> Map:
-        """Take a piece of an image. Raises Refused, and what changing flash raises."""
-        offset = field(content, "off", int)
-        data = field(content, "data", bytes, b"")
-        if offset is None:
-            raise _refused(ImageCode.INVALID_OFFSET)
+        """Take a piece of an image. Raises Refused, PowerLost."""
+        # All is decoded before anything is looked at: a value of a wrong type ends no upload.
+        piece = _Piece(
+            field(content, "off", int),
+            field(content, "data", bytes, b""),
+            field(content, "len", int),
+            field(content, "sha", bytes, b""),
+            field(content, "image", int, 0),
+            field(content, "upgrade", bool, False),
+        )
         try:
-            return self._begin(content, data) if offset == 0 else self._go_on(offset, data)
+            if piece.offset is None:
+                raise _refused(ImageCode.INVALID_OFFSET)
+            return self._begin(piece) if piece.offset == 0 else self._go_on(piece.offset, piece.data)
         except Refused:
             self._upload = None
             raise
 
-    def _begin(self, content: Map, data: bytes) -> Map:
+    def _begin(self, piece: _Piece) -> Map:
+        data, size, sha = piece.data, piece.size, piece.sha
         if len(data) < HEADER_SIZE:
             raise _refused(ImageCode.INVALID_IMAGE_HEADER)
-        size, sha = field(content, "len", int), field(content, "sha", bytes, b"")
         if size is None:
             raise _refused(ImageCode.INVALID_LENGTH)
         header = parse_header(data)
@@ -200,22 +224,24 @@ class ImageGroup:
             raise _refused(ImageCode.INVALID_HASH)
         if sha and self._upload is not None and self._upload.sha == sha:
             return {"off": self._upload.received}
-        index, area = self._free_slot(field(content, "image", int, 0))
+        area = self._free_slot(piece.image)
         if size > area.size:
             raise _refused(ImageCode.INVALID_IMAGE_TOO_LARGE)
-        if field(content, "upgrade", bool, False):
+        if piece.upgrade:
             mine = self._slots.image(self._slots.active(0))
             if mine is not None and mine.version.release >= header.version.release:
                 raise _refused(ImageCode.CURRENT_VERSION_IS_NEWER)
-        if len(data) > size:
-            raise _refused(ImageCode.INVALID_IMAGE_DATA_OVERRUN)
         if self._settings.checks and self._matches(area, size, sha):
             self._upload = None
             return {"off": size, "match": True}
-        self._upload = _Upload(index, area, size, sha)
-        if not self._settings.erases_progressively and not area.blank:
-            area.erase(0, size)
-            swap.erase_trailer(area)
+        self._upload = _Upload(area, size, sha)
+        if self._settings.erases_progressively:
+            with _failing_as(ImageCode.FLASH_WRITE_FAILED):
+                swap.erase_request(area)
+        elif not area.blank:
+            with _failing_as(ImageCode.FLASH_ERASE_FAILED):
+                area.erase(0, size)
+                swap.erase_request(area, size)
         return self._take(self._upload, data)
 
     def _go_on(self, offset: int, data: bytes) -> Map:
@@ -231,14 +257,11 @@ class ImageGroup:
         upload.buffer += data
         last = upload.received == upload.size
         while len(upload.buffer) >= _BLOCK or (last and upload.buffer):
-            self._write(upload, upload.buffer[:_BLOCK])
+            with _failing_as(ImageCode.FLASH_WRITE_FAILED):
+                self._write(upload, upload.buffer[:_BLOCK])
             upload.buffer = upload.buffer[_BLOCK:]
         if not last:
             return {"off": upload.received}
-        if self._settings.erases_progressively:
-            start = swap.trailer_start(upload.area) // upload.area.sector * upload.area.sector
-            if start >= upload.erased:
-                swap.erase_trailer(upload.area)
         self._upload = None
         result: dict[str, Any] = {"off": upload.received}
         if self._settings.checks:
@@ -257,7 +280,7 @@ class ImageGroup:
     def _matches(area: Area, size: int, sha: bytes) -> bool:
         return len(sha) == _HASH_SIZE and hashlib.sha256(area.read(0, size)).digest() == sha
 
-    def _free_slot(self, number: int) -> tuple[int, Area]:
+    def _free_slot(self, number: int) -> Area:
         """Return the slot that an upload goes to."""
         if self._slots.count == 1:
             candidates = [0, 1]
@@ -266,7 +289,7 @@ class ImageGroup:
         for index in candidates:
             area = self._slots.area(index)
             if area is not None and not self._slots.in_use(index):
-                return index, area
+                return area
         raise _refused(ImageCode.NO_FREE_SLOT)
 
     # --- what goes ---
@@ -274,15 +297,27 @@ class ImageGroup:
     def erase(self, content: Map) -> Map:
         """Erase a slot, by default image 0's that does not run. Raises Refused, and what erasing raises."""
         index = field(content, "slot", int, 1 - self._slots.active(0))
-        area = self._slots.area(index) if index < 2 * self._layout.count else None
-        if area is None:
-            raise _refused(ImageCode.INVALID_SLOT)
-        if self._slots.image(index) is not None and self._slots.in_use(index):
+        area = self._slots.area(index)
+        if area is not None and self._slots.image(index) is not None and self._slots.in_use(index):
             raise _refused(ImageCode.NO_FREE_SLOT)
         self._upload = None
+        if area is None:
+            raise _refused(ImageCode.INVALID_SLOT)
         if not area.blank:
-            area.erase(0, area.size)
+            with _failing_as(ImageCode.FLASH_ERASE_FAILED):
+                area.erase(0, area.size)
         return {}
+
+
+@contextmanager
+def _failing_as(code: ImageCode) -> Iterator[None]:
+    """Refuse with a code what the driver of the flash would not do; power that is lost answers nothing."""
+    try:
+        yield
+    except PowerLost:
+        raise
+    except TargetError:
+        raise _refused(code) from None
 
 
 def _refused(code: ImageCode) -> Refused:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from west_qspi.build.model import UpdateMode
-from west_qspi.mcuboot import McubootImage
+from west_qspi.mcuboot import ImageFlags, McubootImage
 from west_qspi.sim import swap
 from west_qspi.sim.board import Board
 from west_qspi.sim.slots import Area, FirmwareLayout
 from west_qspi.sim.smp import Map
+from west_qspi.sim.smpsettings import ServerSettings
 from west_qspi.trailer import Flag, Magic, Pending, Trailer, pending
 
 
@@ -33,10 +34,13 @@ class SlotStates:
     ``running`` has the slots (0 or 1) that were started, by image number.
     """
 
-    def __init__(self, board: Board, layout: FirmwareLayout, count: int, running: dict[int, int]) -> None:
-        self.count = count
+    def __init__(
+        self, board: Board, layout: FirmwareLayout, settings: ServerSettings, running: dict[int, int]
+    ) -> None:
+        self.count = layout.count if settings.images is None else settings.images
         self._board = board
         self._layout = layout
+        self._settings = settings
         self._running = running
 
     def entries(self) -> Iterator[Map]:
@@ -58,7 +62,7 @@ class SlotStates:
                 "slot": place,
                 "version": _version(image),
                 "hash": image.digest,
-                "bootable": True,
+                "bootable": not image.header.flags & ImageFlags.NON_BOOTABLE,
                 "pending": coming and not reverts,
                 "confirmed": (coming and reverts) or (not other and not reverts),
                 "active": not other,
@@ -67,8 +71,11 @@ class SlotStates:
 
     def active(self, number: int) -> int:
         """Return which slot of an image (0 or 1) is taken for the one that runs."""
-        # mcumgr takes the first slot for granted as soon as there are several images.
-        return self._running.get(number, 0) if self.count == 1 else 0
+        if self.count == 1:
+            return self._running.get(number, 0)
+        # mcumgr takes the first slot for granted as soon as there are several images. Nordic's goes by the
+        # application's own slot, for all of them.
+        return self._running.get(0, 0) if self._settings.follows_slots else 0
 
     def following(self, number: int) -> NextBoot:
         """Say what the next boot does with an image."""
@@ -94,22 +101,24 @@ class SlotStates:
         good = own.magic is Magic.GOOD and own.image_ok is not Flag.SET
         if good and own.copy_done is Flag.SET:
             return NextBoot(1 - active, Pending.REVERT)
-        if newer and its.magic is Magic.GOOD and its.copy_done is not Flag.SET:
-            kind = Pending.PERMANENT if its.image_ok is Flag.SET else Pending.TEST
-            return NextBoot(1 - active, kind)
+        if newer and its.magic is Magic.GOOD:
+            if its.image_ok is Flag.SET:
+                return NextBoot(1 - active, Pending.PERMANENT)
+            if its.copy_done is not Flag.SET:
+                return NextBoot(1 - active, Pending.TEST)
         return stay
 
     def in_use(self, index: int) -> bool:
-        """Tell whether a slot runs, or is going to with the next boot."""
+        """Tell whether a slot must not be erased: it runs, or is going to with the next boot."""
         number, place = divmod(index, 2)
-        active = self.active(number)
         if self._layout.mode is not UpdateMode.DIRECT_XIP:
             following = self.following(number)
-            if following.slot == place and following.kind in (Pending.REVERT, Pending.TEST):
+            if following.slot == place and following.kind is Pending.REVERT:
                 return True
-            if following.kind is Pending.PERMANENT:
+            marked = following.slot == place and following.kind is Pending.TEST
+            if (marked or following.kind is Pending.PERMANENT) and not self._settings.erase_pending:
                 return True
-        return place == active
+        return place == self.active(number)
 
     def area(self, index: int) -> Area | None:
         """Return a slot, None where there is none in flash."""

@@ -32,10 +32,35 @@ def trailer_start(area: Area) -> int:
     return area.size + _SWAP_SIZE - 3 * _entries(area) * _ENTRY
 
 
-def room(area: Area, *, swap: bool) -> int:
-    """Return how many bytes an image in a slot may have: a swap needs a sector more."""
-    end = trailer_start(area)
-    return end // area.sector * area.sector - area.sector if swap else end
+def room(area: Area) -> int:
+    """Return how many bytes an image in a slot may have that is copied, or runs where it is.
+
+    Source: ``bootutil_max_image_size`` in ``bootutil_misc.c``.
+    """
+    return area.size + _SWAP_INFO
+
+
+def room_to_swap(primary: Area, secondary: Area) -> int:
+    """Return how many bytes an image may have in either slot: a swap needs a sector more in the primary one.
+
+    Source: ``app_max_size`` in ``swap_move.c``.
+    """
+    ends = [trailer_start(area) // area.sector * area.sector for area in (primary, secondary)]
+    return min(ends[0] - primary.sector, ends[1])
+
+
+def fit_together(primary: Area, secondary: Area) -> bool:
+    """Tell whether slots can change places: as many sectors of the same size, or one more in the primary one.
+
+    Source: ``boot_slots_compatible`` in ``swap_move.c``.
+    """
+    more = primary.size // primary.sector - secondary.size // secondary.sector
+    return primary.sector == secondary.sector and more in (0, 1)
+
+
+def moved(primary: Area) -> bool:
+    """Tell whether a swap that was begun has already noted a step."""
+    return _noted(primary, 0, 1) > 0
 
 
 def set_image_ok(area: Area) -> None:
@@ -48,16 +73,16 @@ def set_copy_done(area: Area) -> None:
     _write(area, _COPY_DONE, bytes([Flag.SET.value]))
 
 
-def request(area: Area, *, permanent: bool) -> None:
-    """Ask MCUboot, in the trailer of a secondary slot, to install its image.
+def request(area: Area, *, permanent: bool, number: int = 0) -> None:
+    """Ask MCUboot, in the trailer of a secondary slot, to install its image, that of image ``number``.
 
     Source: ``boot_set_next`` in ``bootutil_public.c``. Raises as ``Area.program`` does.
     """
-    area.program(area.size + _MAGIC, _MAGIC_BYTES)
+    set_magic(area)
     if permanent:
         set_image_ok(area)
     kind = SwapType.PERMANENT if permanent else SwapType.TEST
-    _write(area, _SWAP_INFO, bytes([kind]))
+    _write(area, _SWAP_INFO, bytes([number << 4 | kind]))
 
 
 def request_direct(area: Area, *, confirmed: bool) -> None:
@@ -67,17 +92,35 @@ def request_direct(area: Area, *, confirmed: bool) -> None:
     """
     found = trailer_of(area)
     if found.magic is TrailerMagic.UNSET:
-        area.program(area.size + _MAGIC, _MAGIC_BYTES)
+        set_magic(area)
     if confirmed and found.copy_done is Flag.UNSET:
         set_copy_done(area)
     if confirmed and found.image_ok is Flag.UNSET:
         set_image_ok(area)
 
 
+def set_magic(area: Area) -> None:
+    """Write the magic number of a slot. Raises as ``Area.program`` does."""
+    area.program(area.size + _MAGIC, _MAGIC_BYTES)
+
+
 def erase_trailer(area: Area) -> None:
     """Erase the sectors that a slot's trailer is in. Raises as ``Area.erase`` does."""
     start = trailer_start(area)
     area.erase(start, area.size - start)
+
+
+def erase_request(area: Area, kept: int = 0) -> None:
+    """Erase the sector of a slot's magic number and flags, as Zephyr does for an upload.
+
+    The notes of a swap may lie in other sectors, and stay. Nothing is done where the sector is one of the
+    slot's first ``kept`` bytes, which are erased already. Source: Zephyr, ``img_mgmt_erase_image_data`` in
+    ``zephyr_img_mgmt.c``, ``boot_get_trailer_status_offset`` in ``subsys/dfu/boot/mcuboot.c``. Raises as
+    ``Area.erase`` does.
+    """
+    start = area.size + _COPY_DONE
+    if start >= -(-kept // area.sector) * area.sector:
+        area.erase(start, area.size - start)
 
 
 def begin(primary: Area, secondary: Area, number: int, kind: SwapType, size: int) -> None:
@@ -89,7 +132,7 @@ def begin(primary: Area, secondary: Area, number: int, kind: SwapType, size: int
     if trailer_of(secondary).image_ok is Flag.SET:
         set_image_ok(primary)
     _write(primary, _SWAP_SIZE, size.to_bytes(4, "little"))
-    primary.program(primary.size + _MAGIC, _MAGIC_BYTES)
+    set_magic(primary)
     resume(primary, secondary)
 
 
@@ -102,7 +145,7 @@ def _make_permanent(secondary: Area, size: int) -> None:
     erase_trailer(secondary)
     set_image_ok(secondary)
     _write(secondary, _SWAP_SIZE, size.to_bytes(4, "little"))
-    secondary.program(secondary.size + _MAGIC, _MAGIC_BYTES)
+    set_magic(secondary)
 
 
 def resume(primary: Area, secondary: Area) -> None:
