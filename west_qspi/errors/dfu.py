@@ -122,8 +122,8 @@ class OtherUpdatePending(CheckFailed):
     hint = (
         "'west qspi-dfu repair' takes such marks back if the firmware has "
         "CONFIG_MCUMGR_GRP_IMG_ALLOW_ERASE_PENDING. Else, if all of that set is marked ('west qspi-dfu "
-        "list'), restart the device, so that it is installed, and then run 'west qspi-dfu repair --reset' with "
-        "this package; or complete it first by 'west qspi-dfu repair' with its own package."
+        "list'), restart the device, so that it is installed, and then run 'west qspi-dfu repair --reset' "
+        "with this package; or complete it first by 'west qspi-dfu repair' with its own package."
     )
 
 
