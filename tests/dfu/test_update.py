@@ -389,6 +389,24 @@ def test_any_error_to_a_mark_is_told_for_what_it_leaves(nth: int, record_propert
     record_property("count: errors that an SMP server answered to an update", len(CODES))
 
 
+@pytest.mark.parametrize("nth", [2, 3])
+def test_marks_before_one_that_is_refused_are_taken_back_where_that_is_allowed(
+    nth: int, record_property: Count
+) -> None:
+    for code, general in CODES:
+        board = bench(OLD, settings=ALLOWED)
+        board.device.set_faults(LinkFaults(refusals=(Refusal(WRITE, GROUP, STATE, code, nth, general),)))
+        with pytest.raises(NothingMarked, match="the marks before it were taken back"):
+            bring(board)
+        assert board.marked() == []
+        board.device.set_faults()
+        board.device.power_cycle()
+        assert board.installed(OLD) == [OLD.path] * 3
+        assert bring(board, confirm=True) is Outcome.CONFIRMED
+        assert board.installed(NEW) == [NEW.path] * 3
+    record_property("count: errors that an SMP server answered to an update", len(CODES))
+
+
 def test_an_error_to_the_list_changes_nothing() -> None:
     for code, general in CODES:
         board = bench(OLD)

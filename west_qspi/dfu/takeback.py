@@ -13,54 +13,53 @@ from __future__ import annotations
 from functools import partial
 
 from west_qspi.dfu.link import Device, Patience, persist
-from west_qspi.dfu.plan import UpdatePlan
 from west_qspi.dfu.state import Images, describe, next_boot, part_names, running, waiting
-from west_qspi.dfu.updateset import UpdateSet
+from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import HalfReplaced, NothingMarked, OtherUpdatePending, QspiError, SmpError, SmpRefused
 from west_qspi.mcuboot import HEADER_MAGIC_BYTES, HEADER_SIZE
 
 _NO_IMAGE = HEADER_MAGIC_BYTES.ljust(HEADER_SIZE, b"\0")
 
 
-def take_back(device: Device, wanted: UpdateSet, plan: UpdatePlan, patience: Patience) -> Images:
-    """Take back the marks in the slots of ``plan.replaced``, and prove it; return what is listed then.
+def take_back(device: Device, wanted: UpdateSet, parts: tuple[Part, ...], patience: Patience) -> Images:
+    """Take back the marks in the slots of these parts, and prove it; return what is listed then.
 
     Raises OtherUpdatePending where the device refuses it, NothingMarked where the link was lost when all were
     taken back, HalfReplaced where only some were; and SmpError where nothing was changed.
     """
     before = persist(device, patience, device.images)
     try:
-        for part in plan.replaced:
+        for part in parts:
             persist(device, patience, partial(device.take, part.number, _NO_IMAGE, 0))
         images = persist(device, patience, device.images)
     except SmpError as error:
-        raise _failed(device, wanted, plan, before, error) from error
-    if _marked(plan, images):
+        raise _failed(device, wanted, parts, before, error) from error
+    if _marked(parts, images):
         raise HalfReplaced(
             device.name,
             describe(images, wanted),
             "the device lists marks that it has taken back",
-            part_names(plan.replaced),
+            part_names(parts),
         )
     return images
 
 
-def _marked(plan: UpdatePlan, images: Images) -> list[int]:
+def _marked(parts: tuple[Part, ...], images: Images) -> list[int]:
     there = waiting(images)
-    return [part.number for part in plan.replaced if part.number in there and there[part.number].pending]
+    return [part.number for part in parts if part.number in there and there[part.number].pending]
 
 
 def _failed(
-    device: Device, wanted: UpdateSet, plan: UpdatePlan, before: Images, error: SmpError
+    device: Device, wanted: UpdateSet, parts: tuple[Part, ...], before: Images, error: SmpError
 ) -> QspiError:
     """Return the error for marks that were not all taken back, by what the device says now."""
-    names = part_names(plan.replaced)
+    names = part_names(parts)
     try:
         images = device.images()
     except SmpError:
         return HalfReplaced(device.name, "not known, as it does not answer", str(error), names)
-    left = _marked(plan, images)
-    if len(left) == len(plan.replaced):
+    left = _marked(parts, images)
+    if len(left) == len(parts):
         if not isinstance(error, SmpRefused):
             return error
         other = waiting(before)[left[0]]

@@ -11,7 +11,8 @@ from enum import Enum
 
 from west_qspi.build.modes import UpdateMode
 from west_qspi.dfu.afterwards import confirm, prove_running, restart, unconfirmed
-from west_qspi.dfu.link import Device, Patience, persist, renew
+from west_qspi.dfu.link import Device, Patience, persist
+from west_qspi.dfu.marking import mark_all
 from west_qspi.dfu.plan import DIRECT, UpdatePlan, notices, plan_update, refuse_kind
 from west_qspi.dfu.send import send_part
 from west_qspi.dfu.state import (
@@ -22,22 +23,19 @@ from west_qspi.dfu.state import (
     is_pending,
     judge,
     part_names,
-    running,
     waiting,
 )
 from west_qspi.dfu.takeback import take_back
-from west_qspi.dfu.updateset import Part, UpdateSet
+from west_qspi.dfu.updateset import UpdateSet
 from west_qspi.errors import (
     HalfConfirmed,
     HalfKept,
     HalfMarked,
     MayRunAlready,
-    MixedRunning,
     NothingMarked,
     OtherUpdatePending,
     SlotUnderTest,
     SmpError,
-    SmpLinkLost,
 )
 from west_qspi.events import Listener
 
@@ -98,10 +96,10 @@ def update(
         listen(notice)
     outcome = Outcome.AS_IT_WAS
     if plan.replaced:
-        images = take_back(device, wanted, plan, patience)
+        images = take_back(device, wanted, plan.replaced, patience)
     if plan.marks:
         _upload(device, wanted, plan, images, mode, listen, patience)
-        images = _mark(device, wanted, plan, mode, patience)
+        images = mark_all(device, wanted, plan, mode, patience)
         outcome = Outcome.MARKED
         if mode in (UpdateMode.OVERWRITE, UpdateMode.DIRECT_XIP):
             outcome = Outcome.WAITING
@@ -200,60 +198,6 @@ def _upload(
     if absent:
         reason = f"image {absent[0].number} is not in its slot after the upload"
         raise NothingMarked(device.name, describe(images, wanted), reason)
-
-
-def _mark(
-    device: Device, wanted: UpdateSet, plan: UpdatePlan, mode: UpdateMode | None, patience: Patience
-) -> Images:
-    """Mark what is not marked, the requests close together, and prove it; return what is listed then.
-
-    Raises HalfMarked, NothingMarked; MixedRunning where the device restarted in between.
-    """
-    try:
-        images = persist(device, patience, device.images)
-        if mode is not UpdateMode.DIRECT_XIP:
-            for part in plan.marks:
-                if not is_pending(images, part):
-                    _mark_one(device, wanted, plan, part, patience)
-        images = persist(device, patience, device.images)
-    except SmpError as error:
-        raise _marks_failed(device, wanted, plan, str(error), error.advice) from error
-    if any(not is_pending(images, part) for part in plan.marks):
-        raise _marks_failed(device, wanted, plan, "the device does not list all parts as pending")
-    return images
-
-
-def _mark_one(device: Device, wanted: UpdateSet, plan: UpdatePlan, part: Part, patience: Patience) -> None:
-    """Mark one part. Whenever the link was lost, the device may have restarted with those marked before."""
-
-    def again() -> None:
-        images = device.images()
-        now = running(images)
-        if any(is_part(wanted, now.get(each.number)) for each in plan.marks):
-            reason = "it restarted before all were marked"
-            raise MixedRunning(device.name, describe(images, wanted), reason)
-        if not is_pending(images, part):
-            device.mark(part.digest or b"")
-
-    try:
-        device.mark(part.digest or b"")
-    except SmpLinkLost:
-        renew(device, patience)
-        persist(device, patience, again)
-
-
-def _marks_failed(
-    device: Device, wanted: UpdateSet, plan: UpdatePlan, reason: str, help: str = NothingMarked.help
-) -> HalfMarked | NothingMarked:
-    """Return the error for marks that were not all set, by what the device says now."""
-    try:
-        images = device.images()
-    except SmpError:
-        return HalfMarked(device.name, "not known, as it does not answer", reason, part_names(plan.marks))
-    missing = [part for part in plan.marks if not is_pending(images, part)]
-    if len(missing) == len(plan.marks):
-        return NothingMarked(device.name, describe(images, wanted), reason, help)
-    return HalfMarked(device.name, describe(images, wanted), reason, part_names(missing))
 
 
 def _held(device: Device, wanted: UpdateSet) -> str:
