@@ -60,6 +60,22 @@ def restart(device: Device, wanted: UpdateSet, listen: Listener, patience: Patie
     raise NotRestarted(device.name, describe(images, wanted), reason)
 
 
+def start_anew(device: Device, wanted: UpdateSet, listen: Listener, patience: Patience) -> Images:
+    """Restart the device and prove that all of a set runs that it lists; return what it lists then.
+
+    What it does not list is told. Raises what ``restart`` and ``prove_running`` raise.
+    """
+    restart(device, wanted, listen, patience)
+    images = persist(device, patience, device.images)
+    prove_running(device, wanted, images)
+    now = running(images)
+    unseen = ", ".join(f"image {number}" for number in images_of(wanted) if number not in now)
+    if unseen:
+        text = f"{unseen}: the device does not list what runs there, as of a network core; that is not proven"
+        listen(Noticed("not-seen", text))
+    return images
+
+
 def prove_running(device: Device, wanted: UpdateSet, images: Images) -> None:
     """Raise NotInstalled or MixedRunning, unless all of the set that can be seen runs.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from west_qspi.build.modes import UpdateMode
-from west_qspi.dfu.afterwards import confirm, prove_running, restart, unconfirmed
+from west_qspi.dfu.afterwards import confirm, start_anew, unconfirmed
 from west_qspi.dfu.link import Device, Patience, persist
 from west_qspi.dfu.marking import mark_all
 from west_qspi.dfu.plan import DIRECT, UpdatePlan, notices, plan_update, refuse_kind
@@ -108,16 +108,12 @@ def update(
             device.reset()
             outcome = Outcome.RESTARTED
         elif wish.reset or wish.confirm:
-            restart(device, wanted, listen, patience)
-            images = persist(device, patience, device.images)
-            prove_running(device, wanted, images)
+            images = start_anew(device, wanted, listen, patience)
             outcome = Outcome.TESTING
     elif plan.returning:
         outcome = Outcome.RETURNING
         if wish.reset or wish.confirm:
-            restart(device, wanted, listen, patience)
-            images = persist(device, patience, device.images)
-            prove_running(device, wanted, images)
+            images = start_anew(device, wanted, listen, patience)
             outcome = Outcome.REVERTED
     if outcome in (Outcome.TESTING, Outcome.AS_IT_WAS):
         if wish.confirm and unconfirmed(wanted, images):
