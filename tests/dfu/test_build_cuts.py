@@ -21,7 +21,7 @@ from west_qspi.dfu.package import read_package
 from west_qspi.dfu.repair import repair
 from west_qspi.dfu.update import Outcome, Wish, update
 from west_qspi.dfu.updateset import UpdateSet, set_of
-from west_qspi.errors import HalfMarked, MayRunAlready, QspiError
+from west_qspi.errors import HalfMarked, MayRunAlready, NotBack, QspiError
 from west_qspi.events import ignore
 from west_qspi.sim.board import Board
 from west_qspi.sim.device import Device
@@ -44,11 +44,12 @@ def newer(options: BuildOptions, change: int = 1) -> BuildOptions:
 class Desk:
     """A board with a build, switched on, and a client."""
 
-    def __init__(self, build: Build) -> None:
+    def __init__(self, build: Build, *, follows_slots: bool = False) -> None:
         board = new_board(build)
         flash_board(board, build)
         self.clock = Clock()
-        self.device = Device(board, layout_of(build), ServerSettings(confirm_any=True))
+        settings = ServerSettings(confirm_any=True, follows_slots=follows_slots)
+        self.device = Device(board, layout_of(build), settings)
         self.channel = DirectChannel(self.device, self.clock, limit=1472, breaks=True)
         self.client = SmpDevice(self.channel, 10.0, self.clock)
         self.patience = Patience(20.0, 0.5, self.clock, self.clock.sleep)
@@ -122,6 +123,28 @@ def test_a_server_that_takes_the_first_slot_for_granted_is_not_made_to_erase_wha
             way(desk.client, wanted_of(third), Wish(), ignore, desk.patience)
     assert desk.holds(new, secondary=True) == [True, True]
     assert one_pair_boots(desk, old, new)
+
+
+def test_a_restart_that_the_list_shows_is_proven() -> None:
+    options = MODES["direct-xip"]
+    old, new = build_of(options), build_of(newer(options))
+    desk = Desk(old, follows_slots=True)
+    report = update(desk.client, wanted_of(new), Wish(reset=True), ignore, desk.patience)
+    assert report.outcome is Outcome.CONFIRMED
+    assert desk.device.booted is not None
+    assert desk.device.booted.running == {0: 1, 1: 1}
+    assert desk.holds(new, secondary=True) == [True, True]
+
+
+def test_a_device_that_does_not_come_back_from_a_restart_is_told() -> None:
+    options = MODES["direct-xip"]
+    desk = Desk(build_of(options), follows_slots=True)
+    sent = Desk(build_of(options), follows_slots=True)
+    update(sent.client, wanted_of(build_of(newer(options))), Wish(), ignore, sent.patience)
+    # Behind what an upload without a restart takes comes one more list; from the restart on nothing arrives.
+    desk.device.set_faults(LinkFaults(cut_request=sent.channel.frames + 2))
+    with pytest.raises(NotBack):
+        update(desk.client, wanted_of(build_of(newer(options))), Wish(reset=True), ignore, desk.patience)
 
 
 def test_a_restart_that_the_list_does_not_show_is_asked_for_once() -> None:

@@ -60,6 +60,33 @@ def restart(device: Device, wanted: UpdateSet, listen: Listener, patience: Patie
     raise NotRestarted(device.name, describe(images, wanted), reason)
 
 
+def restart_once(device: Device, wanted: UpdateSet, patience: Patience) -> Images | None:
+    """Restart a device that may list the first slots as those that run, whichever do; return a changed list.
+
+    None where it goes on to answer as before: whether it has restarted does not show then, and it is not
+    asked again. Raises NotBack.
+    """
+    before = persist(device, patience, device.images)
+    device.reset()
+    begun = answers = patience.clock()
+    silent = ""
+    while patience.clock() - begun < patience.wait and patience.clock() - answers < _HEARD:
+        patience.sleep(patience.pause)
+        try:
+            images = device.images()
+        except SmpLinkLost as error:
+            silent = error.reason
+            renew(device, patience)
+            answers = patience.clock()
+            continue
+        silent = ""
+        if images != before:
+            return images
+    if silent:
+        raise NotBack(device.name, describe(before, wanted), silent)
+    return None
+
+
 def start_anew(device: Device, wanted: UpdateSet, listen: Listener, patience: Patience) -> Images:
     """Restart the device and prove that all of a set runs that it lists; return what it lists then.
 

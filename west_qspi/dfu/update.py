@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from west_qspi.build.modes import UpdateMode
-from west_qspi.dfu.afterwards import confirm, start_anew, unconfirmed
+from west_qspi.dfu.afterwards import confirm, prove_running, restart_once, start_anew, unconfirmed
 from west_qspi.dfu.link import Device, Patience, persist
 from west_qspi.dfu.marking import mark_all
 from west_qspi.dfu.plan import DIRECT, UpdatePlan, notices, plan_update, refuse_kind
@@ -49,7 +49,7 @@ class Outcome(str, Enum):
     TESTING = "runs on trial, and goes back at the next restart unless it is confirmed"
     CONFIRMED = "runs, and stays"
     RETURNING = "goes back to this set at the next restart, as what runs is on trial"
-    RESTARTED = "restarted; it does not tell which slots run, so that nothing is proven or confirmed"
+    RESTARTED = "told to restart; its list does not show which slots run: nothing is proven or confirmed"
     TAKEN_BACK = "runs, and stays; what was marked is taken back"
     REVERTED = "went back to the images before"
 
@@ -105,8 +105,11 @@ def update(
             outcome = Outcome.WAITING
         if (wish.reset or wish.confirm) and mode in DIRECT and any(each.numbered for each in images):
             # A list that takes the first slots for those that run would look as before for ever.
-            device.reset()
             outcome = Outcome.RESTARTED
+            if (changed := restart_once(device, wanted, patience)) is not None:
+                images = changed
+                prove_running(device, wanted, images)
+                outcome = Outcome.TESTING
         elif wish.reset or wish.confirm:
             images = start_anew(device, wanted, listen, patience)
             outcome = Outcome.TESTING
