@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,22 @@ def _no_tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _no_real_tools(_no_tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Made builds name nrfutil, and a test must never reach the boards of whoever runs it.
     monkeypatch.setenv("PATH", f"{_no_tools}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.hookimpl(hookwrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Let "no_cover" mean it in the workers of a parallel run too.
+
+    There a process is measured more than once: by pytest-cov, which pauses, and since its start, like every
+    process that a test starts; when the first one stops, the others go on.
+    """
+    paused = []
+    while item.get_closest_marker("no_cover") and (measuring := Coverage.current()) is not None:
+        measuring.stop()
+        paused.append(measuring)
+    yield
+    for measuring in reversed(paused):
+        measuring.start()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

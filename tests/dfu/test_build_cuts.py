@@ -30,6 +30,7 @@ from west_qspi.sim.slots import layout_of
 from west_qspi.sim.smpsettings import ServerSettings
 
 Count = Callable[[str, object], None]
+pytestmark = pytest.mark.no_cover
 MODES = {
     "overwrite, network core": SMALL,
     "swap": replace(SMALL, network=False, mode="swap"),

@@ -31,6 +31,7 @@ OLD = make_set("1.0.0")
 NEW = make_set("1.1.0")
 LINKED = make_set("1.1.0", linked=True)
 LINKED_NEXT = make_set("1.2.0", linked=True)
+pytestmark = pytest.mark.no_cover
 COUNT = "count: interruption points of updates over SMP, each followed by a boot"
 
 

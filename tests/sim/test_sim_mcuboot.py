@@ -354,6 +354,7 @@ def operations_of_an_update(options: BuildOptions) -> int:
     return device.board.counters.modifying - before
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("options", [SWAP, OVERWRITE], ids=lambda options: options.mode)
 @pytest.mark.parametrize("seed", range(3))
 def test_power_may_fail_anywhere_in_an_update(options: BuildOptions, seed: int) -> None:
@@ -372,6 +373,7 @@ def test_power_may_fail_anywhere_in_an_update(options: BuildOptions, seed: int) 
         assert device.runs, cut
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(2))
 def test_power_may_fail_anywhere_in_a_revert(seed: int) -> None:
     start = device_with(SWAP)
