@@ -113,14 +113,14 @@ def failing(error: BaseException) -> int:
             ModuleNotFoundError("No module named 'cryptography'", name="cryptography"),
             1,
             "error: the Python package 'cryptography' is not installed\n"
-            "  hint: Install it for this Python: pip install cryptography",
+            '  hint: Install it for this Python: pip install "cryptography"',
         ),
         (
             # Where the package has another name than its module.
             ModuleNotFoundError("No module named 'yaml'", name="yaml"),
             1,
             "error: the Python package 'pyyaml' is not installed\n"
-            "  hint: Install it for this Python: pip install pyyaml",
+            '  hint: Install it for this Python: pip install "pyyaml"',
         ),
         (ModuleNotFoundError("no name"), 1, "error: the Python package 'no name' is not installed"),
     ],

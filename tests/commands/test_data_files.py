@@ -271,7 +271,7 @@ def test_without_the_package_for_file_systems_only_these_are_refused(
     monkeypatch.setitem(sys.modules, "littlefs", None)
     text = refused(run("--dir", "littlefs_storage=files", board="other"), tmp_path, board="other")
     assert "the Python package 'littlefs-python' is not installed" in text
-    assert "pip install littlefs-python" in text
+    assert 'pip install "littlefs-python"' in text
     assert run("--file", "data.bin@raw_assets").status == 0
     parser = argparse.ArgumentParser()
     read.add_arguments(parser)

@@ -444,4 +444,4 @@ def test_a_package_that_is_missing_is_told(
     monkeypatch.setitem(sys.modules, f"smpclient.transport.{module}", None)
     done = dfu("list", option, "127.0.0.1")
     assert done.status == 1
-    assert "pip install west-qspi[dfu]" in done.err
+    assert 'pip install "smpclient[ble,serial]"' in done.err

@@ -163,4 +163,4 @@ def _transport(address: Address) -> SMPTransport:
 
         return SMPSerialTransport(baudrate=address.number or BAUD)
     except ImportError:
-        raise PackageMissing("west-qspi[dfu]") from None
+        raise PackageMissing("smpclient[ble,serial]") from None

@@ -219,7 +219,7 @@ class PackageMissing(RunnerError):
 
     name: str
     text = "the Python package '{name}' is not installed"
-    hint = "Install it for this Python: pip install {name}"
+    hint = 'Install it for this Python: pip install "{name}"'
 
 
 class RunnerUnavailable(RunnerError):
