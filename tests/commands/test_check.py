@@ -15,9 +15,8 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.helpers.boards import SMALL, build_of
-from tests.helpers.cli import Done, finish
+from tests.helpers.cli import Done, runner
 from tests.helpers.trees import put
-from west_qspi.__main__ import main
 
 PROJECT = Path(__file__).parents[2]
 # QX101, a warning that can be mended: 0x10200 + 0x3fe00 is 0x50000.
@@ -38,7 +37,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    return lambda *arguments: finish(capsys, lambda: main(["check", *map(str, arguments)]))
+    return runner(capsys, "check")
 
 
 def rules(done: Done) -> list[str]:

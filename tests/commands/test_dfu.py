@@ -14,10 +14,9 @@ from buildgen.signing import KEY_NAME
 
 from tests.dfu.cases import build_for, changed_package
 from tests.helpers.boards import SMALL, build_of, changed
-from tests.helpers.cli import Done, Folder, Run, finish
+from tests.helpers.cli import Done, Folder, Run, runner
 from tests.helpers.imgtool import private_pem, public_pem
 from tests.helpers.trees import put
-from west_qspi.__main__ import main
 
 EXTERNAL = "watch_app.external.bin"
 
@@ -28,8 +27,10 @@ def run(folder: Folder, capsys: pytest.CaptureFixture[str]) -> Run:
     where = folder()
     shutil.copy(build_of(SMALL).path.parent / KEY_NAME, where)
 
+    command = runner(capsys, "dfu")
+
     def run(*words: str) -> Done:
-        done = finish(capsys, lambda: main(["dfu", *words]))
+        done = command(*words)
         assert "Traceback" not in done.err
         return done
 

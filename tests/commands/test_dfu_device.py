@@ -21,8 +21,7 @@ from buildgen import BuildOptions
 
 from tests.dfu.wire import bench, make_set
 from tests.helpers.boards import SMALL, build_of, flash_board, new_board
-from tests.helpers.cli import Done, finish
-from west_qspi.__main__ import main
+from tests.helpers.cli import runner
 from west_qspi.build.build import Build
 from west_qspi.dfu.device import SmpDevice
 from west_qspi.dfu.manifest import Manifest
@@ -59,11 +58,7 @@ def device_with(
 @pytest.fixture
 def dfu(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> Done:
-        return finish(capsys, lambda: main(["dfu", *map(str, arguments)]))
-
-    return run
+    return runner(capsys, "dfu")
 
 
 def halves(device: Device, build: Build) -> list[bool]:

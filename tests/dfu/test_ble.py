@@ -15,10 +15,9 @@ import pytest
 
 from tests.dfu.wire import Bench, bench, make_set
 from tests.helpers.boards import build_of, flash_board, new_board
-from tests.helpers.cli import Done, finish
+from tests.helpers.cli import runner
 from tests.helpers.fakeble import Air, Peripheral, install
 from tests.helpers.firmware import SWAP, as_model, newer, parts_of, would_boot
-from west_qspi.__main__ import main
 from west_qspi.dfu.address import Address
 from west_qspi.dfu.device import SmpDevice
 from west_qspi.dfu.link import Patience
@@ -37,11 +36,7 @@ OLD, NEW = make_set("1.0.0"), make_set("1.1.0")
 @pytest.fixture
 def dfu(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> Done:
-        return finish(capsys, lambda: main(["dfu", *map(str, arguments)]))
-
-    return run
+    return runner(capsys, "dfu")
 
 
 def watch(**options: Any) -> Peripheral:

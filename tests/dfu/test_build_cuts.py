@@ -21,11 +21,11 @@ from west_qspi.dfu.package import read_package
 from west_qspi.dfu.repair import repair
 from west_qspi.dfu.update import Outcome, Wish, update
 from west_qspi.dfu.updateset import UpdateSet, set_of
-from west_qspi.errors import HalfMarked, MayRunAlready, NotBack, QspiError
+from west_qspi.errors import HalfMarked, MayRunAlready, NotBack, NothingMarked, QspiError
 from west_qspi.events import ignore
 from west_qspi.sim.board import Board
 from west_qspi.sim.device import Device
-from west_qspi.sim.linkfaults import LinkFaults
+from west_qspi.sim.linkfaults import LinkFaults, Refusal
 from west_qspi.sim.slots import layout_of
 from west_qspi.sim.smpsettings import ServerSettings
 
@@ -142,8 +142,8 @@ def test_a_device_that_does_not_come_back_from_a_restart_is_told() -> None:
     desk = Desk(build_of(options), follows_slots=True)
     sent = Desk(build_of(options), follows_slots=True)
     update(sent.client, wanted_of(build_of(newer(options))), Wish(), ignore, sent.patience)
-    # Behind what an upload without a restart takes comes one more list; from the restart on nothing arrives.
-    desk.device.set_faults(LinkFaults(cut_request=sent.channel.frames + 2))
+    # From the restart on, which comes behind what an upload without one takes, nothing arrives.
+    desk.device.set_faults(LinkFaults(cut_request=sent.channel.frames + 1))
     with pytest.raises(NotBack):
         update(desk.client, wanted_of(build_of(newer(options))), Wish(reset=True), ignore, desk.patience)
 
@@ -158,3 +158,60 @@ def test_a_restart_that_the_list_does_not_show_is_asked_for_once() -> None:
     assert len(desk.device.boots) == boots + 1
     assert desk.device.booted is not None
     assert desk.device.booted.running == {0: 1, 1: 1}
+
+
+# --- a device that does not say what its MCUboot does ---
+
+# The bootloader's information is an option of the firmware (group os, command 8), and off by default.
+SILENT = Refusal(0, 0, 8, 8, 0, general=True)
+
+
+def test_what_direct_xip_would_start_is_told_though_nobody_says_that_it_is_direct_xip() -> None:
+    options = MODES["direct-xip"]
+    old, new = build_of(options), build_of(newer(options))
+    whole = Desk(old)
+    whole.device.set_faults(LinkFaults(refusals=(SILENT,)))
+    report = update(whole.client, wanted_of(new), Wish(), ignore, whole.patience)
+    assert report.outcome is Outcome.WAITING
+    seen = set()
+    for frame in range(1, whole.channel.frames + 1):
+        desk = Desk(old)
+        desk.device.set_faults(LinkFaults(cut_request=frame, refusals=(SILENT,)))
+        with pytest.raises(QspiError) as caught:
+            update(desk.client, wanted_of(new), Wish(), ignore, desk.patience)
+        desk.device.set_faults()
+        desk.device.power_cycle()
+        assert desk.device.booted is not None
+        starts_new = desk.device.booted.running != {0: 0, 1: 0}
+        # Where it says that the next boot changes nothing, it has to be so.
+        assert not (isinstance(caught.value, NothingMarked) and starts_new), frame
+        seen.add((type(caught.value), starts_new))
+    assert (NothingMarked, False) in seen
+    assert (HalfMarked, True) in seen
+
+
+@pytest.mark.parametrize("follows_slots", [False, True])
+def test_a_silent_direct_xip_device_is_told_to_restart_once(follows_slots: bool) -> None:
+    options = MODES["direct-xip"]
+    old, new = build_of(options), build_of(newer(options))
+    desk = Desk(old, follows_slots=follows_slots)
+    desk.device.set_faults(LinkFaults(refusals=(SILENT,)))
+    boots = len(desk.device.boots)
+    report = update(desk.client, wanted_of(new), Wish(reset=True), ignore, desk.patience)
+    assert report.outcome is (Outcome.CONFIRMED if follows_slots else Outcome.RESTARTED)
+    assert len(desk.device.boots) == boots + 1
+    assert desk.device.booted is not None
+    assert desk.device.booted.running == {0: 1, 1: 1}
+
+
+def test_a_silent_direct_xip_device_is_not_made_to_erase_what_runs() -> None:
+    options = MODES["direct-xip"]
+    old, new, third = build_of(options), build_of(newer(options)), build_of(newer(options, 2))
+    desk = Desk(old)
+    desk.device.set_faults(LinkFaults(refusals=(SILENT,)))
+    update(desk.client, wanted_of(new), Wish(), ignore, desk.patience)
+    desk.device.power_cycle()
+    for way in (update, repair):
+        with pytest.raises(MayRunAlready):
+            way(desk.client, wanted_of(third), Wish(), ignore, desk.patience)
+    assert desk.holds(new, secondary=True) == [True, True]

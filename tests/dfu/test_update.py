@@ -396,7 +396,7 @@ def test_marks_before_one_that_is_refused_are_taken_back_where_that_is_allowed(
     for code, general in CODES:
         board = bench(OLD, settings=ALLOWED)
         board.device.set_faults(LinkFaults(refusals=(Refusal(WRITE, GROUP, STATE, code, nth, general),)))
-        with pytest.raises(NothingMarked, match="the marks before it were taken back"):
+        with pytest.raises(NothingMarked, match="the other marks were taken back"):
             bring(board)
         assert board.marked() == []
         board.device.set_faults()
@@ -450,8 +450,8 @@ def test_a_device_that_does_not_restart_is_not_waited_for_for_ever() -> None:
 def test_a_device_that_stays_away_after_the_restart_is_told_as_such() -> None:
     board = bench(OLD, breaks=True)
     bring(board)
-    # The list, the mode, three lists about the marks, one before the restart, and the restart are heard.
-    board.device.set_faults(LinkFaults(cut_request=8))
+    # The list, the mode, three lists about the marks, and the restart are heard.
+    board.device.set_faults(LinkFaults(cut_request=7))
     with pytest.raises(NotBack) as caught:
         bring(board, reset=True)
     assert caught.value.reason == "the port is gone"

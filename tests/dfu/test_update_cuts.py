@@ -7,7 +7,8 @@ after it has been switched off and on.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -54,19 +55,38 @@ def cut(fault: str, frame: int, requests: int = 0) -> LinkFaults:
     return LinkFaults(cut_answer=frame, cut_for=requests)
 
 
-def run(board: Bench, wanted: object = NEW, wish: Wish | None = None) -> Outcome | QspiError:
+def at_each(
+    frames: int, faults: Callable[[int], LinkFaults], make: Callable[[], Bench], record_property: Count
+) -> Iterator[tuple[int, Bench]]:
+    """Yield a board for each frame of a run, with the link's faults at that frame, and count them."""
+    record_property(COUNT, frames)
+    for frame in range(1, frames + 1):
+        board = make()
+        board.device.set_faults(faults(frame))
+        yield frame, board
+
+
+def old_board() -> Bench:
+    return bench(OLD, breaks=True)
+
+
+def reset_at(frame: int) -> LinkFaults:
+    return LinkFaults(resets=(frame,))
+
+
+def run(board: Bench, wanted: UpdateSet = NEW, wish: Wish | None = None) -> Outcome | QspiError:
     """Update as a user does: an error ends it, and is told."""
     try:
-        return update(board.client, wanted, wish or Wish(), ignore, board.patience).outcome  # type: ignore[arg-type]
+        return update(board.client, wanted, wish or Wish(), ignore, board.patience).outcome
     except QspiError as error:
         return error
 
 
-def boots_one_set(board: Bench, *sets: object) -> str:
+def boots_one_set(board: Bench, *sets: UpdateSet) -> str:
     """Switch the board off and on, and return the one set that all its primary slots hold then."""
     board.device.set_faults()
     board.device.power_cycle()
-    held = board.installed(*(sets or (OLD, NEW)))  # type: ignore[arg-type]
+    held = board.installed(*(sets or (OLD, NEW)))
     assert len(set(held)) == 1, held
     assert held[0] != "?"
     return held[0]
@@ -83,10 +103,8 @@ def test_there_are_enough_points() -> None:
 def test_a_link_that_comes_back_in_time_is_no_interruption(
     fault: str, breaks: bool, record_property: Count
 ) -> None:
-    record_property(COUNT, WHOLE)
-    for frame in range(1, WHOLE + 1):
-        board = bench(OLD, breaks=breaks)
-        board.device.set_faults(cut(fault, frame, 3))
+    make = partial(bench, OLD, breaks=breaks)
+    for frame, board in at_each(WHOLE, partial(cut, fault, requests=3), make, record_property):
         assert run(board, wish=Wish(confirm=True)) is Outcome.CONFIRMED, frame
         assert boots_one_set(board) == NEW.path
 
@@ -95,11 +113,8 @@ def test_a_link_that_comes_back_in_time_is_no_interruption(
 def test_a_link_that_stays_away_leaves_no_mark_or_says_that_it_is_half(
     fault: str, record_property: Count
 ) -> None:
-    record_property(COUNT, MARKING)
     half = 0
-    for frame in range(1, MARKING + 1):
-        board = bench(OLD, breaks=True)
-        board.device.set_faults(cut(fault, frame))
+    for frame, board in at_each(MARKING, partial(cut, fault), old_board, record_property):
         ended = run(board)
         if isinstance(ended, HalfMarked):
             half += 1
@@ -119,20 +134,14 @@ def test_a_link_that_stays_away_leaves_no_mark_or_says_that_it_is_half(
 def test_linked_images_boot_as_one_set_wherever_link_and_power_end(
     fault: str, record_property: Count
 ) -> None:
-    record_property(COUNT, MARKING)
-    for frame in range(1, MARKING + 1):
-        board = bench(OLD, breaks=True)
-        board.device.set_faults(cut(fault, frame))
-        assert isinstance(run(board, LINKED), QspiError)
+    for frame, board in at_each(MARKING, partial(cut, fault), old_board, record_property):
+        assert isinstance(run(board, LINKED), QspiError), frame
         assert boots_one_set(board, OLD, LINKED) in (OLD.path, LINKED.path)
 
 
 @pytest.mark.parametrize("fault", ["cut_request", "cut_answer"])
 def test_a_second_run_finishes_what_the_first_one_began(fault: str, record_property: Count) -> None:
-    record_property(COUNT, MARKING)
-    for frame in range(1, MARKING + 1):
-        board = bench(OLD, breaks=True)
-        board.device.set_faults(cut(fault, frame))
+    for frame, board in at_each(MARKING, partial(cut, fault), old_board, record_property):
         assert isinstance(run(board), QspiError)
         board.device.set_faults()
         before = board.channel.frames
@@ -144,30 +153,17 @@ def test_a_second_run_finishes_what_the_first_one_began(fault: str, record_prope
         assert boots_one_set(board) == NEW.path
 
 
-def test_linked_images_survive_a_reset_of_the_device_at_any_frame(record_property: Count) -> None:
-    record_property(COUNT, WHOLE)
-    for frame in range(1, WHOLE + 1):
-        board = bench(OLD)
-        board.device.set_faults(LinkFaults(resets=(frame,)))
-        ended = run(board, LINKED, Wish(confirm=True))
+@pytest.mark.parametrize("wanted", [NEW, LINKED], ids=["loose", "linked"])
+def test_a_reset_of_the_device_at_any_frame_is_survived_or_repaired(
+    wanted: UpdateSet, record_property: Count
+) -> None:
+    for frame, board in at_each(WHOLE, reset_at, partial(bench, OLD), record_property):
+        ended = run(board, wanted, Wish(confirm=True))
         if ended is not Outcome.CONFIRMED:
             assert isinstance(ended, QspiError), frame
             board.device.set_faults()
-            repair(board.client, LINKED, Wish(reset=True, confirm=True), ignore, board.patience)
-        assert boots_one_set(board, OLD, LINKED) in (OLD.path, LINKED.path), frame
-
-
-def test_a_reset_between_the_marks_of_images_that_are_not_linked_is_repaired(record_property: Count) -> None:
-    record_property(COUNT, WHOLE)
-    for frame in range(1, WHOLE + 1):
-        board = bench(OLD)
-        board.device.set_faults(LinkFaults(resets=(frame,)))
-        ended = run(board, NEW, Wish(confirm=True))
-        if ended is not Outcome.CONFIRMED:
-            assert isinstance(ended, QspiError), frame
-            board.device.set_faults()
-            repair(board.client, NEW, Wish(reset=True, confirm=True), ignore, board.patience)
-        assert boots_one_set(board) in (OLD.path, NEW.path), frame
+            repair(board.client, wanted, Wish(reset=True, confirm=True), ignore, board.patience)
+        assert boots_one_set(board, OLD, wanted) in (OLD.path, wanted.path), frame
 
 
 @pytest.mark.parametrize(
@@ -224,10 +220,8 @@ REPLACING = frames_of_a_replacement()
 def test_a_link_that_comes_back_in_time_does_not_keep_marks_from_being_replaced(
     fault: str, record_property: Count
 ) -> None:
-    record_property(COUNT, REPLACING)
-    for frame in range(1, REPLACING + 1):
-        board = marked(NEW, breaks=True)
-        board.device.set_faults(cut(fault, frame, 3))
+    make = partial(marked, NEW, breaks=True)
+    for frame, board in at_each(REPLACING, partial(cut, fault, requests=3), make, record_property):
         assert put_in_place(board) is Outcome.MARKED, frame
         assert boots_one_set(board, OLD, NEW, NEXT) == NEXT.path
 
@@ -236,11 +230,8 @@ def test_a_link_that_comes_back_in_time_does_not_keep_marks_from_being_replaced(
 def test_a_replacement_whose_link_stays_away_says_so_where_it_is_half(
     fault: str, record_property: Count
 ) -> None:
-    record_property(COUNT, REPLACING)
-    half = 0
-    for frame in range(1, REPLACING + 1):
-        board = marked(NEW, breaks=True)
-        board.device.set_faults(cut(fault, frame))
+    half, make = 0, partial(marked, NEW, breaks=True)
+    for frame, board in at_each(REPLACING, partial(cut, fault), make, record_property):
         ended = put_in_place(board)
         assert isinstance(ended, QspiError), frame
         if isinstance(ended, (HalfMarked, HalfReplaced)):
@@ -261,20 +252,15 @@ def test_a_replacement_whose_link_stays_away_says_so_where_it_is_half(
 def test_linked_images_boot_as_one_set_wherever_their_replacement_ends(
     fault: str, record_property: Count
 ) -> None:
-    record_property(COUNT, REPLACING)
-    for frame in range(1, REPLACING + 1):
-        board = marked(LINKED, breaks=True)
-        board.device.set_faults(cut(fault, frame))
+    make = partial(marked, LINKED, breaks=True)
+    for frame, board in at_each(REPLACING, partial(cut, fault), make, record_property):
         with contextlib.suppress(QspiError):
             repair(board.client, LINKED_NEXT, Wish(), ignore, board.patience)
         assert boots_one_set(board, OLD, LINKED, LINKED_NEXT), frame
 
 
 def test_a_reset_anywhere_in_a_replacement_is_repaired(record_property: Count) -> None:
-    record_property(COUNT, REPLACING)
-    for frame in range(1, REPLACING + 1):
-        board = marked(NEW)
-        board.device.set_faults(LinkFaults(resets=(frame,)))
+    for frame, board in at_each(REPLACING, reset_at, partial(marked, NEW), record_property):
         ended = put_in_place(board, Wish(confirm=True))
         if ended is not Outcome.CONFIRMED:
             assert isinstance(ended, QspiError), frame

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from west_qspi.__main__ import main
 from west_qspi.extflash.parts import part_named
 from west_qspi.sim.board import Board
 from west_qspi.soc import NRF5340, Soc
@@ -35,6 +36,15 @@ def finish(capsys: pytest.CaptureFixture[str], command: Callable[[], int]) -> Do
         status = int(str(end.code))
     captured = capsys.readouterr()
     return Done(status, captured.out, captured.err)
+
+
+def runner(capsys: pytest.CaptureFixture[str], *words: str) -> Run:
+    """Return what runs ``west-qspi WORDS ARGUMENTS``."""
+
+    def run(*arguments: object) -> Done:
+        return finish(capsys, lambda: main([*words, *map(str, arguments)]))
+
+    return run
 
 
 def board_at(path: Path, part: str | None = "MX25R6435F", soc: Soc = NRF5340) -> Board:

@@ -7,14 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from west_qspi.commands import Context, add_build_options, guarded
-from west_qspi.commands.dfudevice import (
-    add_list_options,
-    add_repair_options,
-    add_upload_options,
-    run_list,
-    run_repair,
-    run_upload,
-)
+from west_qspi.commands.dfudevice import run_list, run_repair, run_upload
+from west_qspi.commands.dfuoptions import add_list_options, add_repair_options, add_upload_options
 from west_qspi.commands.dfupackage import add_inspect_options, add_pack_options, run_inspect, run_pack
 from west_qspi.console import Console
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from west_qspi.commands import Context, build_dir, build_dir_or_none, typed
+from west_qspi.commands.dfuoptions import address_of
 from west_qspi.console import Console
-from west_qspi.dfu.address import BAUD, PORT, Address, udp_address
 from west_qspi.dfu.link import Device, Patience, persist
 from west_qspi.dfu.package import Package, read_package
 from west_qspi.dfu.updateset import UpdateSet, set_of
@@ -21,7 +20,6 @@ from west_qspi.errors import (
     SmpError,
     SmpLinkLost,
     UpdateStopped,
-    UsageError,
 )
 from west_qspi.events import Listener, Noticed
 
@@ -31,100 +29,10 @@ if TYPE_CHECKING:
 
 Way = Callable[["Device", UpdateSet, "Wish", Listener, Patience], "UpdateReport"]
 
-_TIMEOUT, _WAIT = 10.0, 120.0
-_LONGEST = 86_400.0
 _SHA256 = 32
 
 
-# --- options ---------------------------------------------------------------------------------------
-
-
-def _add_device_options(parser: argparse.ArgumentParser) -> None:
-    way = parser.add_mutually_exclusive_group(required=True)
-    way.add_argument("--port", metavar="DEV", help="the serial port, such as /dev/ttyACM0 or COM3")
-    way.add_argument("--udp", metavar="HOST[:PORT]", help=f"the host; port {PORT} if none is given")
-    way.add_argument("--ble", metavar="NAME|ADDRESS", help="the Bluetooth LE device")
-    parser.add_argument(
-        "--baud", metavar="RATE", type=int, default=BAUD, help=f"baud rate of --port (default: {BAUD})"
-    )
-    parser.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=_seconds,
-        default=_TIMEOUT,
-        help="how long an answer may take (default: %(default).0f)",
-    )
-    parser.add_argument(
-        "--wait",
-        metavar="SECONDS",
-        type=_seconds,
-        default=_WAIT,
-        help="how long the device may be out of reach, or restart (default: %(default).0f)",
-    )
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= _LONGEST:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds between 0 and {_LONGEST:.0f}")
-    return value
-
-
-def _add_package(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "package",
-        nargs="?",
-        metavar="ZIP",
-        type=Path,
-        help="the package, such as dfu_application.zip; default: the images of the build",
-    )
-
-
-def add_repair_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``repair``."""
-    _add_package(parser)
-    parser.add_argument(
-        "--reset", action="store_true", help="restart the device, and check that all images run"
-    )
-    parser.add_argument(
-        "--confirm", action="store_true", help="restart it, and keep the new images once all of them run"
-    )
-    _add_device_options(parser)
-
-
-def add_upload_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``upload``."""
-    parser.add_argument(
-        "--again", action="store_true", help="upload also what is in its slot already, by its hash"
-    )
-    parser.add_argument(
-        "--require-dependency",
-        action="store_true",
-        help="send nothing unless MCUboot itself would refuse each image without the others",
-    )
-    add_repair_options(parser)
-
-
-def add_list_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``list``."""
-    parser.add_argument("--zip", metavar="FILE", type=Path, help="say which images are those of this package")
-    _add_device_options(parser)
-
-
 # --- what they share -------------------------------------------------------------------------------
-
-
-def _address(args: argparse.Namespace) -> Address:
-    if args.udp is not None:
-        return udp_address(args.udp)
-    if args.ble is not None:
-        return Address("ble", args.ble)
-    if args.baud <= 0:
-        raise UsageError(f"--baud {args.baud}: a baud rate is more than 0")
-    return Address("serial", args.port, args.baud)
 
 
 @contextmanager
@@ -133,7 +41,7 @@ def _connected(args: argparse.Namespace) -> Iterator[Device]:
     from west_qspi.dfu.device import SmpDevice
     from west_qspi.dfu.transport import SmpClientChannel
 
-    device = SmpDevice(SmpClientChannel(_address(args)), args.timeout)
+    device = SmpDevice(SmpClientChannel(address_of(args)), args.timeout)
     try:
         try:
             device.reconnect()
@@ -259,14 +167,14 @@ def run_repair(args: argparse.Namespace, context: Context, console: Console) -> 
 
 def _stopped(device: Device, wanted: UpdateSet) -> UpdateStopped:
     """Say what a device holds when the user has stopped an update."""
-    from west_qspi.dfu.state import describe, judge, next_boot, running
+    from west_qspi.dfu.state import UNHEARD, describe, judge, next_boot, running
 
     try:
         device.reconnect()
         images = device.images()
     except (SmpError, KeyboardInterrupt):
         # Who stops a second time does not want to wait for the answer.
-        return UpdateStopped(device.name, "not known, as it does not answer", "nobody knows what is marked")
+        return UpdateStopped(device.name, UNHEARD, "nobody knows what is marked")
     changes = next_boot(images) != running(images)
     reason = "the next boot changes what runs" if changes else "the next boot changes nothing"
     found = judge(images, (wanted,)).situation

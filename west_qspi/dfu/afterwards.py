@@ -6,7 +6,16 @@ from functools import partial
 
 from west_qspi.dfu.link import Device, Patience, persist, renew
 from west_qspi.dfu.plan import in_order
-from west_qspi.dfu.state import Images, describe, images_of, is_confirmed, is_part, part_names, running
+from west_qspi.dfu.state import (
+    UNHEARD,
+    Images,
+    describe,
+    images_of,
+    is_confirmed,
+    is_part,
+    part_names,
+    running,
+)
 from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import (
     HalfConfirmed,
@@ -25,22 +34,32 @@ from west_qspi.events import Listener, Noticed
 _HEARD = 10.0
 
 
-def restart(device: Device, wanted: UpdateSet, listen: Listener, patience: Patience) -> None:
-    """Restart the device and wait until it answers with something else than before.
+def restart(
+    device: Device,
+    wanted: UpdateSet,
+    before: Images,
+    listen: Listener,
+    patience: Patience,
+    *,
+    shows: bool = True,
+) -> Images:
+    """Restart a device, which lists ``before``, and wait until it lists something else; return that.
 
+    One whose list may not show what runs (not ``shows``) is asked once only, and ``before`` may be returned.
     Raises NotRestarted, and NotBack where it does not answer at all.
     """
-    before = persist(device, patience, device.images)
     listen(Noticed("restart", "the device restarts; MCUboot may take a minute to install what is marked"))
     try:
         persist(device, patience, device.reset)
     except SmpRefused as error:
         raise NotRestarted(device.name, describe(before, wanted), str(error)) from error
     begun = asked = patience.clock()
-    images, silent = before, ""
+    silent = ""
     while patience.clock() - begun < patience.wait:
         patience.sleep(patience.pause)
         if patience.clock() - asked > _HEARD:
+            if not shows:
+                return before
             # It answers as before, so that it has not heard it: nobody else knows that a request got lost.
             device.reset()
             asked = patience.clock()
@@ -53,47 +72,32 @@ def restart(device: Device, wanted: UpdateSet, listen: Listener, patience: Patie
             continue
         silent = ""
         if images != before:
-            return
-    if silent:
-        raise NotBack(device.name, describe(before, wanted), silent)
-    reason = f"its images are as before after {patience.wait:.0f} s"
-    raise NotRestarted(device.name, describe(images, wanted), reason)
-
-
-def restart_once(device: Device, wanted: UpdateSet, patience: Patience) -> Images | None:
-    """Restart a device that may list the first slots as those that run, whichever do; return a changed list.
-
-    None where it goes on to answer as before: whether it has restarted does not show then, and it is not
-    asked again. Raises NotBack.
-    """
-    before = persist(device, patience, device.images)
-    device.reset()
-    begun = answers = patience.clock()
-    silent = ""
-    while patience.clock() - begun < patience.wait and patience.clock() - answers < _HEARD:
-        patience.sleep(patience.pause)
-        try:
-            images = device.images()
-        except SmpLinkLost as error:
-            silent = error.reason
-            renew(device, patience)
-            answers = patience.clock()
-            continue
-        silent = ""
-        if images != before:
             return images
     if silent:
         raise NotBack(device.name, describe(before, wanted), silent)
-    return None
+    if not shows:
+        return before
+    reason = f"its images are as before after {patience.wait:.0f} s"
+    raise NotRestarted(device.name, describe(before, wanted), reason)
 
 
-def start_anew(device: Device, wanted: UpdateSet, listen: Listener, patience: Patience) -> Images:
-    """Restart the device and prove that all of a set runs that it lists; return what it lists then.
+def start_anew(
+    device: Device,
+    wanted: UpdateSet,
+    before: Images,
+    listen: Listener,
+    patience: Patience,
+    *,
+    shows: bool = True,
+) -> Images | None:
+    """Restart a device and prove that all of a set runs that it lists; return what it lists then.
 
-    What it does not list is told. Raises what ``restart`` and ``prove_running`` raise.
+    None where nothing is proven, as the list does not show what runs; ``before`` and ``shows`` are as for
+    ``restart``. What is not listed is told. Raises what ``restart`` and ``prove_running`` raise.
     """
-    restart(device, wanted, listen, patience)
-    images = persist(device, patience, device.images)
+    images = restart(device, wanted, before, listen, patience, shows=shows)
+    if images == before:
+        return None
     prove_running(device, wanted, images)
     now = running(images)
     unseen = ", ".join(f"image {number}" for number in images_of(wanted) if number not in now)
@@ -146,9 +150,7 @@ def confirm_all(device: Device, wanted: UpdateSet, todo: list[Part], patience: P
         try:
             images = device.images()
         except SmpError:
-            raise HalfConfirmed(
-                device.name, "not known, as it does not answer", reason, part_names(todo)
-            ) from error
+            raise HalfConfirmed(device.name, UNHEARD, reason, part_names(todo)) from error
     left = [part for part in todo if not is_confirmed(images, part)]
     if not left:
         return images

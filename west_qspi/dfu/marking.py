@@ -6,12 +6,13 @@ leaves between the first and the last, errors say.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 
 from west_qspi.build.modes import UpdateMode
 from west_qspi.dfu.link import Device, Patience, persist, renew
-from west_qspi.dfu.plan import DIRECT, UpdatePlan
-from west_qspi.dfu.state import Images, describe, is_part, is_pending, part_names, running
+from west_qspi.dfu.plan import UpdatePlan, in_place
+from west_qspi.dfu.state import UNHEARD, Images, describe, is_part, is_pending, part_names, running
 from west_qspi.dfu.takeback import take_back
 from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import HalfMarked, MixedRunning, NothingMarked, QspiError, SmpError, SmpLinkLost
@@ -33,14 +34,14 @@ def mark_all(
                     _mark_one(device, wanted, plan, part, patience)
         images = persist(device, patience, device.images)
     except SmpLinkLost as error:
-        raise _marks_failed(device, wanted, plan, str(error), error.advice) from error
+        raise marks_left(device, wanted, plan, str(error), error.advice) from error
     except SmpError as error:
         reason = _undone(device, wanted, plan, mode, str(error), patience)
-        raise _marks_failed(device, wanted, plan, reason, error.advice) from error
+        raise marks_left(device, wanted, plan, reason, error.advice) from error
     if any(not is_pending(images, part) for part in plan.marks):
         reason = "the device does not list all parts as pending"
         reason = _undone(device, wanted, plan, mode, reason, patience)
-        raise _marks_failed(device, wanted, plan, reason)
+        raise marks_left(device, wanted, plan, reason)
     return images
 
 
@@ -80,21 +81,30 @@ def _undone(
         # Where the device kept them, or does not answer, what it lists next tells.
         images = device.images()
         marked = tuple(part for part in plan.marks if is_pending(images, part))
-        if mode not in DIRECT and 0 < len(marked) < len(plan.marks):
+        if not in_place(wanted, mode) and 0 < len(marked) < len(plan.marks):
             take_back(device, wanted, marked, patience)
-            return f"{reason}\nthe marks before it were taken back: {part_names(marked)}"
+            return f"{reason}\nthe other marks were taken back: {part_names(marked)}"
     return reason
 
 
-def _marks_failed(
-    device: Device, wanted: UpdateSet, plan: UpdatePlan, reason: str, help: str = NothingMarked.help
+def marks_left(
+    device: Device,
+    wanted: UpdateSet,
+    plan: UpdatePlan,
+    reason: str,
+    help: str = NothingMarked.help,
+    *,
+    assumed: Collection[Part] | None = None,
 ) -> HalfMarked | NothingMarked:
-    """Return the error for marks that were not all set, by what the device says now."""
-    try:
+    """Return the error for a set of which not all is marked, by what the device lists now.
+
+    Where it does not answer, ``assumed`` are the parts that are marked; None where nobody knows.
+    """
+    marked, holds = assumed, UNHEARD
+    with suppress(SmpError):
         images = device.images()
-    except SmpError:
-        return HalfMarked(device.name, "not known, as it does not answer", reason, part_names(plan.marks))
-    missing = [part for part in plan.marks if not is_pending(images, part)]
-    if len(missing) == len(plan.marks):
-        return NothingMarked(device.name, describe(images, wanted), reason, help)
-    return HalfMarked(device.name, describe(images, wanted), reason, part_names(missing))
+        marked, holds = [part for part in plan.marks if is_pending(images, part)], describe(images, wanted)
+    if marked is not None and not marked:
+        return NothingMarked(device.name, holds, reason, help)
+    missing = [part for part in plan.marks if marked is None or part not in marked]
+    return HalfMarked(device.name, holds, reason, part_names(missing) or "none that it lists")

@@ -59,6 +59,11 @@ class UpdatePlan:
         return sum(len(part.data) for part in self.uploads)
 
 
+def in_place(wanted: UpdateSet, mode: UpdateMode | None) -> bool:
+    """Tell whether images start where they are: by MCUboot's mode or, where nobody says it, by the set."""
+    return mode in DIRECT or (mode is None and wanted.direct)
+
+
 def in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Return parts in the order in which they are uploaded, marked and confirmed: the application last.
 
@@ -154,7 +159,7 @@ def refuse_kind(
     By default MCUboot compares no build numbers, so that a set with the same version may do, if it has a
     higher one of these. Raises OtherKindOfUpdate, NotNewer.
     """
-    direct = mode in DIRECT
+    direct = in_place(wanted, mode)
     if mode is not None and any(part.entry.slots for part in plan.marks) and wanted.direct is not direct:
         made = "for the slots that it runs from (direct-XIP)" if wanted.direct else "for one slot each"
         does = "starts images where they are (direct-XIP)" if direct else "moves images to their first slots"
@@ -176,7 +181,7 @@ def notices(
     """Yield what has to be said before an update starts; ``mode`` is None where no build says it."""
     if not plan.marks:
         return
-    yield from _about_mode(mode)
+    yield from _about_mode(mode, direct=in_place(wanted, mode))
     now = running(images)
     unmarked = [part for part in plan.marks if not is_pending(images, part)]
     if unmarked and len(plan.marks) > 1 and not tied(plan.marks, images):
@@ -201,8 +206,15 @@ def notices(
         )
 
 
-def _about_mode(mode: UpdateMode | None) -> Iterator[Noticed]:
-    if mode is None:
+def _about_mode(mode: UpdateMode | None, *, direct: bool) -> Iterator[Noticed]:
+    if direct and mode is not UpdateMode.DIRECT_XIP_REVERT:
+        yield Noticed(
+            "no-marks",
+            "MCUboot starts the newest images here (direct-XIP): uploading is all that it takes, and a "
+            "restart in the middle may start a part of them",
+            warning=True,
+        )
+    elif mode is None:
         yield Noticed(
             "mode-unknown",
             "without a build (-d) nobody knows how MCUboot updates: if it overwrites, it cannot go back",
@@ -211,13 +223,6 @@ def _about_mode(mode: UpdateMode | None) -> Iterator[Noticed]:
         yield Noticed(
             "no-revert",
             "MCUboot overwrites on this device: once it has restarted, nothing brings back what runs now",
-            warning=True,
-        )
-    elif mode is UpdateMode.DIRECT_XIP:
-        yield Noticed(
-            "no-marks",
-            "MCUboot starts the newest images here (direct-XIP): uploading is all that it takes, and a "
-            "restart in the middle may start a part of them",
             warning=True,
         )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from west_qspi.dfu.afterwards import confirm, confirm_all, restart, unconfirmed
 from west_qspi.dfu.link import Device, Patience, persist
-from west_qspi.dfu.plan import DIRECT, UpdatePlan
+from west_qspi.dfu.plan import UpdatePlan, in_place
 from west_qspi.dfu.state import (
     Images,
     Situation,
@@ -53,8 +53,7 @@ def repair(
         reason = "a part of the set runs on trial, without the rest; a restart takes it back"
         if not wish.reset:
             raise NeedsRestart(device.name, describe(images, wanted), reason)
-        restart(device, wanted, listen, patience)
-        images = persist(device, patience, device.images)
+        images = restart(device, wanted, images, listen, patience)
         if is_any(wanted, running(images)):
             raise MixedRunning(device.name, describe(images, wanted), "the restart did not take it back")
         return UpdateReport(device.name, Outcome.REVERTED, nothing, images, patience.clock() - began)
@@ -69,10 +68,10 @@ def repair(
         # With nothing marked or confirmed a restart brings back all that ran before, and frees the slots.
         text = f"image {error.number} {error.version} of another set runs on trial; it goes back first"
         listen(Noticed("on-trial", text, warning=True))
-        restart(device, wanted, listen, patience)
+        restart(device, wanted, images, listen, patience)
         return update(device, wanted, wish, listen, patience)
     except OtherUpdatePending as error:
-        if mode_of(device, wish, patience) in DIRECT:
+        if in_place(wanted, mode_of(device, wish, patience)):
             # There a server may take what runs for what is pending, and erases what it runs from.
             raise
         listen(

@@ -42,6 +42,9 @@ class DeviceImage:
 
 Images = tuple[DeviceImage, ...]
 
+UNHEARD = "not known, as it does not answer"
+"""What a device holds that is silent; stands where else ``describe`` does."""
+
 
 def numbers(images: Images) -> tuple[int, ...]:
     """Return the image numbers that the device lists, ascending."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import partial
 
 from west_qspi.dfu.link import Device, Patience, persist
-from west_qspi.dfu.state import Images, describe, next_boot, part_names, running, waiting
+from west_qspi.dfu.state import UNHEARD, Images, describe, next_boot, part_names, running, waiting
 from west_qspi.dfu.updateset import Part, UpdateSet
 from west_qspi.errors import HalfReplaced, NothingMarked, OtherUpdatePending, QspiError, SmpError, SmpRefused
 from west_qspi.mcuboot import HEADER_MAGIC_BYTES, HEADER_SIZE
@@ -57,7 +57,7 @@ def _failed(
     try:
         images = device.images()
     except SmpError:
-        return HalfReplaced(device.name, "not known, as it does not answer", str(error), names)
+        return HalfReplaced(device.name, UNHEARD, str(error), names)
     left = _marked(parts, images)
     if len(left) == len(parts):
         if not isinstance(error, SmpRefused):

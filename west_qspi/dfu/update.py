@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from west_qspi.build.modes import UpdateMode
-from west_qspi.dfu.afterwards import confirm, prove_running, restart_once, start_anew, unconfirmed
+from west_qspi.dfu.afterwards import confirm, start_anew, unconfirmed
 from west_qspi.dfu.link import Device, Patience, persist
-from west_qspi.dfu.marking import mark_all
-from west_qspi.dfu.plan import DIRECT, UpdatePlan, notices, plan_update, refuse_kind
+from west_qspi.dfu.marking import mark_all, marks_left
+from west_qspi.dfu.plan import UpdatePlan, in_place, notices, plan_update, refuse_kind
 from west_qspi.dfu.send import send_part
 from west_qspi.dfu.state import (
     Images,
@@ -30,9 +30,7 @@ from west_qspi.dfu.updateset import UpdateSet
 from west_qspi.errors import (
     HalfConfirmed,
     HalfKept,
-    HalfMarked,
     MayRunAlready,
-    NothingMarked,
     OtherUpdatePending,
     SlotUnderTest,
     SmpError,
@@ -94,40 +92,31 @@ def update(
     plan, mode = _planned(device, wanted, wish, images, patience)
     for notice in notices(plan, wanted, images, mode):
         listen(notice)
+    direct = in_place(wanted, mode)
     outcome = Outcome.AS_IT_WAS
     if plan.replaced:
-        images = take_back(device, wanted, plan.replaced, patience)
+        images, outcome = take_back(device, wanted, plan.replaced, patience), Outcome.TAKEN_BACK
     if plan.marks:
-        _upload(device, wanted, plan, images, mode, listen, patience)
+        _upload(device, wanted, plan, images, listen, patience, direct=direct)
         images = mark_all(device, wanted, plan, mode, patience)
-        outcome = Outcome.MARKED
-        if mode in (UpdateMode.OVERWRITE, UpdateMode.DIRECT_XIP):
-            outcome = Outcome.WAITING
-        if (wish.reset or wish.confirm) and mode in DIRECT and any(each.numbered for each in images):
-            # A list that takes the first slots for those that run would look as before for ever.
-            outcome = Outcome.RESTARTED
-            if (changed := restart_once(device, wanted, patience)) is not None:
-                images = changed
-                prove_running(device, wanted, images)
-                outcome = Outcome.TESTING
-        elif wish.reset or wish.confirm:
-            images = start_anew(device, wanted, listen, patience)
-            outcome = Outcome.TESTING
+        tests = mode is UpdateMode.DIRECT_XIP_REVERT or not (direct or mode is UpdateMode.OVERWRITE)
+        outcome = Outcome.MARKED if tests else Outcome.WAITING
     elif plan.returning:
         outcome = Outcome.RETURNING
-        if wish.reset or wish.confirm:
-            images = start_anew(device, wanted, listen, patience)
-            outcome = Outcome.REVERTED
-    if outcome in (Outcome.TESTING, Outcome.AS_IT_WAS):
-        if wish.confirm and unconfirmed(wanted, images):
-            images = confirm(device, wanted, patience)
-            outcome = Outcome.CONFIRMED
-        elif outcome is Outcome.TESTING and not unconfirmed(wanted, images):
-            outcome = Outcome.CONFIRMED
-        elif unconfirmed(wanted, images):
+    if (plan.marks or plan.returning) and (wish.reset or wish.confirm):
+        # With direct-XIP a list of several images may take the first slots for those that run, for ever.
+        shows = not (direct and any(each.numbered for each in images))
+        found = start_anew(device, wanted, images, listen, patience, shows=shows)
+        outcome = Outcome.TESTING if plan.marks else Outcome.REVERTED
+        outcome, images = (Outcome.RESTARTED, images) if found is None else (outcome, found)
+    if outcome in (Outcome.AS_IT_WAS, Outcome.TAKEN_BACK, Outcome.TESTING):
+        left = unconfirmed(wanted, images)
+        if left and wish.confirm:
+            images, outcome = confirm(device, wanted, patience), Outcome.CONFIRMED
+        elif left:
             outcome = Outcome.TESTING
-    if plan.replaced and outcome is Outcome.AS_IT_WAS:
-        outcome = Outcome.TAKEN_BACK
+        elif outcome is Outcome.TESTING:
+            outcome = Outcome.CONFIRMED
     return UpdateReport(device.name, outcome, plan, images, patience.clock() - began)
 
 
@@ -138,7 +127,7 @@ def _planned(
     try:
         plan = plan_update(device.name, images, wanted, again=wish.again, replace=wish.replace)
     except OtherUpdatePending as error:
-        if any(each.numbered for each in images) and mode_of(device, wish, patience) in DIRECT:
+        if any(each.numbered for each in images) and in_place(wanted, mode_of(device, wish, patience)):
             raise MayRunAlready(error.device, error.number, error.version) from None
         raise
     except SlotUnderTest:
@@ -167,40 +156,30 @@ def _upload(
     wanted: UpdateSet,
     plan: UpdatePlan,
     before: Images,
-    mode: UpdateMode | None,
     listen: Listener,
     patience: Patience,
+    *,
+    direct: bool,
 ) -> None:
     """Upload, and prove by the device's own list that every part is there; ``before`` is its earlier one.
 
-    Raises NothingMarked; HalfMarked where an earlier run has marked some parts, or where direct-XIP needs no
-    marks; SmpError where all are marked.
+    Raises NothingMarked; HalfMarked where an earlier run has marked some parts, or where ``direct`` images
+    need no marks; SmpError where all are marked.
     """
-    pending = [part for part in plan.marks if is_pending(before, part)]
+    marked = [part for part in plan.marks if is_pending(before, part)]
     there = waiting(before)
     try:
         for part in plan.uploads:
             send_part(device, part, listen, patience, is_new=not is_part(wanted, there.get(part.number)))
-            if mode is UpdateMode.DIRECT_XIP:
-                pending.append(part)
+            if direct:
+                marked.append(part)
         images = persist(device, patience, device.images)
     except SmpError as error:
-        if len(pending) == len(plan.marks):
+        if len(marked) == len(plan.marks):
             raise
-        holds, reason = _held(device, wanted), str(error)
-        if pending:
-            missing = part_names(part for part in plan.marks if part not in pending)
-            raise HalfMarked(device.name, holds, reason, missing) from error
-        raise NothingMarked(device.name, holds, reason, error.advice) from error
+        raise marks_left(device, wanted, plan, str(error), error.advice, assumed=marked) from error
     there = waiting(images)
     absent = [part for part in plan.marks if not is_part(wanted, there.get(part.number))]
     if absent:
         reason = f"image {absent[0].number} is not in its slot after the upload"
-        raise NothingMarked(device.name, describe(images, wanted), reason)
-
-
-def _held(device: Device, wanted: UpdateSet) -> str:
-    try:
-        return describe(device.images(), wanted)
-    except SmpError:
-        return "not known, as it does not answer"
+        raise marks_left(device, wanted, plan, reason, assumed=marked)
