@@ -50,6 +50,14 @@ def take_pipes() -> tuple[BinaryIO, BinaryIO]:
     return requests, replies
 
 
+def close_pipes(process: subprocess.Popen[bytes]) -> None:
+    """Close the pipes to and from a process, also those with something left that nobody takes."""
+    for stream in (process.stdin, process.stdout):
+        with suppress(OSError):
+            if stream is not None:
+                stream.close()
+
+
 def end_group(process: int) -> None:
     """End a process that leads a group, and all in the group. Those that have ended do no harm."""
     if sys.platform == "win32":

@@ -11,7 +11,7 @@ from contextlib import suppress
 from west_qspi.errors import RunBroken
 from west_qspi.fleet.model import Ended, What
 from west_qspi.fleet.wire import Order, pack, receive
-from west_qspi.processes import end_group, start_python
+from west_qspi.processes import close_pipes, end_group, start_python
 
 
 class BoardProcess:
@@ -54,10 +54,7 @@ class BoardProcess:
         self._sent.put(None)
         for thread in self._threads:
             thread.join()
-        for stream in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):
-                if stream is not None:
-                    stream.close()
+        close_pipes(self._process)
 
     def _send(self) -> None:
         stream = self._process.stdin

@@ -10,7 +10,7 @@ from typing import BinaryIO, NoReturn
 
 from west_qspi.errors import ProbeCrashed, ProbeHung
 from west_qspi.probe.wire import Call, Do, Failure, Reply, Request, Value, receive, send
-from west_qspi.processes import end_group, start_python
+from west_qspi.processes import close_pipes, end_group, start_python
 
 GRACE = 15.0
 """Seconds that a call may take longer than estimated: USB, six tries, half a second to fetch an error."""
@@ -106,10 +106,7 @@ class Worker:
         end_group(self._process.pid)
         self._process.wait()
         self._listener.join()
-        for stream in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):
-                if stream is not None:
-                    stream.close()
+        close_pipes(self._process)
 
     def _broke(self, during: str) -> NoReturn:
         self.end("its process has ended")

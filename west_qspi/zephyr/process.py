@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from west_qspi.errors import RunnerBroken, ToolHung
-from west_qspi.processes import end_group, start_python
+from west_qspi.processes import close_pipes, end_group, start_python
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TICK = 0.2
@@ -40,10 +40,7 @@ def ask(request: Mapping[str, Any], seconds: float, heard: Callable[[str], None]
             # As long as it has not been waited for, its number belongs to nobody else.
             end_group(process.pid)
             process.wait()
-            for stream in (process.stdin, process.stdout):
-                with suppress(OSError):
-                    if stream is not None:
-                        stream.close()
+            close_pipes(process)
         try:
             found = json.loads(answer.read_text(encoding="utf-8"))
         except (OSError, ValueError):
