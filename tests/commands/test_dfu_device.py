@@ -117,6 +117,7 @@ def test_direct_xip_takes_the_twins_for_the_slots_that_are_free(dfu: Any) -> Non
         done = dfu("upload", new.package_file, "-d", new.path, *to)
         assert done.status == 0, done.err
         assert "uploading is all that it takes" in done.err
+        assert "until all are uploaded a restart would install a part of them only" in done.err
         assert halves(device, old) == [True, True]
         device.power_cycle()
         assert device.booted is not None

@@ -181,15 +181,20 @@ def notices(
     """Yield what has to be said before an update starts; ``mode`` is None where no build says it."""
     if not plan.marks:
         return
-    yield from _about_mode(mode, direct=in_place(wanted, mode))
+    unmarked = in_place(wanted, mode) and mode is not UpdateMode.DIRECT_XIP_REVERT
+    yield from _about_mode(mode, unmarked=unmarked)
     now = running(images)
-    unmarked = [part for part in plan.marks if not is_pending(images, part)]
-    if unmarked and len(plan.marks) > 1 and not tied(plan.marks, images):
+    waits = [part for part in plan.marks if not is_pending(images, part)]
+    if waits and len(plan.marks) > 1 and not tied(plan.marks, images):
+        gap = (
+            "until all are uploaded"
+            if unmarked
+            else "between the first mark and the last, milliseconds apart,"
+        )
         yield Noticed(
             "not-linked",
-            "the images carry no dependencies on each other: between the first mark and the last, a few "
-            "milliseconds apart, a restart would install a part of them only; "
-            "'west qspi-dfu inspect --require-dependency' shows how to add them",
+            f"the images carry no dependencies on each other: {gap} a restart would install a part of them "
+            "only; 'west qspi-dfu inspect --require-dependency' shows how to add them",
         )
     old = [
         part
@@ -206,8 +211,8 @@ def notices(
         )
 
 
-def _about_mode(mode: UpdateMode | None, *, direct: bool) -> Iterator[Noticed]:
-    if direct and mode is not UpdateMode.DIRECT_XIP_REVERT:
+def _about_mode(mode: UpdateMode | None, *, unmarked: bool) -> Iterator[Noticed]:
+    if unmarked:
         yield Noticed(
             "no-marks",
             "MCUboot starts the newest images here (direct-XIP): uploading is all that it takes, and a "
