@@ -52,6 +52,11 @@ class Behave:
                 os._exit(0)
             if kind == "slow":
                 time.sleep(0.6)
+            if kind == "late":
+                # As a signal that comes just before the wait begins: it is gone, and the wait is not ended.
+                before = signal.getsignal(signal.SIGINT)
+                signal.signal(signal.SIGINT, lambda *_: signal.signal(signal.SIGINT, before) and None)
+                time.sleep(600)
             if kind in ("hanging", "deaf"):
                 if kind == "deaf":
                     signal.signal(signal.SIGINT, signal.SIG_IGN)

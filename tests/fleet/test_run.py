@@ -129,6 +129,13 @@ def test_asked_once_boards_stop_at_a_safe_point_and_others_do_not_begin(tmp_path
     assert not (tmp_path / "good.begun").exists()
 
 
+def test_a_signal_that_comes_just_before_a_wait_is_not_lost(tmp_path: Path) -> None:
+    asked = when_begun(tmp_path, 2, "late")
+    (row,) = run_fleet(boards("late"), Behave(tmp_path), asked=asked)
+    assert str(row.result) == "late: its run broke off: it was stopped at once"
+    assert nothing_is_left(tmp_path)
+
+
 def test_asked_twice_they_stop_at_once(tmp_path: Path) -> None:
     asked = when_begun(tmp_path, 2, "impatient", "hanging")
     begun = time.monotonic()
